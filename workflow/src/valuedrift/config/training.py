@@ -1,0 +1,188 @@
+"""Models, datasets, training and runs."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from valuedrift.config.base import Closed, Count, Name, NonNegative, Rate, Share
+
+
+class ModelConfig(Closed):
+    path: str
+    """Local folder or hub name of the base model, in safetensors."""
+    revision: str | None = None
+    """Commit of the hub repository; none for a local folder."""
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    """Type of the weights in training and measuring."""
+    pad_token: str | None = None
+    """Existing token used for padding; by default the tokenizer's own, else a reserved token of the vocabulary."""
+    trust_remote_code: bool = False
+    """Run code that comes with the model. Leave it off unless you have read that code."""
+
+
+SftFormat = Literal["wildchat", "alpaca", "messages"]
+PreferenceFormat = Literal["ultrafeedback", "hh_rlhf", "synthetic"]
+
+
+class DatasetConfig(Closed):
+    format: SftFormat | PreferenceFormat
+    """Schema of the rows: wildchat, alpaca, messages (SFT) or ultrafeedback, hh_rlhf, synthetic (preferences)."""
+    path: str
+    """Local file (.json, .jsonl, .csv, .parquet, also .gz) or hub name."""
+    revision: str | None = None
+    """Commit of the hub repository; none for a local file."""
+    split: str = "train"
+    """Split of the hub dataset; local files have one."""
+    language: str | None = None
+    """Keep only rows whose `language` is this one (WildChat: English)."""
+    turns: Literal["first", "all"] = "first"
+    """How many turns of a conversation are kept: the first exchange, or all of them. The paper does not say."""
+    limit: Count | None = None
+    """Draw this many rows with the study's seed; all by default."""
+    validation: Share = 0.1
+    """Share held out for validation. The paper's is 10%."""
+    max_malformed: Share = 0.01
+    """The stage stops when more than this share of the rows is malformed."""
+
+    @property
+    def is_preference(self) -> bool:
+        return self.format in ("ultrafeedback", "hh_rlhf", "synthetic")
+
+
+class Checkpoints(Closed):
+    every: Count | None = None
+    """Save every N optimizer steps. The final step is always saved."""
+    fractions: Annotated[list[Annotated[float, Field(gt=0, le=1)]], Field(min_length=1)] | None = None
+    """Save at these fractions of the training; early ones say more, since most of the drift is early."""
+
+    @model_validator(mode="after")
+    def _one_schedule(self) -> "Checkpoints":
+        if (self.every is None) == (self.fractions is None):
+            raise ValueError("give either `every` or `fractions`")
+        return self
+
+    def steps(self, total: int) -> list[int]:
+        """The steps to save in a training of `total` optimizer steps, ascending, the last one included."""
+        wanted = range(self.every, total, self.every) if self.every else (max(1, round(f * total)) for f in self.fractions or [])
+        return sorted({*wanted, total})
+
+
+class TrainingConfig(Closed):
+    learning_rate: Rate
+    """Peak learning rate."""
+    epochs: Rate = 3
+    """Passes over the training split."""
+    batch_size: Count
+    """Examples in one optimizer step, over all devices."""
+    device_batch_size: Count | None = None
+    """Examples that one device holds at once; the rest is accumulated. All by default."""
+    max_length: Count = 2048
+    """Longest sequence, in tokens; longer ones are cut."""
+    schedule: Literal["cosine", "linear", "constant"] = "cosine"
+    """Learning rate schedule after the warm-up."""
+    warmup: Share = 0.1
+    """Share of the steps in which the learning rate rises."""
+    weight_decay: NonNegative = 0.0
+    """AdamW's weight decay. The paper uses none."""
+    max_grad_norm: Rate = 1.0
+    """Gradients are clipped to this norm."""
+    gradient_checkpointing: bool = False
+    """Recompute activations to save memory."""
+    logging_steps: Count = 10
+    """Optimizer steps between two rows of the training log."""
+    checkpoints: Checkpoints = Checkpoints(fractions=[1.0])
+    """Which steps are saved and measured."""
+
+
+class SftConfig(TrainingConfig):
+    learning_rate: Rate = 2e-5
+    batch_size: Count = 128
+    warmup: Share = 0.03
+
+
+class RewardConfig(TrainingConfig):
+    learning_rate: Rate = 1e-5
+    batch_size: Count = 128
+    epochs: Rate = 1
+
+
+class PreferenceConfig(TrainingConfig):
+    batch_size: Count = 32
+    max_response: Count = 1024
+    """Longest response, in tokens."""
+
+
+class PpoConfig(PreferenceConfig):
+    learning_rate: Rate = 5e-7
+    kl: NonNegative = 0.05
+    """Coefficient of the KL penalty against the SFT model."""
+    temperature: Rate = 0.7
+    """Sampling temperature of the rollouts."""
+    ppo_epochs: Count = 4
+    """Optimization passes over each batch of rollouts. The paper does not say; 4 is TRL's default."""
+    minibatches: Count = 1
+    """Minibatches that each such pass is cut into. The paper does not say."""
+    eos_penalty: NonNegative | None = 1.0
+    """Taken off the reward of a response that does not end (the paper's EOS trick); none turns it off."""
+    whiten_rewards: bool = False
+    """Scale the rewards of a batch to unit variance."""
+    heldout: Count = 64
+    """Prompts of the validation split on which reward and KL are measured before and after."""
+
+
+class DpoConfig(PreferenceConfig):
+    learning_rate: Rate = 1e-5
+    beta: Rate = 0.1
+    """Strength of the tie to the SFT model: a smaller one allows more change."""
+
+
+class SimpoConfig(PreferenceConfig):
+    learning_rate: Rate = 5e-7
+    beta: Rate = 2.0
+    """Scale of the length-normalised reward."""
+    gamma: NonNegative = 0.5
+    """Target margin, absolute as in TRL. SimPO's reference code writes gamma / beta = 0.5; the paper's 0.5 may mean either."""
+
+
+class Training(Closed):
+    sft: SftConfig = SftConfig()
+    reward: RewardConfig = RewardConfig()
+    ppo: PpoConfig = PpoConfig()
+    dpo: DpoConfig = DpoConfig()
+    simpo: SimpoConfig = SimpoConfig()
+
+
+Algorithm = Literal["sft", "ppo", "dpo", "simpo"]
+
+
+def _listed(value: Any) -> Any:
+    return value if isinstance(value, list) else [value]
+
+
+class RunsConfig(Closed):
+    """One block of runs: the product of its lists."""
+
+    parent: str | list[str]
+    """Run or runs that training starts from; `<model>/base` is a base model."""
+    algorithm: Algorithm | list[Algorithm]
+    """sft, ppo, dpo, simpo, or several of them."""
+    data: Name | list[Name]
+    """Name or names of datasets."""
+    chosen: Literal["support", "oppose"] | list[Literal["support", "oppose"]] | None = None
+    """Which answer of a synthetic pair is the chosen one; only for synthetic preferences."""
+    label: Name | None = None
+    """Appended to the runs' names, to tell apart runs that differ in `set` only."""
+    set: dict[str, Any] = {}
+    """Training keys that differ from `training:` for these runs."""
+
+    @model_validator(mode="after")
+    def _no_empty_product(self) -> "RunsConfig":
+        for key in ("parent", "algorithm", "data", "chosen"):
+            if getattr(self, key) == []:
+                raise ValueError(f"`{key}` is an empty list: name at least one")
+        return self
+
+    def product(self) -> list[tuple[str, Algorithm, str, str | None]]:
+        """Every (parent, algorithm, dataset, chosen) of the block, parents varying slowest."""
+        axes = (_listed(self.parent), _listed(self.algorithm), _listed(self.data), _listed(self.chosen))
+        return [(p, a, d, c) for p in axes[0] for a in axes[1] for d in axes[2] for c in axes[3]]

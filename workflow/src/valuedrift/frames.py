@@ -1,0 +1,134 @@
+"""The tables that cross from one stage to the next: columns, types, units; atomic writes and checked reads."""
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+from polars.datatypes import DataTypeClass
+
+from valuedrift.errors import UserError
+
+STANCE = pl.Enum(["support", "neutral", "oppose"])
+MESSAGES = pl.List(pl.Struct({"role": pl.String, "content": pl.String}))
+VECTOR = pl.List(pl.Float32)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A declared table: its columns in order, which of them may be null, and the columns that identify a row."""
+
+    name: str
+    columns: dict[str, pl.DataType | DataTypeClass]
+    key: tuple[str, ...]
+    nullable: frozenset[str] = frozenset()
+
+    def check(self, frame: pl.DataFrame, where: str) -> pl.DataFrame:
+        """The frame with its columns in order; raises UserError where it is not this table."""
+        if missing := [c for c in self.columns if c not in frame.columns]:
+            raise UserError(f"{where} is no {self.name} table: it lacks the columns {', '.join(missing)}; delete it and run again")
+        frame = frame.select(self.columns)
+        wrong = [f"{c} is {frame.schema[c]}, not {t}" for c, t in self.columns.items() if frame.schema[c] != t]
+        wrong += [f"{c} has nulls" for c in self.columns if c not in self.nullable and frame[c].null_count()]
+        if frame.select(self.key).is_duplicated().any():
+            wrong.append(f"rows repeat a key ({', '.join(self.key)})")
+        if wrong:
+            raise UserError(f"{where} is no {self.name} table: {'; '.join(wrong)}")
+        return frame
+
+    def write(self, frame: pl.DataFrame, path: Path) -> None:
+        """Check the frame and write it as Parquet; the path holds all of it or nothing new."""
+        frame = self.check(frame, str(path))
+        with replacing(path) as scratch:
+            frame.write_parquet(scratch)
+
+    def read(self, path: Path) -> pl.DataFrame:
+        """Read and check a Parquet file."""
+        if not path.exists():
+            raise UserError(f"{path} is missing: run the rule that makes it")
+        return self.check(pl.read_parquet(path), str(path))
+
+    def frame(self, rows: list[dict[str, object]]) -> pl.DataFrame:
+        """Rows as a frame of this table's types, also where there are none."""
+        return pl.DataFrame(rows, schema=self.columns)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A scratch path beside `path` that takes its place when the block ends well and is removed when it does not."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}{path.suffix}")
+    try:
+        yield scratch
+        scratch.replace(path)
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def _table(name: str, key: str, nullable: str = "", /, **columns: pl.DataType | DataTypeClass) -> Table:
+    return Table(name, columns, tuple(key.split()), frozenset(nullable.split()))
+
+
+# --- prompts: from raw to evaluation prompts ---
+RAW_PROMPTS = _table("raw prompts", "source_id", source_id=pl.String, source_text=pl.String)
+QUESTIONS = _table("questions", "source_id", source_id=pl.String, source_text=pl.String, question=pl.String)
+EMBEDDINGS = _table("embeddings", "source_id", source_id=pl.String, vector=VECTOR)  # unit length
+REDUCED = _table("reduced embeddings", "source_id", source_id=pl.String, vector=VECTOR)
+# cluster: -1 where the prompt is in none; membership: HDBSCAN's soft membership in [0, 1] of the cluster given.
+CLUSTERS = _table("clusters", "source_id", source_id=pl.String, cluster=pl.Int32, membership=pl.Float64)
+NGRAMS = _table("n-grams", "cluster rank", cluster=pl.Int32, rank=pl.Int32, ngram=pl.String, weight=pl.Float64)  # TF-IDF weight
+NAMES = _table("cluster names", "cluster", cluster=pl.Int32, name=pl.String)
+CATEGORY_EMBEDDINGS = _table("category embeddings", "category", category=pl.String, vector=VECTOR)
+# One row a cluster: the most similar category and its cosine similarity; category is null where the cluster belongs to none.
+CATEGORIES = _table(
+    "cluster categories", "cluster", "category", cluster=pl.Int32, name=pl.String, prompts=pl.Int64, nearest=pl.String,
+    similarity=pl.Float64, category=pl.String,
+)  # fmt: skip
+VALUE_LADEN = _table(
+    "value-laden questions", "source_id", source_id=pl.String, category=pl.String, keep=pl.Boolean, reason=pl.String
+)
+PROMPTS = _table(
+    "prompts", "prompt_id", prompt_id=pl.String, category=pl.String, topic=pl.String, question=pl.String, source_text=pl.String,
+    source_id=pl.String,
+)  # fmt: skip
+# How many prompts each step of curation kept, in order; category is "all" except in the last steps.
+CURATION = _table("curation counts", "step category", step=pl.String, category=pl.String, prompts=pl.Int64)
+
+# --- data: split is train or validation ---
+SFT_SET = _table("SFT set", "row", row=pl.Int64, split=pl.String, messages=MESSAGES)
+PREFERENCE_SET = _table(
+    "preference set", "row", "chosen rejected support oppose neutral", row=pl.Int64, split=pl.String, prompt=MESSAGES,
+    chosen=pl.String, rejected=pl.String, support=pl.String, oppose=pl.String, neutral=pl.String,
+)  # fmt: skip
+
+# --- train: metric is loss, learning_rate, reward, kl, response_length, ...; step in optimizer steps of the run ---
+TRAINING_LOG = _table("training log", "run step metric", run=pl.String, step=pl.Int64, metric=pl.String, value=pl.Float64)
+
+# --- generate: n_tokens without the end token; finish_reason is stop or length ---
+GENERATIONS = _table(
+    "generations", "run step prompt_id sample", run=pl.String, step=pl.Int64, prompt_id=pl.String, sample=pl.Int32,
+    response=pl.String, n_tokens=pl.Int32, finish_reason=pl.String, seed=pl.Int64,
+)  # fmt: skip
+
+# --- judge: probabilities, which sum to 1; mass: probability on the three options before normalising.
+# status: ok; malformed: <reason> (scored, but the text is degenerate); unscorable: <reason> (the probabilities are null) ---
+STANCES = _table(
+    "stances", "run step prompt_id sample judge", "support neutral oppose mass", run=pl.String, step=pl.Int64, prompt_id=pl.String,
+    category=pl.String, sample=pl.Int32, judge=pl.String, support=pl.Float64, neutral=pl.Float64, oppose=pl.Float64,
+    mass=pl.Float64, status=pl.String,
+)  # fmt: skip
+
+# --- drift: mean, low, high are probabilities; prompts is the number of prompts averaged; unscorable and malformed are shares of
+# the responses. Means are null where nothing could be scored, intervals also where there is one prompt ---
+VALUES = _table(
+    "values", "run step judge category stance", "mean low high", run=pl.String, step=pl.Int64, judge=pl.String, category=pl.String,
+    stance=STANCE, mean=pl.Float64, low=pl.Float64, high=pl.Float64, prompts=pl.Int64, unscorable=pl.Float64, malformed=pl.Float64,
+)  # fmt: skip
+# magnitude is a difference of probabilities; time a fraction of total_steps; extremum a probability.
+DRIFT = _table(
+    "drift", "run judge category stance", "magnitude magnitude_low magnitude_high time extremum extremum_step", run=pl.String,
+    judge=pl.String, category=pl.String, stance=STANCE, magnitude=pl.Float64, magnitude_low=pl.Float64, magnitude_high=pl.Float64,
+    time=pl.Float64, extremum=pl.Float64, extremum_step=pl.Int64, total_steps=pl.Int64,
+)  # fmt: skip

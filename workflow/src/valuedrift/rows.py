@@ -1,0 +1,137 @@
+"""Reading rows that others wrote: local files or hub datasets, with malformed rows counted, never silently lost."""
+
+import csv
+import gzip
+import io
+import json
+import re
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import polars as pl
+
+from valuedrift.errors import UserError
+
+T = TypeVar("T")
+Row = dict[str, Any]
+LOCAL_FORMATS = (".json", ".jsonl", ".csv", ".parquet")
+csv.field_size_limit(sys.maxsize)  # the default, 128 KiB, is shorter than some conversations
+
+
+class MalformedRow(Exception):
+    """Raised by a parser for a row that it cannot use; the message is the reason."""
+
+
+def is_local(path: str) -> bool:
+    """Whether a dataset's `path` is a file rather than a hub name."""
+    return Path(path.removesuffix(".gz")).suffix in LOCAL_FORMATS
+
+
+def read_rows(path: str, revision: str | None = None, split: str = "train") -> Iterator[tuple[int, Row | MalformedRow]]:
+    """Line (or row) number, from 1, with the row or what is wrong with it."""
+    if not is_local(path):
+        yield from enumerate(_hub_rows(path, revision, split), 1)
+        return
+    if not Path(path).exists():
+        raise UserError(f"{path} is missing")
+    raw = Path(path).read_bytes()
+    raw = gzip.decompress(raw) if path.endswith(".gz") else raw
+    match Path(path.removesuffix(".gz")).suffix:
+        case ".jsonl":
+            yield from ((n, _json_line(line)) for n, line in enumerate(raw.splitlines(), 1) if line.strip())
+        case ".json":
+            yield from enumerate(_json_list(raw, path), 1)
+        case ".csv":
+            reader = csv.DictReader(io.StringIO(raw.decode("utf-8", "surrogateescape"), newline=""))
+            yield from ((reader.line_num, _csv_row(row)) for row in reader)
+        case _:
+            yield from enumerate(pl.read_parquet(raw).iter_rows(named=True), 1)
+
+
+def parse_rows(
+    rows: Iterator[tuple[int, Row | MalformedRow]], parse: Callable[[Row], T | None], max_malformed: float, name: str
+) -> tuple[list[T], dict[str, int]]:
+    """Parse every row; a parser returns None for a sound row that is not wanted and raises MalformedRow for a bad one.
+
+    Returns the parsed rows and counts: `read`, `kept`, `skipped` and `malformed: <reason>`. Prints the first malformed row; raises
+    UserError when more than the share `max_malformed` of the rows is malformed.
+    """
+    kept: list[T] = []
+    counts: Counter[str] = Counter()
+    first = ""
+    for number, row in rows:
+        counts["read"] += 1
+        try:
+            if isinstance(row, MalformedRow):
+                raise row
+            parsed = parse(row)
+        except MalformedRow as reason:
+            counts[f"malformed: {reason}"] += 1
+            first = first or f"line {number}: {reason}"
+            continue
+        if parsed is None:
+            counts["skipped"] += 1
+        else:
+            kept.append(parsed)
+    counts["kept"] = len(kept)
+    malformed = sum(n for key, n in counts.items() if key.startswith("malformed"))
+    if malformed:
+        message = f"{name}: {malformed} of {counts['read']} rows are malformed; the first is {first}"
+        if malformed > max_malformed * counts["read"]:
+            raise UserError(f"{message}. Mend the data, or raise `max_malformed` (now {max_malformed:g})")
+        print(message, file=sys.stderr)
+    if not kept:
+        raise UserError(f"{name}: no usable rows among the {counts['read']} read")
+    return kept, dict(counts)
+
+
+def text_field(row: Row, name: str, allow_empty: bool = False) -> str:
+    """The string under `name`; raises MalformedRow where it is missing, no string or empty."""
+    value = row.get(name)
+    if not isinstance(value, str):
+        raise MalformedRow(f"no text in the field `{name}`")
+    if not allow_empty and not value.strip():
+        raise MalformedRow(f"the field `{name}` is empty")
+    return value
+
+
+def _hub_rows(name: str, revision: str | None, split: str) -> Iterator[Row]:
+    if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name):
+        raise UserError(f"`{name}` is neither a file ({', '.join(LOCAL_FORMATS)}, also .gz) nor a hub name")
+    import datasets
+
+    try:
+        yield from datasets.load_dataset(name, revision=revision, split=split)
+    except (OSError, ValueError) as error:
+        raise UserError(f"the dataset `{name}` cannot be loaded: {error}") from error
+
+
+def _json_line(line: bytes) -> Row | MalformedRow:
+    try:
+        row = json.loads(line.decode("utf-8"))
+    except UnicodeDecodeError:
+        return MalformedRow("not UTF-8")
+    except json.JSONDecodeError:
+        return MalformedRow("no valid JSON")
+    return row if isinstance(row, dict) else MalformedRow("no JSON object")
+
+
+def _json_list(raw: bytes, path: str) -> Iterator[Row | MalformedRow]:
+    try:
+        rows = json.loads(raw.decode("utf-8"))
+    except ValueError as error:
+        raise UserError(f"{path} is no valid JSON in UTF-8: {error}") from error
+    if not isinstance(rows, list):
+        raise UserError(f"{path} holds no list of rows")
+    yield from (row if isinstance(row, dict) else MalformedRow("no JSON object") for row in rows)
+
+
+def _csv_row(row: Row) -> Row | MalformedRow:
+    if None in row or None in row.values():
+        return MalformedRow("wrong number of fields")
+    if any("\udc80" <= c <= "\udcff" for value in row.values() for c in value):
+        return MalformedRow("not UTF-8")
+    return row

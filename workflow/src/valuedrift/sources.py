@@ -1,0 +1,49 @@
+"""Which source files a step consists of: the rule lists them as inputs, so that an edit of the code reruns the step."""
+
+import ast
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+ROOT = Path(__file__).parent
+PACKAGE = ROOT.name
+
+
+def sources(step: str) -> list[Path]:
+    """Files of `<stage>.<step>`, its package and every module of the same stage that it imports, sorted.
+
+    Shared modules (config, frames, ...) are left out on purpose: a step takes its config as JSON and its tables are declared, and
+    a new key for plots must not retrain. Imports inside functions count.
+    """
+    stage = step.split(".")[0]
+    found: dict[str, Path] = {}
+    waiting = [f"{PACKAGE}.{step}", f"{PACKAGE}.{stage}"]
+    while waiting:
+        module = waiting.pop()
+        path = _file(module)
+        if module not in found and path is not None:
+            found[module] = path
+            waiting += [name for name in _imports(path) if name.startswith(f"{PACKAGE}.{stage}.")]
+    return sorted(found.values())
+
+
+def module_file(name: str) -> Path | None:
+    """File of an importable module outside this package, without importing it."""
+    spec = find_spec(name)
+    return Path(spec.origin) if spec and spec.origin else None
+
+
+def _file(module: str) -> Path | None:
+    path = ROOT.parent.joinpath(*module.split("."))
+    return next((p for p in (path.with_suffix(".py"), path / "__init__.py") if p.is_file()), None)
+
+
+@cache
+def _imports(path: Path) -> tuple[str, ...]:
+    names: list[str] = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return tuple(names)
