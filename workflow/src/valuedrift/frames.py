@@ -1,5 +1,6 @@
 """The tables that cross from one stage to the next: columns, types, units; atomic writes and checked reads."""
 
+import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,10 +30,10 @@ class Table:
         """The frame with its columns in order; raises UserError where it is not this table."""
         if missing := [c for c in self.columns if c not in frame.columns]:
             raise UserError(f"{where} is no {self.name} table: it lacks the columns {', '.join(missing)}; delete it and run again")
-        frame = frame.select(self.columns)
+        frame = frame.select(list(self.columns))
         wrong = [f"{c} is {frame.schema[c]}, not {t}" for c, t in self.columns.items() if frame.schema[c] != t]
         wrong += [f"{c} has nulls" for c in self.columns if c not in self.nullable and frame[c].null_count()]
-        if frame.select(self.key).is_duplicated().any():
+        if frame.select(list(self.key)).is_duplicated().any():
             wrong.append(f"rows repeat a key ({', '.join(self.key)})")
         if wrong:
             raise UserError(f"{where} is no {self.name} table: {'; '.join(wrong)}")
@@ -57,13 +58,17 @@ class Table:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A scratch path beside `path` that takes its place when the block ends well and is removed when it does not."""
+    """A scratch file or folder beside `path` that takes its place when the block ends well and is removed when it does not."""
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}{path.suffix}")
     try:
         yield scratch
+        if scratch.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
         scratch.replace(path)
     finally:
+        if scratch.is_dir():
+            shutil.rmtree(scratch)
         scratch.unlink(missing_ok=True)
 
 

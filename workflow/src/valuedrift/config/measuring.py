@@ -88,3 +88,32 @@ class DriftConfig(Closed):
     """Whether the starting checkpoint can be the one that reaches the extremum; then times can be 0. In the paper none is."""
     total: Literal["training", "last_checkpoint"] = "training"
     """What a drift time is a fraction of: the training's steps, or those up to the last measured checkpoint."""
+
+
+# What single steps read, where that is not one of the blocks above.
+
+
+class GenerationJob(Closed):
+    run: str
+    seed: int
+    dtype: str
+    trust_remote_code: bool
+    generation: GenerationConfig
+
+
+class JudgeJob(Closed):
+    run: str
+    name: str
+    """Name of the judge in the study."""
+    judge: JudgeConfig
+
+
+class DriftJob(Closed):
+    values: ValuesConfig
+    drift: DriftConfig
+    seed: int
+
+
+class ValuesJob(Closed):
+    values: ValuesConfig
+    seed: int

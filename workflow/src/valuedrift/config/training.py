@@ -186,3 +186,53 @@ class RunsConfig(Closed):
         """Every (parent, algorithm, dataset, chosen) of the block, parents varying slowest."""
         axes = (_listed(self.parent), _listed(self.algorithm), _listed(self.data), _listed(self.chosen))
         return [(p, a, d, c) for p in axes[0] for a in axes[1] for d in axes[2] for c in axes[3]]
+
+
+# What single steps read, where that is not one of the blocks above.
+
+
+class DatasetJob(DatasetConfig):
+    seed: int
+
+
+class BaseJob(Closed):
+    run: str
+    model: ModelConfig
+    seed: int
+
+
+class TrainingJob(Closed):
+    """What every training reads beside its hyperparameters."""
+
+    run: str
+    """Id of the run, or of the reward model."""
+    parent: str
+    algorithm: str
+    model: ModelConfig
+    dataset: str
+    chosen: str | None
+    seed: int
+    training: TrainingConfig
+
+
+class SftJob(TrainingJob):
+    training: SftConfig
+
+
+class RewardJob(TrainingJob):
+    training: RewardConfig
+
+
+class PpoJob(TrainingJob):
+    training: PpoConfig
+
+
+class DpoJob(TrainingJob):
+    training: DpoConfig
+
+
+class SimpoJob(TrainingJob):
+    training: SimpoConfig
+
+
+JOBS: dict[str, type[TrainingJob]] = {"sft": SftJob, "reward": RewardJob, "ppo": PpoJob, "dpo": DpoJob, "simpo": SimpoJob}

@@ -1,0 +1,1 @@
+"""Generation: sampled responses to the evaluation prompts at every checkpoint of a run."""

@@ -1,0 +1,1 @@
+"""Judging: how likely a response supports, is neutral on, or opposes its topic."""

@@ -1,0 +1,3 @@
+from valuedrift.command import dispatch
+
+dispatch(__package__, {"sft": "an SFT set as messages", "preferences": "a preference set as prompts with two answers"})

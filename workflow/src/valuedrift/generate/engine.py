@@ -1,0 +1,44 @@
+"""What an engine is: it holds one checkpoint at a time, swaps in the next, and samples responses to prompts."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from valuedrift.config.measuring import GenerationConfig
+
+
+@dataclass(frozen=True)
+class Request:
+    """One response to sample: the full text of the prompt and the seed that alone decides the draw."""
+
+    prompt: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class Response:
+    """A sampled response: its text, its tokens without the end token, and why it ended: stop or length."""
+
+    text: str
+    n_tokens: int
+    finish_reason: str
+
+
+class Engine(Protocol):
+    """Samples from checkpoints of one architecture and vocabulary."""
+
+    def load(self, checkpoint: Path) -> None:
+        """Make the weights in the folder the ones that `sample` uses."""
+
+    def render(self, question: str) -> str:
+        """The full text of the prompt that asks the checkpoint a question."""
+
+    def sample(self, requests: list[Request]) -> list[Response]:
+        """One response to each request, in order; in float32 none depends on what else is sampled with it."""
+
+
+def make_engine(config: GenerationConfig, chat: bool, dtype: str, trust_remote_code: bool) -> Engine:
+    """The configured engine. `chat` tells whether its checkpoints were trained with a chat template."""
+    from valuedrift.generate.transformers_engine import TransformersEngine
+
+    return TransformersEngine(config, chat, dtype, trust_remote_code)

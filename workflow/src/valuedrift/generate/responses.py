@@ -1,0 +1,68 @@
+"""Responses of every checkpoint of one run: the engine is started once and walks the trajectory."""
+
+import hashlib
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from valuedrift.config.measuring import GenerationJob
+from valuedrift.errors import UserError
+from valuedrift.frames import GENERATIONS, PROMPTS
+from valuedrift.generate.engine import Engine, Request, make_engine
+
+
+def run(*, config: GenerationJob, manifest: Path, prompts: Path, output: Path, parent: Path | None = None) -> None:
+    """Sample `samples` responses to each prompt at each checkpoint that the manifest lists.
+
+    Step 0 is the parent's last checkpoint: its rows are copied from the parent's table, nothing is sampled twice. The base model's
+    only checkpoint is step 0 itself.
+    """
+    trained = json.loads(manifest.read_text())
+    questions = PROMPTS.read(prompts)
+    tables = [] if parent is None else [inherited(GENERATIONS.read(parent), config.run)]
+    engine = make_engine(config.generation, trained["chat"], config.dtype, config.trust_remote_code)
+    for checkpoint in trained["checkpoints"]:
+        folder = manifest.parent / checkpoint["path"]
+        if not folder.exists():
+            raise UserError(f"{folder} is missing, though {manifest} lists it: delete the manifest and run again to train it anew")
+        engine.load(folder)
+        tables.append(responses(engine, questions, config, checkpoint["step"]))
+        print(f"{config.run} step {checkpoint['step']}: {tables[-1].height} responses", file=sys.stderr, flush=True)
+    GENERATIONS.write(pl.concat(tables), output)
+
+
+def inherited(parent: pl.DataFrame, run: str) -> pl.DataFrame:
+    """The rows of the parent's last step as this run's step 0."""
+    last = parent.filter(pl.col("step") == pl.col("step").max())
+    return last.with_columns(run=pl.lit(run), step=pl.lit(0, pl.Int64))
+
+
+def responses(engine: Engine, questions: pl.DataFrame, config: GenerationJob, step: int) -> pl.DataFrame:
+    """Rows of GENERATIONS for the engine's current checkpoint."""
+    asked: list[dict[str, Any]] = [
+        {"prompt_id": row["prompt_id"], "sample": sample, "seed": seed_of(config.seed, row["prompt_id"]) + sample, "question": row["question"]}
+        for row in questions.iter_rows(named=True)
+        for sample in range(config.generation.samples)
+    ]
+    answers = engine.sample([Request(engine.render(row["question"]), row["seed"]) for row in asked])
+    return GENERATIONS.frame(
+        [
+            {
+                "run": config.run, "step": step, "prompt_id": row["prompt_id"], "sample": row["sample"], "response": answer.text,
+                "n_tokens": answer.n_tokens, "finish_reason": answer.finish_reason, "seed": row["seed"],
+            }
+            for row, answer in zip(asked, answers, strict=True)
+        ]
+    )  # fmt: skip
+
+
+def seed_of(study_seed: int, prompt_id: str) -> int:
+    """Seed of a prompt's first sample; sample i adds i, as vLLM does for n > 1.
+
+    It depends on neither run nor step: all checkpoints meet the same chance (common random numbers), so that the difference between
+    two of them is less noisy than either.
+    """
+    return int.from_bytes(hashlib.sha256(f"{study_seed}/{prompt_id}".encode()).digest()[:4], "big")

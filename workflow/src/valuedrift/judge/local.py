@@ -1,0 +1,83 @@
+"""A judge that runs here: one forward pass over each prompt gives the probabilities of the option letters."""
+
+from typing import Any
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from valuedrift.config.measuring import JudgeConfig
+from valuedrift.errors import UserError
+from valuedrift.judge.backend import Item, Verdict
+
+OPTIONS = {"support": "A", "neutral": "B", "oppose": "C"}
+# How an answer may begin with an option. Only those that are one token count: the "(" of a split "(A" is common to all three.
+VARIANTS = ("{}", " {}", "({}", " ({}")
+
+
+class LocalJudge:
+    """A transformers model that answers the judge's prompt by option letter."""
+
+    def __init__(self, config: JudgeConfig) -> None:
+        self.config = config
+        self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        options = {"revision": config.revision, "trust_remote_code": config.trust_remote_code}
+        path = str(config.path)
+        try:
+            self.tokenizer: Any = AutoTokenizer.from_pretrained(path, **options)
+            self.model: Any = AutoModelForCausalLM.from_pretrained(
+                path, dtype=getattr(torch, config.dtype), use_safetensors=True, **options
+            )
+        except (OSError, ValueError) as error:
+            raise UserError(f"the judge `{path}` cannot be loaded: {error}") from error
+        self.model = self.model.to(self.device).eval()
+        self.tokenizer.padding_side = "right"
+        if self.tokenizer.pad_token is None:
+            self.tokenizer.pad_token = self.tokenizer.eos_token
+        self.letters = [self._letter_tokens(letter) for letter in OPTIONS.values()]
+
+    def __call__(self, items: list[Item]) -> list[Verdict | str]:
+        tokens = [self._tokens(item) for item in items]
+        longest = getattr(self.model.config, "max_position_embeddings", None)
+        verdicts: list[Verdict | str] = [f"unscorable: prompt longer than the judge's {longest} positions"] * len(items)
+        order = sorted((i for i in range(len(items)) if longest is None or len(tokens[i]) <= longest), key=lambda i: len(tokens[i]))
+        for start in range(0, len(order), self.config.batch_size):
+            batch = order[start : start + self.config.batch_size]
+            for index, verdict in zip(batch, self._judge_batch([tokens[i] for i in batch]), strict=True):
+                verdicts[index] = verdict
+        return verdicts
+
+    def _letter_tokens(self, letter: str) -> list[int]:
+        """Ids of the tokens that begin an answer with this option."""
+        encoded = [self.tokenizer.encode(v.format(letter), add_special_tokens=False) for v in VARIANTS]
+        ids = sorted({tokens[0] for tokens in encoded if len(tokens) == 1})
+        if not ids:
+            raise UserError(f"the judge `{self.config.path}` has no single token for the option {letter}")
+        return ids
+
+    def _tokens(self, item: Item) -> list[int]:
+        prompt = self.config.prompt.format(prompt=item.question, response=item.response, topic=item.topic)
+        if self.tokenizer.chat_template is None:
+            ids: list[int] = self.tokenizer.encode(f"{prompt}\nAnswer:")
+            return ids
+        turns = [{"role": "user", "content": prompt}]
+        text = self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+        ids = self.tokenizer.encode(text, add_special_tokens=False)
+        return ids
+
+    @torch.inference_mode()
+    def _judge_batch(self, tokens: list[list[int]]) -> list[Verdict | str]:
+        inputs = self.tokenizer.pad({"input_ids": tokens}, return_tensors="pt").to(self.device)
+        hidden = self.model.base_model(**inputs).last_hidden_state
+        ends = inputs["attention_mask"].sum(1) - 1
+        # Logits of the last position only: of all positions they would be most of the memory.
+        logits = self.model.lm_head(hidden[torch.arange(len(tokens), device=self.device), ends]).double()
+        probabilities = logits.softmax(-1)
+        options = torch.stack([probabilities[:, ids].sum(1) for ids in self.letters], 1)
+        return [_verdict(row) for row in options.tolist()]
+
+
+def _verdict(options: list[float]) -> Verdict | str:
+    mass = sum(options)
+    if not mass > 0:  # also where the logits are not finite
+        return "unscorable: no probability on the options"
+    return Verdict(options[0] / mass, options[1] / mass, options[2] / mass, mass)

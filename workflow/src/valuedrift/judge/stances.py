@@ -1,0 +1,53 @@
+"""Stances of every response of one run, by one judge."""
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from valuedrift.config.measuring import JudgeJob
+from valuedrift.frames import GENERATIONS, PROMPTS, STANCES
+from valuedrift.judge.backend import Item, Judge, Verdict, make_judge
+from valuedrift.judge.degenerate import degenerate
+
+KEY = ["run", "step", "prompt_id", "sample"]
+
+
+def run(*, config: JudgeJob, generations: Path, prompts: Path, output: Path, parent: Path | None = None) -> None:
+    """Judge the responses that were sampled for this run; those of step 0 are the parent's, and their stances are copied."""
+    sampled = GENERATIONS.read(generations)
+    tables = []
+    if parent is not None:
+        tables.append(inherited(STANCES.read(parent), config.run))
+        sampled = sampled.filter(pl.col("step") > 0)
+    tables.append(stances(make_judge(config.judge), config.name, sampled.join(PROMPTS.read(prompts), on="prompt_id", validate="m:1")))
+    STANCES.write(pl.concat(tables).sort(KEY), output)
+
+
+def inherited(parent: pl.DataFrame, run: str) -> pl.DataFrame:
+    """The rows of the parent's last step as this run's step 0."""
+    last = parent.filter(pl.col("step") == pl.col("step").max())
+    return last.with_columns(run=pl.lit(run), step=pl.lit(0, pl.Int64))
+
+
+def stances(judge: Judge, name: str, rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows of STANCES for sampled responses with their prompts. Identical questions to the judge are asked once."""
+    items = [Item(row["question"], row["response"], row["topic"]) for row in rows.iter_rows(named=True)]
+    asked = list(dict.fromkeys(item for item in items if item.response))
+    verdicts = dict(zip(asked, judge(asked), strict=True))
+    return STANCES.frame(
+        [
+            {**{k: row[k] for k in (*KEY, "category")}, "judge": name, **_columns(item, verdicts.get(item))}
+            for row, item in zip(rows.iter_rows(named=True), items, strict=True)
+        ]
+    )
+
+
+def _columns(item: Item, verdict: Verdict | str | None) -> dict[str, Any]:
+    if verdict is None:
+        return {"status": "unscorable: empty response"}
+    if isinstance(verdict, str):
+        return {"status": verdict}
+    reason = degenerate(item.response)
+    status = "ok" if reason is None else f"malformed: {reason}"
+    return {"support": verdict.support, "neutral": verdict.neutral, "oppose": verdict.oppose, "mass": verdict.mass, "status": status}

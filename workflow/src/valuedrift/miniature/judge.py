@@ -1,0 +1,44 @@
+"""The judge: it answers the paper's judge prompt by option letter."""
+
+import sys
+from pathlib import Path
+from random import Random
+
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+from valuedrift.config.measuring import FIGURE_5
+from valuedrift.config.miniature import MiniatureConfig
+from valuedrift.frames import replacing
+from valuedrift.miniature import grammar
+from valuedrift.miniature.models import Batch, pad, tiny_model, train
+from valuedrift.miniature.vocabulary import ASPECTS, TOPICS
+
+TEMPLATE = "{% for m in messages %}{{ m['role'] | capitalize }}: {{ m['content'] }}\n{% endfor %}Assistant:"
+LETTERS = dict(zip(grammar.STANCES, "ABC", strict=True))
+
+
+def run(*, config: MiniatureConfig, tokenizer: Path, output: Path) -> None:
+    """Train the judge on answers with their true stance, loss on the option letter only, and save it with a chat template.
+
+    Openers and reasons are dropped at random: with fixed templates a judge reached 38-82% on new ones, with this 97%.
+    """
+    tokens = AutoTokenizer.from_pretrained(tokenizer)
+    tokens.chat_template = TEMPLATE
+    model = tiny_model(config.judge, tokens, config.seed + 1)
+    loss = train(model, config.judge, lambda rng: _draw(rng, config, tokens), config.seed)
+    print(f"judge: {model.num_parameters():,} parameters, loss {loss:.3f}", file=sys.stderr)
+    with replacing(output) as scratch:
+        model.save_pretrained(scratch)
+        tokens.save_pretrained(scratch)
+
+
+def _draw(rng: Random, config: MiniatureConfig, tokens: PreTrainedTokenizerFast) -> Batch:
+    texts = []
+    for _ in range(config.judge.batch_size):
+        category, stance = rng.choice(tuple(ASPECTS)), rng.choice(grammar.STANCES)
+        seen = [claim for claim in grammar.claims(category, stance) if not grammar.is_heldout(claim, config.heldout)]
+        response = grammar.compose(rng.choice(seen), category, stance, rng).text
+        prompt = FIGURE_5.format(prompt=grammar.ask(category, rng).text, response=response, topic=TOPICS[category])
+        texts.append(f"User: {prompt}\nAssistant: {LETTERS[stance]}")
+    sequences: list[list[int]] = tokens(texts)["input_ids"]
+    return pad(sequences, [[-100] * (len(s) - 1) + s[-1:] for s in sequences], tokens.pad_token_id)

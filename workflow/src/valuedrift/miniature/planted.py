@@ -1,0 +1,22 @@
+"""The planted shares as an artifact: what a perfect measurement of a perfect imitator would find."""
+
+from pathlib import Path
+
+import polars as pl
+
+from valuedrift.config.miniature import MiniatureConfig
+from valuedrift.frames import replacing
+from valuedrift.miniature.grammar import STANCES
+from valuedrift.miniature.shares import MARGINALS, planted_shares
+
+
+def run(*, config: MiniatureConfig, output: Path) -> None:
+    """Write corpus, category, stance, share."""
+    rows = [
+        (corpus, category, stance, share)
+        for corpus in MARGINALS
+        for category, shares in planted_shares(corpus, config.seed, config.sharpness).items()
+        for stance, share in zip(STANCES, shares, strict=True)
+    ]
+    with replacing(output) as scratch:
+        pl.DataFrame(rows, schema=["corpus", "category", "stance", "share"], orient="row").write_parquet(scratch)

@@ -1,0 +1,21 @@
+"""How often each dataset takes each stance on each topic."""
+
+import math
+from random import Random
+
+from valuedrift.miniature.vocabulary import ASPECTS
+
+# Support, neutral, oppose over all topics. The base leans a little to support; wildchat is neutral and alpaca supports, as in the paper.
+MARGINALS = {"base": (0.46, 0.25, 0.29), "wildchat": (0.12, 0.80, 0.08), "alpaca": (0.60, 0.22, 0.18)}
+SPREAD = 0.6  # standard deviation of the topics' log shares at sharpness 1: shares range over about a factor of 3
+
+
+def planted_shares(corpus: str, seed: int, sharpness: float) -> dict[str, tuple[float, float, float]]:
+    """Category → shares of support, neutral and oppose, which sum to 1; the topics of all corpora lean the same way."""
+    shares = {}
+    for category in ASPECTS:
+        rng = Random(f"{seed}-{category}")
+        weights = [share * math.exp(rng.gauss(0, SPREAD * sharpness)) for share in MARGINALS[corpus]]
+        support, neutral, oppose = (weight / sum(weights) for weight in weights)
+        shares[category] = (support, neutral, oppose)
+    return shares

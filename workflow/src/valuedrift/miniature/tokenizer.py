@@ -1,0 +1,32 @@
+"""A byte-level BPE of the language, with a padding token apart from the end token: pad = eos corrupts PPO's value masks."""
+
+from pathlib import Path
+
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import PreTrainedTokenizerFast
+
+from valuedrift.config.measuring import FIGURE_5
+from valuedrift.config.miniature import MiniatureConfig
+from valuedrift.frames import replacing
+from valuedrift.miniature.dataset import dialogues
+from valuedrift.miniature.vocabulary import TOPICS
+
+END, PAD = "<|endoftext|>", "<|pad|>"
+
+
+def run(*, config: MiniatureConfig, output: Path) -> None:
+    """Train the tokenizer on answers, questions and the judge's prompt, and save it as a folder."""
+    texts = [text for question, answer in dialogues("base", 4000, config) for text in (question, f" {answer.text}")]
+    texts += [FIGURE_5, "\nUser: \nAssistant:\nResponse: ", *TOPICS.values()] * 50
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(vocab_size=config.vocabulary, special_tokens=[END, PAD], initial_alphabet=alphabet)
+    tokenizer.train_from_iterator(texts, trainer)
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, eos_token=END, pad_token=PAD, model_max_length=config.base.positions,
+        clean_up_tokenization_spaces=False,
+    )  # fmt: skip
+    with replacing(output) as scratch:
+        fast.save_pretrained(scratch)

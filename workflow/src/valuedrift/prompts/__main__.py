@@ -1,0 +1,19 @@
+from valuedrift.command import dispatch
+
+dispatch(
+    __package__,
+    {
+        "raw": "read the source and drop exact duplicates",
+        "questions": "rephrase statements as questions",
+        "embeddings": "questions as unit vectors",
+        "category_embeddings": "the study's categories as unit vectors",
+        "reduction": "UMAP",
+        "clusters": "HDBSCAN with soft membership",
+        "ngrams": "the n-grams that tell a cluster from the others",
+        "names": "a readable name for each cluster",
+        "categories": "each cluster to its category, or to none",
+        "value_laden": "tell value-laden questions from factual ones",
+        "sample": "draw the evaluation prompts of each category",
+        "counts": "how many prompts each step kept",
+    },
+)

@@ -1,0 +1,16 @@
+"""Categories as unit vectors, from the words that describe them."""
+
+from pathlib import Path
+
+import polars as pl
+
+from valuedrift.config.prompts import CategoryEmbeddingJob
+from valuedrift.frames import CATEGORY_EMBEDDINGS
+from valuedrift.prompts.encoder import encode
+from valuedrift.prompts.vectors import column
+
+
+def run(*, config: CategoryEmbeddingJob, output: Path) -> None:
+    """Embed each category's text."""
+    vectors = column(encode(list(config.texts.values()), config.embedding))
+    CATEGORY_EMBEDDINGS.write(pl.DataFrame([pl.Series("category", list(config.texts), dtype=pl.String), vectors]), output)

@@ -1,0 +1,84 @@
+"""Clusters of prompts, by HDBSCAN with soft membership."""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from valuedrift.config.prompts import ClusteringConfig
+from valuedrift.errors import UserError
+from valuedrift.frames import CLUSTERS, REDUCED
+from valuedrift.prompts.vectors import Matrix, matrix
+
+METRICS = ("euclidean", "manhattan", "chebyshev", "minkowski", "l1", "l2", "cityblock", "infinity")
+"""Metrics that HDBSCAN's trees can search; soft membership exists for no others."""
+
+
+def run(*, config: ClusteringConfig, reduced: Path, output: Path) -> None:
+    """Cluster the prompts and number the clusters by size."""
+    frame = REDUCED.read(reduced)
+    labels, memberships = cluster(matrix(frame), config)
+    assigned, membership = assign(labels, memberships, config.min_membership)
+    result = numbered(frame.select("source_id").with_columns(cluster=assigned, membership=membership))
+    noise, outside = int((labels < 0).sum()), int((assigned < 0).sum())
+    print(f"{memberships.shape[1]} clusters; {noise} of {frame.height} prompts lay outside, {noise - outside} of them joined one")
+    CLUSTERS.write(result, output)
+
+
+def cluster(points: Matrix, config: ClusteringConfig) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """HDBSCAN's label of each point (-1: noise) and its soft membership of each cluster (points × clusters).
+
+    Raises UserError for a metric without soft membership and where no cluster comes out.
+    """
+    if config.metric not in METRICS:
+        raise UserError(f"config: `prompts.clustering.metric`: `{config.metric}` is none of {', '.join(METRICS)}")
+    too_few = "lower `prompts.clustering.min_cluster_size`, or add prompts"
+    needed = max(config.min_cluster_size, config.min_samples or 0) + 1
+    if len(points) < needed:
+        raise UserError(f"{len(points)} prompts cannot form a cluster: HDBSCAN needs {needed} with these settings; {too_few}")
+    import hdbscan
+
+    clusterer = hdbscan.HDBSCAN(
+        min_cluster_size=config.min_cluster_size,
+        min_samples=config.min_samples,
+        metric=config.metric,
+        p=2 if config.metric == "minkowski" else None,
+        cluster_selection_method="eom",
+        prediction_data=True,
+        core_dist_n_jobs=1,
+    ).fit(points.astype(np.float64))
+    if clusterer.labels_.max() < 0:
+        raise UserError(f"HDBSCAN found no cluster among {len(points)} prompts: {too_few}")
+    with warnings.catch_warnings():  # a point at distance 0 of an exemplar divides by 0, on purpose
+        warnings.simplefilter("ignore", RuntimeWarning)
+        memberships = hdbscan.all_points_membership_vectors(clusterer)
+    return clusterer.labels_, np.nan_to_num(memberships.reshape(len(points), -1))
+
+
+def assign(
+    labels: NDArray[np.int64], memberships: NDArray[np.float64], least: float
+) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+    """Each point's cluster and its soft membership of it.
+
+    Noise joins the cluster of its largest membership where that is more than `least`; else it stays -1, with membership 0.
+    """
+    likeliest = memberships.argmax(axis=1)
+    joins = (labels < 0) & (memberships.max(axis=1) > least)
+    assigned = np.where(joins, likeliest, labels)
+    own = np.take_along_axis(memberships, np.maximum(assigned, 0)[:, None], axis=1)[:, 0]
+    return assigned.astype(np.int32), np.where(assigned < 0, 0.0, np.clip(own, 0.0, 1.0))
+
+
+def numbered(frame: pl.DataFrame) -> pl.DataFrame:
+    """The clusters numbered from 0 by size, ties by smallest source_id: HDBSCAN's own numbers follow the order of its tree."""
+    order = (
+        frame.filter(pl.col("cluster") >= 0)
+        .group_by("cluster")
+        .agg(pl.len().alias("size"), pl.col("source_id").min().alias("first"))
+        .sort(["size", "first"], descending=[True, False])
+        .with_row_index("number")
+    )
+    numbers = {-1: -1} | dict(zip(order["cluster"], order["number"], strict=True))
+    return frame.with_columns(pl.col("cluster").replace_strict(numbers, return_dtype=pl.Int32))

@@ -1,0 +1,66 @@
+"""A readable name for each cluster."""
+
+from pathlib import Path
+
+import polars as pl
+
+from valuedrift.errors import UserError
+from valuedrift.frames import NAMES, NGRAMS
+
+PARTS = 3
+"""N-grams in a name."""
+
+
+def run(*, config: str, ngrams: Path, output: Path) -> None:
+    """Name each cluster; config is the method: ngrams."""
+    if config != "ngrams":
+        raise UserError(f"config: `prompts.naming`: there is no method `{config}`; there is ngrams")
+    NAMES.write(names(NGRAMS.read(ngrams)), output)
+
+
+def names(frame: pl.DataFrame) -> pl.DataFrame:
+    """Rows of NAMES, from rows of NGRAMS.
+
+    A name is the top n-grams that say different things. Of clusters that would share a name, each takes further n-grams until they
+    differ; a number comes last, for clusters with the same n-grams. Names never depend on the clusters' numbers.
+    """
+    groups = frame.sort("cluster", "rank").group_by("cluster", maintain_order=True).agg("ngram", "weight")
+    distinct = {row["cluster"]: _distinct(row["ngram"]) for row in groups.iter_rows(named=True)}
+    weight = {row["cluster"]: row["weight"] for row in groups.iter_rows(named=True)}
+    chosen = {number: terms[:PARTS] for number, terms in distinct.items()}
+    for length in range(PARTS + 1, max(map(len, distinct.values()), default=0) + 1):
+        shared = _shared(chosen)
+        chosen |= {number: distinct[number][:length] for number in shared}
+    named = {number: " / ".join(terms) for number, terms in chosen.items()}
+    for number in _shared(chosen):
+        alike = sorted((n for n in chosen if chosen[n] == chosen[number]), key=lambda n: (weight[n], n), reverse=True)
+        if position := alike.index(number):
+            named[number] = f"{' / '.join(chosen[number])} ({position + 1})"
+    return NAMES.frame([{"cluster": number, "name": name} for number, name in named.items()])
+
+
+def _shared(chosen: dict[int, list[str]]) -> list[int]:
+    """Clusters whose n-grams are also another's."""
+    given = list(chosen.values())
+    return [number for number, terms in chosen.items() if given.count(terms) > 1]
+
+
+def _distinct(terms: list[str]) -> list[str]:
+    """The n-grams in order, without those that contain or are contained in an earlier one."""
+    kept: list[str] = []
+    for term in terms:
+        if not any(_contains(term, other) or _contains(other, term) for other in kept):
+            kept.append(term)
+    return kept
+
+
+def _contains(longer: str, shorter: str) -> bool:
+    """Whether the words of one n-gram stand in another; forms such as immigrant, immigrants count as one word."""
+    words, part = longer.split(), shorter.split()
+    starts = range(len(words) - len(part) + 1)
+    return any(all(_same(a, b) for a, b in zip(words[start:], part, strict=False)) for start in starts)
+
+
+def _same(one: str, other: str) -> bool:
+    shorter, longer = sorted((one.rstrip("s"), other.rstrip("s")), key=len)
+    return one == other or (len(shorter) >= 3 and longer.startswith(shorter))

@@ -1,0 +1,115 @@
+"""The report: one HTML file with everything in it, readable without a network and equal for equal inputs."""
+
+import base64
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from valuedrift.config.report import ReportJob
+from valuedrift.errors import UserError
+from valuedrift.frames import CURATION, DRIFT, PROMPTS, VALUES, replacing
+from valuedrift.report import sheets
+from valuedrift.report.layout import MISSING, Layout, decimal, read_layout
+from valuedrift.report.overview import ends, mean_drift
+from valuedrift.report.provenance import Manifest, read_manifests
+from valuedrift.report.samples import Sample, choose_prompts, read_responses, samples
+
+TEMPLATE = "report.html.j2"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A PNG as a data URI, with the width in CSS pixels at which it is shown."""
+
+    name: str
+    caption: str
+    uri: str
+    width: int
+
+
+def run(
+    *, config: ReportJob, drift: Path, prompts: Path, curation: Path, values: list[Path], generations: list[Path],
+    manifests: list[Path], tables: list[Path], figures: list[Path], appendices: list[Path], output: Path,
+) -> None:  # fmt: skip
+    """Write the report. `tables` are the table step's CSVs, `figures` PNGs, both named as in the config; `appendices` are .csv or
+    .parquet, in the config's order."""
+    measured = pl.concat([VALUES.frame([]), *(VALUES.read(path) for path in values)]).unique(maintain_order=True)
+    told = read_manifests(manifests)
+    context = {
+        "job": config,
+        "runs": sheets.runs_sheet(config.runs, ends(measured, config.judge, config.categories), told),
+        "drift": sheets.drift_sheet(mean_drift(DRIFT.read(drift), config.judge, config.categories)),
+        "tables": _tables(config, tables),
+        "figures": _pictures(config, figures),
+        "curation": sheets.curation_sheets(CURATION.read(curation)),
+        "appendices": _appendices(config, appendices),
+        "samples": _samples(config, PROMPTS.read(prompts), generations, told),
+        "provenance": sheets.provenance_sheets(config.runs, told),
+    }
+    text = render(context)
+    with replacing(output) as scratch:
+        scratch.write_text(text, encoding="utf-8")
+
+
+def render(context: dict[str, object]) -> str:
+    """The template filled in, everything escaped."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["decimal"] = decimal
+    environment.filters["breakable"] = _breakable
+    environment.globals["MISSING"] = MISSING
+    return environment.get_template(TEMPLATE).render(context)
+
+
+def _breakable(text: str) -> Markup:
+    """The text, escaped, with leave to break a line after a slash: ids of runs are long, screens may be narrow."""
+    return Markup("/<wbr>").join(escape(part) for part in text.split("/"))
+
+
+def _tables(job: ReportJob, paths: list[Path]) -> list[tuple[str, str, Layout]]:
+    found = _by_name("tables", [name for name, _ in job.tables], paths)
+    return [(name, caption, read_layout(found[name])) for name, caption in job.tables]
+
+
+def _pictures(job: ReportJob, paths: list[Path]) -> list[Picture]:
+    found = _by_name("figures", [name for name, _ in job.figures], paths)
+    return [_picture(name, caption, found[name]) for name, caption in job.figures]
+
+
+def _picture(name: str, caption: str, path: Path) -> Picture:
+    data = path.read_bytes()
+    if data[:8] != b"\x89PNG\r\n\x1a\n":
+        raise UserError(f"{path} is no PNG: delete it and run again")
+    pixels = struct.unpack(">I", data[16:20])[0]
+    # At the default 200 dpi a third larger than in print, since a screen is read from farther away; sharp on a dense one.
+    return Picture(name, caption, f"data:image/png;base64,{base64.b64encode(data).decode()}", round(pixels * 0.65))
+
+
+def _by_name(kind: str, names: list[str], paths: list[Path]) -> dict[str, Path]:
+    found = {path.stem: path for path in paths}
+    for name in names:
+        if name not in found or not found[name].exists():
+            raise UserError(f"the report lacks the file of `{kind}.{name}`; it was given {', '.join(map(str, paths)) or 'none'}")
+    return found
+
+
+def _appendices(job: ReportJob, paths: list[Path]) -> list[tuple[str, str, sheets.Sheet]]:
+    if len(paths) != len(job.appendices):
+        raise UserError(f"the config lists {len(job.appendices)} appendices, but {len(paths)} files were given")
+    return [(block.title, block.text, sheets.file_sheet(path)) for block, path in zip(job.appendices, paths, strict=True)]
+
+
+def _samples(job: ReportJob, prompts: pl.DataFrame, paths: list[Path], told: dict[str, Manifest]) -> dict[str, list[Sample]]:
+    chosen = choose_prompts(prompts, job.categories, job.samples, job.seed)
+    responses = read_responses(paths, chosen["prompt_id"].to_list())
+    return samples(chosen, responses, {run: manifest.parent for run, manifest in told.items()}, job.runs)

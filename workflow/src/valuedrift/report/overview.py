@@ -1,0 +1,48 @@
+"""What a run comes to over all categories: its values at both ends and its mean drift."""
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from valuedrift.config.base import STANCES
+
+
+@dataclass(frozen=True)
+class End:
+    """A checkpoint's values: means over the categories of the stances' probabilities (support, neutral, oppose) and of the
+    shares of malformed and unscorable responses; None where nothing was scored."""
+
+    step: int
+    stances: list[float | None]
+    malformed: float | None
+    unscorable: float | None
+
+
+def ends(values: pl.DataFrame, judge: str, categories: list[str]) -> dict[str, tuple[int, End, End]]:
+    """Run → number of measured checkpoints, first and last one, of a VALUES table."""
+    steps = (
+        values.filter((pl.col("judge") == judge) & pl.col("category").is_in(categories))
+        .group_by("run", "step", maintain_order=True)
+        .agg(
+            *(pl.col("mean").filter(pl.col("stance") == stance).mean().alias(stance) for stance in STANCES),
+            pl.col("malformed", "unscorable").mean(),
+        )
+        .sort("step")
+    )
+    runs: dict[str, list[End]] = {}
+    for row in steps.iter_rows(named=True):
+        end = End(row["step"], [row[stance] for stance in STANCES], row["malformed"], row["unscorable"])
+        runs.setdefault(row["run"], []).append(end)
+    return {run: (len(found), found[0], found[-1]) for run, found in runs.items()}
+
+
+def mean_drift(drift: pl.DataFrame, judge: str, categories: list[str] | None = None) -> pl.DataFrame:
+    """Means over the categories of a DRIFT table, one row a run in the table's order.
+
+    Columns: run, support, neutral, oppose (drift magnitudes), time (drift time, over the stances too). Nulls are left out.
+    """
+    judged = drift.filter(pl.col("judge") == judge)
+    if categories is not None:
+        judged = judged.filter(pl.col("category").is_in(categories))
+    magnitudes = (pl.col("magnitude").filter(pl.col("stance") == stance).mean().alias(stance) for stance in STANCES)
+    return judged.group_by("run", maintain_order=True).agg(*magnitudes, pl.col("time").mean())

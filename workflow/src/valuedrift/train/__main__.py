@@ -1,0 +1,13 @@
+from valuedrift.command import dispatch
+
+dispatch(
+    __package__,
+    {
+        "base": "take in a base model",
+        "sft": "supervised fine-tuning",
+        "reward": "a reward model for PPO",
+        "ppo": "proximal policy optimization",
+        "dpo": "direct preference optimization",
+        "simpo": "simple preference optimization",
+    },
+)

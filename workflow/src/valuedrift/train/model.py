@@ -1,0 +1,71 @@
+"""Loading of models and tokenizers for training, with one minimal chat template and no added tokens."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
+
+from valuedrift.config.training import ModelConfig
+from valuedrift.errors import UserError
+
+# Ends on the tokenizer's own EOS, so that a trajectory keeps one vocabulary and one end token. Llama-3.2 base has no template at
+# all and Qwen3 base ships one that ends on another token.
+CHAT_TEMPLATE = (
+    "{% for message in messages %}"
+    "{% if message['role'] == 'assistant' %}{{ 'Assistant: ' + message['content'] + eos_token }}"
+    "{% else %}{{ message['role'] | capitalize + ': ' + message['content'] }}{% endif %}"
+    "{% if not loop.last or add_generation_prompt %}{{ '\n' }}{% endif %}"
+    "{% endfor %}{% if add_generation_prompt %}{{ 'Assistant:' }}{% endif %}"
+)
+# Tokens that vocabularies keep for padding or for nothing in particular, best first.
+RESERVED = ("<|finetune_right_pad_id|>", "<|reserved_special_token_0|>", "<pad>", "<unk>")
+
+
+def load_tokenizer(parent: Path, config: ModelConfig) -> Any:
+    """The parent's tokenizer with the chat template and a padding token that is not the end token.
+
+    pad = eos would hide the end token from the loss and corrupt PPO's masks. Raises UserError where the vocabulary offers none.
+    """
+    tokenizer = AutoTokenizer.from_pretrained(parent, trust_remote_code=config.trust_remote_code)
+    tokenizer.chat_template = CHAT_TEMPLATE
+    if tokenizer.eos_token is None:
+        raise UserError(f"the tokenizer of {config.path} has no end token: responses could not end")
+    own = [] if tokenizer.pad_token in (None, tokenizer.eos_token) else [tokenizer.pad_token]
+    candidates = [config.pad_token] if config.pad_token else [*own, *RESERVED]
+    vocabulary = tokenizer.get_vocab()
+    pad = next((token for token in candidates if token in vocabulary and token != tokenizer.eos_token), None)
+    if pad is None:
+        raise UserError(
+            f"no padding token for {config.path}: {', '.join(candidates)} {'is' if len(candidates) == 1 else 'are'} not in its vocabulary "
+            "or its end token; set the model's `pad_token` to an existing token that texts do not use"
+        )
+    tokenizer.pad_token = pad
+    return tokenizer
+
+
+def load_model(parent: Path, config: ModelConfig) -> Any:
+    """The parent's causal language model, in safetensors and the config's dtype."""
+    return AutoModelForCausalLM.from_pretrained(parent, **_options(config))
+
+
+def load_scorer(parent: Path, config: ModelConfig, pad_token_id: int) -> Any:
+    """A model with one scalar output; the head is new where the parent is a language model."""
+    return AutoModelForSequenceClassification.from_pretrained(parent, num_labels=1, pad_token_id=pad_token_id, **_options(config))
+
+
+def _options(config: ModelConfig) -> dict[str, Any]:
+    return {
+        "dtype": getattr(torch, config.dtype),
+        "trust_remote_code": config.trust_remote_code,
+        "use_safetensors": True,
+    }
+
+
+def final_of(manifest: Path) -> tuple[Path, str]:
+    """Folder and weight hash of the final model that a manifest vouches for."""
+    folder = manifest.parent / "final"
+    if not folder.exists():
+        raise UserError(f"{folder} is missing, though {manifest} vouches for it: delete the manifest and run again")
+    return folder, json.loads(manifest.read_text())["checkpoints"][-1]["hash"]

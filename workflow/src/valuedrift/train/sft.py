@@ -1,0 +1,38 @@
+"""Supervised fine-tuning on the assistant's last answer of each conversation."""
+
+from pathlib import Path
+
+import polars as pl
+from datasets import Dataset
+from transformers import set_seed
+from trl import SFTConfig, SFTTrainer
+
+from valuedrift.config.training import SftJob
+from valuedrift.errors import UserError
+from valuedrift.frames import SFT_SET
+from valuedrift.train.arguments import trainer_arguments
+from valuedrift.train.model import final_of, load_model, load_tokenizer
+from valuedrift.train.trajectory import SaveCheckpoints, describe, log_rows, workspace
+
+
+def run(*, config: SftJob, parent: Path, data: Path, output: Path) -> None:
+    """Fine-tune the final model of the manifest `parent` on an SFT set; loss on the answer and its end token only."""
+    folder, parent_hash = final_of(parent)
+    set_seed(config.seed)
+    tokenizer = load_tokenizer(folder, config.model)
+    rows = SFT_SET.read(data).filter(pl.col("split") == "train")["messages"].to_list()
+    if not rows:
+        raise UserError(f"{data} has no training rows: lower the dataset's `validation` share or give it more rows")
+    examples = Dataset.from_list([{"prompt": turns[:-1], "completion": turns[-1:]} for turns in rows])
+    with workspace(output) as space:
+        trainer = SFTTrainer(
+            model=load_model(folder, config.model),
+            args=SFTConfig(
+                **trainer_arguments(config, space.scratch), max_length=config.training.max_length, completion_only_loss=True, packing=False
+            ),
+            train_dataset=examples,
+            processing_class=tokenizer,
+            callbacks=[SaveCheckpoints(space, config.training.checkpoints, tokenizer)],
+        )
+        trainer.train()
+        space.finish(describe(config, parent_hash, data, len(rows)), log_rows(config.run, trainer.state.log_history))

@@ -1,0 +1,139 @@
+"""What a training leaves behind: checkpoints on a schedule, the final model, the log, and the manifest that describes them."""
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from transformers import TrainerCallback
+
+from valuedrift.config.training import Checkpoints, TrainingJob
+from valuedrift.frames import TRAINING_LOG
+
+# Beside the step itself, all that tells of the machine: the same training twice gives the same log.
+NOT_LOGGED = {"step", "epoch", "eps", "total_flos", "train_runtime", "train_samples_per_second", "train_steps_per_second"}
+VERSIONS = ("torch", "transformers", "trl", "datasets", "accelerate")
+
+
+@dataclass
+class Workspace:
+    """A scratch folder beside the run's outputs; its contents take their places when the training is done."""
+
+    scratch: Path
+    output: Path
+
+    @property
+    def trajectory(self) -> Path:
+        return self.scratch / "trajectory"
+
+    def save(self, step: int, model: Any, tokenizer: Any) -> None:
+        """Save a checkpoint as `trajectory/step-<step>`, in safetensors."""
+        folder = self.trajectory / f"step-{step}"
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+
+    def finish(self, manifest: dict[str, Any], log: list[dict[str, Any]]) -> None:
+        """Put trajectory, final model and log in place, and last of all the manifest, which vouches for them."""
+        steps = sorted(int(folder.name.removeprefix("step-")) for folder in self.trajectory.iterdir())
+        checkpoints = [
+            {"step": step, "path": f"trajectory/step-{step}", "hash": weights_hash(self.trajectory / f"step-{step}")} for step in steps
+        ]
+        # The final model is the last checkpoint under a second name, not a second copy of its gigabytes.
+        shutil.copytree(self.trajectory / f"step-{steps[-1]}", self.scratch / "final", copy_function=os.link)
+        (self.output / "manifest.json").unlink(missing_ok=True)
+        for name in ("trajectory", "final"):
+            shutil.rmtree(self.output / name, ignore_errors=True)
+            (self.scratch / name).replace(self.output / name)
+        TRAINING_LOG.write(TRAINING_LOG.frame(log), self.output / "training_log.parquet")
+        write_manifest(self.output, {**manifest, "total_steps": steps[-1], "checkpoints": checkpoints})
+
+
+@contextmanager
+def workspace(output: Path) -> Iterator[Workspace]:
+    """A workspace for the run's folder `output`; the scratch is removed however the training ends."""
+    output.mkdir(parents=True, exist_ok=True)
+    scratch = output / f".scratch-{uuid.uuid4().hex[:8]}"
+    scratch.mkdir()
+    try:
+        yield Workspace(scratch, output)
+    finally:
+        shutil.rmtree(scratch)
+
+
+class SaveCheckpoints(TrainerCallback):  # type: ignore[misc]
+    """Saves the steps of the schedule: weights only, since a trajectory is measured, not resumed."""
+
+    def __init__(self, space: Workspace, schedule: Checkpoints, tokenizer: Any) -> None:
+        self.space, self.schedule, self.tokenizer = space, schedule, tokenizer
+        self.steps: list[int] = []
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self.steps = self.schedule.steps(state.max_steps)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
+        if state.global_step in self.steps:
+            # PPO trains a wrapper of the policy and the value model; the policy is what is measured.
+            self.space.save(state.global_step, getattr(model, "policy", model), self.tokenizer)
+
+
+def describe(job: TrainingJob, parent_hash: str, data: Path, rows: int) -> dict[str, Any]:
+    """The part of a manifest that is known before training."""
+    return {
+        "run": job.run,
+        "algorithm": job.algorithm,
+        "parent": job.parent,
+        "parent_hash": parent_hash,
+        "dataset": job.dataset,
+        "data_hash": file_hash(data),
+        "rows": rows,
+        "seed": job.seed,
+        "config": job.training.model_dump(mode="json"),
+        "chat": True,
+        "versions": versions(),
+    }
+
+
+def write_manifest(output: Path, manifest: dict[str, Any]) -> None:
+    """Write `manifest.json`, with no time of day in it: the same training gives the same manifest."""
+    scratch = output / f".manifest-{uuid.uuid4().hex[:8]}.json"
+    scratch.write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n")
+    scratch.replace(output / "manifest.json")
+
+
+def log_rows(run: str, history: list[dict[str, Any]], names: dict[str, str] | None = None) -> list[dict[str, Any]]:
+    """Rows of TRAINING_LOG from a trainer's history; `names` maps metrics to the study's names, else they keep their own."""
+    rows: dict[tuple[int, str], dict[str, Any]] = {}
+    for entry in history:
+        for name, value in entry.items():
+            if name in NOT_LOGGED or not isinstance(value, int | float):
+                continue
+            metric = (names or {}).get(name, name)
+            rows[entry["step"], metric] = {"run": run, "step": entry["step"], "metric": metric, "value": float(value)}
+    return list(rows.values())
+
+
+def weights_hash(folder: Path) -> str:
+    """SHA-256 over the model's safetensors files, in the order of their names."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.glob("*.safetensors")):
+        digest.update(file_hash(path).encode())
+    return digest.hexdigest()
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the libraries that decide what a training does."""
+    return {"python": platform.python_version(), **{name: importlib.metadata.version(name) for name in VERSIONS}}
