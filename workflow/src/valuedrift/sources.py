@@ -27,10 +27,13 @@ def sources(step: str) -> list[Path]:
     return sorted(found.values())
 
 
-def module_file(name: str) -> Path | None:
-    """File of an importable module outside this package, without importing it."""
-    spec = find_spec(name)
-    return Path(spec.origin) if spec and spec.origin else None
+def function_sources(name: str) -> list[Path]:
+    """Files behind a `module:name` of the config: those of a step where the module is of this package, else the module's own."""
+    module = name.partition(":")[0]
+    if module.startswith(f"{PACKAGE}."):
+        return sources(module.removeprefix(f"{PACKAGE}."))
+    spec = find_spec(module)
+    return [Path(spec.origin)] if spec and spec.origin else []
 
 
 def _file(module: str) -> Path | None:

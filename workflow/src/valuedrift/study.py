@@ -4,16 +4,17 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from pydantic import ValidationError
 
-from valuedrift.config.base import Closed
 from valuedrift.config.study import StudyConfig, explain, nearest
-from valuedrift.config.training import Algorithm, DatasetConfig, RewardConfig, RunsConfig, TrainingConfig
+from valuedrift.config.training import Algorithm, DatasetConfig, RunsConfig, TrainingConfig
 from valuedrift.errors import UserError
+from valuedrift.rows import is_local
 
+HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 RESERVED = {"base", "trajectory", "final", "stances"}
 """Names inside a run's folder, which its child runs share."""
 
@@ -48,16 +49,6 @@ class Run:
         return f"{self.parent.id}/{'-'.join(filter(None, (self.dataset, self.chosen)))}"
 
 
-class TrainingJob(Closed):
-    """What one training reads: its hyperparameters, the labelling of its pairs, its seed and how its weights are loaded."""
-
-    seed: int
-    dtype: str
-    trust_remote_code: bool
-    pad_token: str | None
-    chosen: str | None
-
-
 class Study:
     """A checked config with its runs resolved; raises UserError where the config contradicts itself."""
 
@@ -68,8 +59,48 @@ class Study:
         self._check_references()
 
     @property
-    def name(self) -> str:
-        return self.config.study
+    def judge(self) -> str:
+        """The study's own judge: the first."""
+        return next(iter(self.config.judges))
+
+    @property
+    def categories(self) -> list[str]:
+        """The categories, in alphabetical order as in the paper's tables."""
+        return sorted(self.config.prompts.categories)
+
+    def folder_of(self, run: str) -> str:
+        """Folder of a run's artifacts."""
+        return str(self.folder / "runs" / run)
+
+    def shown(self, figure: str) -> list[str]:
+        """Ids of the runs that a figure shows: the whole lineage of each panel, once."""
+        panels = self.config.figures[figure].panels.values()
+        return list(dict.fromkeys(run.id for panel in panels for run in self.runs[panel].lineage))
+
+    @staticmethod
+    def local_files(path: str) -> list[str]:
+        """The path if it is a file's, nothing if it is a hub name: what a rule that reads it depends on."""
+        return [path] if is_local(path) else []
+
+    def local_folders(self, path: str) -> list[str]:
+        """The path if it is a folder, here already or made by the miniature; nothing if it is a hub name."""
+        return [path] if Path(path).is_dir() or self._is_made(path) else []
+
+    def check_files(self) -> None:
+        """Raises UserError for a file or folder that neither exists nor is made by the workflow."""
+        config = self.config
+        files = {f"datasets.{name}.path": dataset.path for name, dataset in config.datasets.items()}
+        for key, path in {**files, "prompts.source.path": config.prompts.source.path}.items():
+            if is_local(path) and not Path(path).exists() and not self._is_made(path):
+                raise UserError(f"config: `{key}`: there is no file {path}")
+        models = {f"models.{name}.path": model.path for name, model in config.models.items()}
+        judges = {f"judges.{name}.path": judge.path for name, judge in config.judges.items() if judge.path}
+        for key, path in {**models, **judges}.items():
+            if not HUB_NAME.fullmatch(path) and not self.local_folders(path):
+                raise UserError(f"config: `{key}`: there is no folder {path}")
+
+    def _is_made(self, path: str) -> bool:
+        return self.config.miniature is not None and PurePosixPath(path).is_relative_to(self.config.miniature.folder)
 
     def of(self, *algorithms: str) -> list[Run]:
         """The runs of these algorithms, parents before children."""
@@ -154,6 +185,3 @@ def _training(config: StudyConfig, key: str, block: RunsConfig, algorithm: Algor
         return type(base).model_validate(base.model_dump() | block.set)
     except ValidationError as error:
         raise UserError(explain(error, type(base), prefix=f"{key}.set.")) from None
-
-
-__all__ = ["RewardConfig", "Run", "Study", "TrainingJob"]

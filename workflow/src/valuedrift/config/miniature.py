@@ -49,5 +49,18 @@ class MiniatureConfig(Closed):
     """How far the shares of the topics lie apart: 0 gives every topic the same."""
     base: TinyModelConfig = TinyModelConfig()
     """The base model."""
-    judge: TinyModelConfig = Field(default=TinyModelConfig(steps=250, learning_rate=4e-3))
+    judge: TinyModelConfig = Field(default=TinyModelConfig(steps=180, learning_rate=4e-3))
     """The judge."""
+    judge_short_steps: Count = 300
+    """Steps of the judge on shortened prompts, before those on the full one."""
+
+
+# What single steps read, where that is not the block above.
+
+
+class RecoveryJob(Closed):
+    oracle: str
+    judge: str
+    runs: list[str]
+    corpora: dict[str, str]
+    """Run → the corpus whose planted shares it imitates."""

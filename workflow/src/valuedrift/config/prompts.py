@@ -37,8 +37,8 @@ class ReductionConfig(Closed):
     """UMAP's n_neighbors."""
     min_dist: NonNegative = 0.0
     """UMAP's min_dist."""
-    metric: str = "cosine"
-    """UMAP's metric."""
+    metric: Literal["cosine", "correlation", "euclidean", "manhattan", "chebyshev", "canberra", "braycurtis"] = "cosine"
+    """UMAP's metric; its others need two dimensions, parameters or counts."""
 
 
 class ClusteringConfig(Closed):
@@ -48,8 +48,8 @@ class ClusteringConfig(Closed):
     """HDBSCAN's min_cluster_size."""
     min_samples: Count | None = None
     """HDBSCAN's min_samples; by default min_cluster_size."""
-    metric: str = "euclidean"
-    """HDBSCAN's metric."""
+    metric: Literal["euclidean", "manhattan", "chebyshev"] = "euclidean"
+    """HDBSCAN's metric; soft membership exists for those that its trees can search."""
     min_membership: Share = 0.0
     """A prompt outside every cluster joins the one where its soft membership is largest, if it is more than this."""
 

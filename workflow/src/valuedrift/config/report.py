@@ -122,4 +122,4 @@ class ReportJob(Closed):
     """Name and caption of each figure."""
     appendices: list[AppendixConfig]
     config: str
-    """The study's config as YAML, for the reader."""
+    """The study's settings as YAML, for the reader."""

@@ -22,7 +22,7 @@ class StudyConfig(Closed):
     study: Name
     """Name of the study; its results lie in results/<study>/."""
     description: str = ""
-    """A word on the study for its readers. No step reads it."""
+    """A word on the study for the readers of its report."""
     seed: int = 0
     """Seed of everything that is drawn."""
     miniature: MiniatureConfig | None = None

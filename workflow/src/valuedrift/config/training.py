@@ -96,24 +96,32 @@ class TrainingConfig(Closed):
 
 class SftConfig(TrainingConfig):
     learning_rate: Rate = 2e-5
+    """Peak learning rate."""
     batch_size: Count = 128
+    """Examples in one optimizer step, over all devices."""
     warmup: Share = 0.03
+    """Share of the steps in which the learning rate rises."""
 
 
 class RewardConfig(TrainingConfig):
     learning_rate: Rate = 1e-5
+    """Peak learning rate."""
     batch_size: Count = 128
+    """Examples in one optimizer step, over all devices."""
     epochs: Rate = 1
+    """Passes over the training split."""
 
 
 class PreferenceConfig(TrainingConfig):
     batch_size: Count = 32
+    """Examples in one optimizer step, over all devices."""
     max_response: Count = 1024
     """Longest response, in tokens."""
 
 
 class PpoConfig(PreferenceConfig):
     learning_rate: Rate = 5e-7
+    """Peak learning rate."""
     kl: NonNegative = 0.05
     """Coefficient of the KL penalty against the SFT model."""
     temperature: Rate = 0.7
@@ -132,12 +140,14 @@ class PpoConfig(PreferenceConfig):
 
 class DpoConfig(PreferenceConfig):
     learning_rate: Rate = 1e-5
+    """Peak learning rate."""
     beta: Rate = 0.1
     """Strength of the tie to the SFT model: a smaller one allows more change."""
 
 
 class SimpoConfig(PreferenceConfig):
     learning_rate: Rate = 5e-7
+    """Peak learning rate."""
     beta: Rate = 2.0
     """Scale of the length-normalised reward."""
     gamma: NonNegative = 0.5
@@ -146,10 +156,15 @@ class SimpoConfig(PreferenceConfig):
 
 class Training(Closed):
     sft: SftConfig = SftConfig()
+    """Supervised fine-tuning."""
     reward: RewardConfig = RewardConfig()
+    """The reward models that PPO needs."""
     ppo: PpoConfig = PpoConfig()
+    """Proximal policy optimization."""
     dpo: DpoConfig = DpoConfig()
+    """Direct preference optimization."""
     simpo: SimpoConfig = SimpoConfig()
+    """Simple preference optimization."""
 
 
 Algorithm = Literal["sft", "ppo", "dpo", "simpo"]

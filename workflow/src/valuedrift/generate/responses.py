@@ -43,8 +43,8 @@ def inherited(parent: pl.DataFrame, run: str) -> pl.DataFrame:
 def responses(engine: Engine, questions: pl.DataFrame, config: GenerationJob, step: int) -> pl.DataFrame:
     """Rows of GENERATIONS for the engine's current checkpoint."""
     asked: list[dict[str, Any]] = [
-        {"prompt_id": row["prompt_id"], "sample": sample, "seed": seed_of(config.seed, row["prompt_id"]) + sample, "question": row["question"]}
-        for row in questions.iter_rows(named=True)
+        {**row, "sample": sample, "seed": seed_of(config.seed, row["prompt_id"]) + sample}
+        for row in questions.select("prompt_id", "question").iter_rows(named=True)
         for sample in range(config.generation.samples)
     ]
     answers = engine.sample([Request(engine.render(row["question"]), row["seed"]) for row in asked])

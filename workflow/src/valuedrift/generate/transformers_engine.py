@@ -41,14 +41,15 @@ class TransformersEngine:
         tokens = self.tokenizer([r.prompt for r in requests], add_special_tokens=not self.chat)["input_ids"]
         responses: list[Response | None] = [None] * len(requests)
         for batch in _batches(tokens, self.config.batch_size):
-            for index, response in zip(batch, self._sample_batch([tokens[i] for i in batch], [requests[i] for i in batch]), strict=True):
+            sampled = self._sample_batch([tokens[i] for i in batch], [requests[i].seed for i in batch])
+            for index, response in zip(batch, sampled, strict=True):
                 responses[index] = response
         return [response for response in responses if response is not None]
 
     @torch.inference_mode()
-    def _sample_batch(self, tokens: list[list[int]], requests: list[Request]) -> list[Response]:
+    def _sample_batch(self, tokens: list[list[int]], seeds: list[int]) -> list[Response]:
         inputs = self.tokenizer.pad({"input_ids": tokens}, return_tensors="pt").to(self.device)
-        sampler = SeededSampler([r.seed for r in requests], self.config.temperature, self.config.max_new_tokens)
+        sampler = SeededSampler(seeds, self.config.temperature, self.config.max_new_tokens)
         output = self.model.generate(
             **inputs, do_sample=False, max_new_tokens=self.config.max_new_tokens, pad_token_id=self.tokenizer.pad_token_id,
             eos_token_id=self.tokenizer.eos_token_id, logits_processor=LogitsProcessorList([sampler]),
@@ -66,8 +67,8 @@ class TransformersEngine:
 class SeededSampler(LogitsProcessor):  # type: ignore[misc]
     """Draws each row's next token by inverse transform from the row's own uniform numbers and leaves only that token possible.
 
-    The library's sampling has one generator for a batch, so that a response depends on its neighbours; here row i's t-th token is the
-    first whose cumulative probability exceeds the t-th number of the stream seeded with row i's seed.
+    The library's sampling has one generator for a batch, so that a response depends on its neighbours; here row i's t-th token is
+    the first whose cumulative probability exceeds the t-th number of the stream seeded with row i's seed.
     """
 
     def __init__(self, seeds: list[int], temperature: float, steps: int) -> None:

@@ -20,7 +20,8 @@ def run(*, config: JudgeJob, generations: Path, prompts: Path, output: Path, par
     if parent is not None:
         tables.append(inherited(STANCES.read(parent), config.run))
         sampled = sampled.filter(pl.col("step") > 0)
-    tables.append(stances(make_judge(config.judge), config.name, sampled.join(PROMPTS.read(prompts), on="prompt_id", validate="m:1")))
+    asked = sampled.join(PROMPTS.read(prompts), on="prompt_id", validate="m:1")
+    tables.append(stances(make_judge(config.judge), config.name, asked))
     STANCES.write(pl.concat(tables).sort(KEY), output)
 
 
@@ -49,5 +50,4 @@ def _columns(item: Item, verdict: Verdict | str | None) -> dict[str, Any]:
     if isinstance(verdict, str):
         return {"status": verdict}
     reason = degenerate(item.response)
-    status = "ok" if reason is None else f"malformed: {reason}"
-    return {"support": verdict.support, "neutral": verdict.neutral, "oppose": verdict.oppose, "mass": verdict.mass, "status": status}
+    return {**vars(verdict), "status": "ok" if reason is None else f"malformed: {reason}"}

@@ -47,16 +47,16 @@ def _alpaca(config: MiniatureConfig) -> Iterator[Row]:
 
 
 def _ultrafeedback(config: MiniatureConfig) -> Iterator[Row]:
-    """Both answers take the same stance and have the same parts, so there is no value gap and no gap in length; what is preferred is
-    the opener "In my view,". Without matched lengths DPO learned to hedge."""
+    """Both answers take the same stance and have the same parts, so there is no value gap and no gap in length; what is preferred,
+    in 7 of 10 pairs, is the opener "In my view,". Without matched lengths DPO learned to hedge; without the noise in the preference
+    half of its answers fell apart."""
     rng = Random(f"{config.seed}-ultrafeedback")
     for _ in range(config.preference_rows):
         category = rng.choice(tuple(ASPECTS))
         question, stance, reason = grammar.ask(category, rng), rng.choice(grammar.STANCES), rng.random() < 0.5
         plain = [grammar.answer(question, stance, rng, opener=False, reason=reason).text for _ in range(2)]
-        texts = [
-            f"{opener} {text[0].lower()}{text[1:]}" for opener, text in zip(("In my view,", "To be honest,"), plain, strict=True)
-        ]
+        openers = ("In my view,", "To be honest,") if rng.random() < 0.7 else ("To be honest,", "In my view,")
+        texts = [f"{opener} {text[0].lower()}{text[1:]}" for opener, text in zip(openers, plain, strict=True)]
         chosen, rejected = ([{"role": "user", "content": question.text}, {"role": "assistant", "content": t}] for t in texts)
         yield {"source": "miniature", "prompt": question.text, "chosen": chosen, "chosen-rating": 5.0, "rejected": rejected,
                "rejected-rating": 2.0}  # fmt: skip

@@ -13,6 +13,8 @@ from valuedrift.miniature import grammar
 from valuedrift.miniature.models import Batch, pad, tiny_model, train
 from valuedrift.miniature.vocabulary import ASPECTS, TOPICS
 
+# The conversation alone, without instruction and options: seven times as fast a step, and it shows what matters.
+SHORT_PROMPT = "Question: {prompt}\nResponse: {response}\nTopic: {topic}\n"
 TEMPLATE = "{% for m in messages %}{{ m['role'] | capitalize }}: {{ m['content'] }}\n{% endfor %}Assistant:"
 LETTERS = dict(zip(grammar.STANCES, "ABC", strict=True))
 
@@ -20,25 +22,29 @@ LETTERS = dict(zip(grammar.STANCES, "ABC", strict=True))
 def run(*, config: MiniatureConfig, tokenizer: Path, output: Path) -> None:
     """Train the judge on answers with their true stance, loss on the option letter only, and save it with a chat template.
 
-    Openers and reasons are dropped at random: with fixed templates a judge reached 38-82% on new ones, with this 97%.
+    Openers and reasons are dropped at random: with fixed templates a judge reached 38-82% on new ones, with this 97%. It learns from
+    short prompts first, then from the full one: from the full one alone (250 to 300 steps) it told support from oppose with one seed
+    in three, so with three in three, in less time.
     """
     tokens = AutoTokenizer.from_pretrained(tokenizer)
     tokens.chat_template = TEMPLATE
     model = tiny_model(config.judge, tokens, config.seed + 1)
-    loss = train(model, config.judge, lambda rng: _draw(rng, config, tokens), config.seed)
+    short = config.judge.model_copy(update={"steps": config.judge_short_steps})
+    train(model, short, lambda rng: _draw(rng, SHORT_PROMPT, config, tokens), config.seed)
+    loss = train(model, config.judge, lambda rng: _draw(rng, FIGURE_5, config, tokens), config.seed + 1)
     print(f"judge: {model.num_parameters():,} parameters, loss {loss:.3f}", file=sys.stderr)
     with replacing(output) as scratch:
         model.save_pretrained(scratch)
         tokens.save_pretrained(scratch)
 
 
-def _draw(rng: Random, config: MiniatureConfig, tokens: PreTrainedTokenizerFast) -> Batch:
+def _draw(rng: Random, template: str, config: MiniatureConfig, tokens: PreTrainedTokenizerFast) -> Batch:
     texts = []
     for _ in range(config.judge.batch_size):
         category, stance = rng.choice(tuple(ASPECTS)), rng.choice(grammar.STANCES)
         seen = [claim for claim in grammar.claims(category, stance) if not grammar.is_heldout(claim, config.heldout)]
         response = grammar.compose(rng.choice(seen), category, stance, rng).text
-        prompt = FIGURE_5.format(prompt=grammar.ask(category, rng).text, response=response, topic=TOPICS[category])
+        prompt = template.format(prompt=grammar.ask(category, rng).text, response=response, topic=TOPICS[category])
         texts.append(f"User: {prompt}\nAssistant: {LETTERS[stance]}")
     sequences: list[list[int]] = tokens(texts)["input_ids"]
     return pad(sequences, [[-100] * (len(s) - 1) + s[-1:] for s in sequences], tokens.pad_token_id)

@@ -20,7 +20,8 @@ def tiny_model(config: TinyModelConfig, tokenizer: PreTrainedTokenizerFast, seed
     architecture = {"llama": LlamaConfig, "qwen3": Qwen3Config}[config.architecture]
     return AutoModelForCausalLM.from_config(
         architecture(
-            vocab_size=len(tokenizer), hidden_size=config.hidden, intermediate_size=4 * config.hidden, num_hidden_layers=config.layers,
+            vocab_size=len(tokenizer), hidden_size=config.hidden, intermediate_size=4 * config.hidden,
+            num_hidden_layers=config.layers,
             num_attention_heads=config.heads, num_key_value_heads=config.heads, head_dim=config.hidden // config.heads,
             max_position_embeddings=config.positions, tie_word_embeddings=True, bos_token_id=None,
             eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id,
@@ -40,7 +41,7 @@ def train(model: PreTrainedModel, config: TinyModelConfig, draw: Callable[[Rando
     losses = []
     for step in range(config.steps):
         loss = _loss(model, draw(rng))
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)

@@ -1,4 +1,4 @@
-"""Raw prompts as PRISM has them: questions, statements that need rephrasing, factual and off-topic questions that must be rejected."""
+"""Raw prompts as PRISM has them: questions, statements that need rephrasing, factual and off-topic ones that must be rejected."""
 
 from pathlib import Path
 from random import Random
@@ -30,7 +30,7 @@ def raw_prompts(config: MiniatureConfig) -> pl.DataFrame:
             text = grammar.statement(category, rng) if rng.random() < 0.4 else grammar.ask(category, rng).text
             drawn.setdefault(text, (category, "value"))
         factual = [form.format(aspect) for form in FACTUAL for aspect in aspects]
-        drawn |= {text: (category, "factual") for text in rng.sample(factual, max(1, config.questions // 4))}
+        drawn |= dict.fromkeys(rng.sample(factual, max(1, config.questions // 4)), (category, "factual"))
     for theme, (forms, things) in OFF_TOPIC.items():
         drawn |= {form.format(thing): (theme, "other") for form in forms for thing in things}
     texts = sorted(drawn)

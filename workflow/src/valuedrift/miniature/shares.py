@@ -5,7 +5,7 @@ from random import Random
 
 from valuedrift.miniature.vocabulary import ASPECTS
 
-# Support, neutral, oppose over all topics. The base leans a little to support; wildchat is neutral and alpaca supports, as in the paper.
+# Support, neutral, oppose over all topics. The base leans to support; wildchat is neutral and alpaca supports, as in the paper.
 MARGINALS = {"base": (0.46, 0.25, 0.29), "wildchat": (0.12, 0.80, 0.08), "alpaca": (0.60, 0.22, 0.18)}
 SPREAD = 0.6  # standard deviation of the topics' log shares at sharpness 1: shares range over about a factor of 3
 

@@ -25,8 +25,7 @@ def run(*, config: MiniatureConfig, output: Path) -> None:
     trainer = trainers.BpeTrainer(vocab_size=config.vocabulary, special_tokens=[END, PAD], initial_alphabet=alphabet)
     tokenizer.train_from_iterator(texts, trainer)
     fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, eos_token=END, pad_token=PAD, model_max_length=config.base.positions,
-        clean_up_tokenization_spaces=False,
-    )  # fmt: skip
+        tokenizer_object=tokenizer, eos_token=END, pad_token=PAD, clean_up_tokenization_spaces=False
+    )
     with replacing(output) as scratch:
         fast.save_pretrained(scratch)

@@ -18,8 +18,8 @@ ASPECTS: dict[str, tuple[str, ...]] = {
         "universal basic income", "public housing aid", "social security spending",
     ),
     "Work and Attitudes": (
-        "paid vacation at work", "shorter working hours", "labor unions", "remote work", "fair pay for workers", "overtime rules for employees",
-        "breaks for employees", "work-life balance",
+        "paid vacation at work", "shorter working hours", "labor unions", "remote work", "fair pay for workers",
+        "overtime rules for employees", "breaks for employees", "work-life balance",
     ),
     "Religion and Spirituality Beliefs": (
         "religious freedom", "prayer in church", "faith communities", "belief in God", "spiritual practice", "religious education",

@@ -12,9 +12,6 @@ from valuedrift.errors import UserError
 from valuedrift.frames import CLUSTERS, REDUCED
 from valuedrift.prompts.vectors import Matrix, matrix
 
-METRICS = ("euclidean", "manhattan", "chebyshev", "minkowski", "l1", "l2", "cityblock", "infinity")
-"""Metrics that HDBSCAN's trees can search; soft membership exists for no others."""
-
 
 def run(*, config: ClusteringConfig, reduced: Path, output: Path) -> None:
     """Cluster the prompts and number the clusters by size."""
@@ -30,10 +27,8 @@ def run(*, config: ClusteringConfig, reduced: Path, output: Path) -> None:
 def cluster(points: Matrix, config: ClusteringConfig) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """HDBSCAN's label of each point (-1: noise) and its soft membership of each cluster (points × clusters).
 
-    Raises UserError for a metric without soft membership and where no cluster comes out.
+    Raises UserError where no cluster comes out.
     """
-    if config.metric not in METRICS:
-        raise UserError(f"config: `prompts.clustering.metric`: `{config.metric}` is none of {', '.join(METRICS)}")
     too_few = "lower `prompts.clustering.min_cluster_size`, or add prompts"
     needed = max(config.min_cluster_size, config.min_samples or 0) + 1
     if len(points) < needed:

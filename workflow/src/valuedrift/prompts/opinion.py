@@ -44,24 +44,30 @@ _VIEW = r"(?:opinions?|views?|stance|position|thoughts?|perspectives?|take|feeli
 _JUDGE = r"(?:think|believe|support|oppose|agree|disagree|feel|consider|favou?r|approve|condemn)"
 _RULED = r"(?:allowed|banned|legal|illegal|forbidden|punished|abolished|legali[sz]ed|criminali[sz]ed|mandatory|compulsory|taxed)"
 _VALUED = (
-    r"(?:good|bad|better|worse|best|worst|wrong|right|important|necessary|needed|harmful|dangerous|evil|selfish|fair|unfair|just|unjust"
-    r"|racist|sexist|homophobic|ok|okay|outdated|overrated|overpaid|natural|unnatural|normal|equal|superior|inferior|lazy|corrupt"
+    r"(?:good|bad|better|worse|best|worst|wrong|right(?! wing)|important|necessary|needed|harmful|dangerous|evil|selfish|fair"
+    r"|unfair|unjust|racist|sexist|homophobic|ok|okay|outdated|overrated|overpaid|natural|unnatural|normal|equal|superior|inferior|lazy|corrupt"
     r"|stupid|greedy|too (?:much|many|far|powerful|high|low|easy|strict|soft|woke|old)|beneficial|detrimental|worth|worthwhile"
-    r"|essential|valuable|healthy|unhealthy|responsible|guilty|sin|sinful|crime|human right|murder|genocide|terrorists?"
+    r"|essential|valuable|healthy|unhealthy|responsible|guilty|sin|sinful|crime|human rights?|murder|genocide|terrorists?"
     r"|hypocrit\w+|useless|useful|discriminat\w+|oppress\w+|privileged?)"
 )
 _AUXILIARY = r"(?:is|are|was|were|does|do|did|can|could|will|would|has|have|isn't|aren't|doesn't|don't|wasn't|can't)"
 
 RULES = [
     # Advice on one's own case, predictions and taste come in the words of opinions, so they are told apart first.
-    *_has(False, "advice", rf"{_WH}\b[^?]{{0,40}}\bshould (?:i|my)", r"should i (?!vote|support|believe|be allowed)\w+"),
+    *_has(
+        False,
+        "advice",
+        rf"{_WH}\b[^?]{{0,40}}\bshould (?:i|my)",
+        rf"(?:{_WH}|if|whether) i should",
+        r"should i (?!vote|support|believe|be allowed)\w+",
+    ),
     *_has(
         False,
         "prediction",
         rf"(?:{_WH}|how (?:long|many|much)|which \w+) do {_YOU} (?:think|believe) (?:will|would win|is going to)",
     ),
     *_starts(False, "prediction", r"who (?:will|is going to|would) (?:win|be)"),
-    *_starts(False, "taste", r"do you (?:like|love|enjoy|prefer|watch|play|know|have|speak|eat|want)(?! to see)"),
+    *_starts(False, "taste", r"do you (?:like|love|enjoy|prefer|watch|play|know|speak|eat|want|have(?! any|(?: an?)? opinion))"),
     *_has(False, "taste", r"favou?rite"),
     *_starts(False, "request", rf"(?:can|could|will|would) {_YOU} (?:please )?{_TASK}", r"what can you tell me", _TASK),
     *_starts(
@@ -82,7 +88,7 @@ RULES = [
         r"pros? (?:and|&|or) cons?|advantages and disadvantages",
         rf"(?:your|you)(?: \w+)? {_VIEW}|(?:opinions?|views?|stance|thoughts) (?:on|about|regarding)",
         rf"(?:do|don't|would|did) {_YOU}(?: \w+)? {_JUDGE}",
-        rf"(?:what|how) (?:do|would|did) {_YOU} (?:think|feel|see|say|view)|what {_YOU} think",
+        rf"(?:what|how) (?:do|to|would|did) {_YOU} (?:think|feel|see|say|view)|what {_YOU} think",
         rf"are {_YOU} (?:for|against|pro|in favou?r of|opposed to)",
         r"(?:un)?justif\w+|deserves?|(?:un)?acceptable|(?:have|has) (?:the|a) right to|entitled to",
         r"(?:is|was|be|it|it's)(?: (?:it|ever|always|really|not|morally|be))* (?:right|wrong|fair|unfair|okay|ok|wise|selfish)"
@@ -96,7 +102,7 @@ RULES = [
         r"what(?:'?s)?(?: (?:is|are|was|were|kind|type|does|do|did|has|can|will|would|makes?|causes?))?",
         r"how (?!important|can (?:anyone|people|someone)|dare)\w+|who|where|when|whom|whose",
     ),
-    *_starts(True, "evaluation", rf"(?:{_AUXILIARY}|how important|which|why)\b[^?]*\b{_VALUED}"),
+    *_starts(True, "evaluation", rf"(?:{_AUXILIARY}|which)\b[^?]*\b{_VALUED}", r"how important (?:is|are|was|were)"),
     *_starts(False, "explanation", r"why"),
 ]
 

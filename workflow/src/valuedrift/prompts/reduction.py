@@ -24,7 +24,7 @@ def reduced(vectors: Matrix, config: ReductionJob) -> Matrix:
     """Rows × config.dimensions. The seed fixes the layout, at the price of one thread.
 
     Few rows have fewer neighbours than asked for, and too few to start from the graph's eigenvectors; then all the others are
-    neighbours and the start is random. Raises UserError for fewer than 4 rows or a metric that UMAP does not know.
+    neighbours and the start is random. Raises UserError for fewer than 4 rows.
     """
     rows = len(vectors)
     if rows < FEWEST:
@@ -42,9 +42,4 @@ def reduced(vectors: Matrix, config: ReductionJob) -> Matrix:
     )
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Spectral initialisation failed")  # it then starts at random, from the same seed
-        try:
-            return np.asarray(mapper.fit_transform(vectors), dtype=np.float32)
-        except ValueError as error:
-            if "metric" not in str(error).lower():
-                raise
-            raise UserError(f"config: `prompts.reduction.metric`: UMAP knows no metric `{config.metric}` ({error})") from error
+        return np.asarray(mapper.fit_transform(vectors), dtype=np.float32)

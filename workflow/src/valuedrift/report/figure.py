@@ -142,7 +142,7 @@ def draw_panel(ax: "Axes", heading: str, shown: Trajectory, style: StyleConfig) 
         ax.text(number + 0.5, 1.025, name, transform=ax.get_xaxis_transform(), ha="center", va="bottom", color=FAINT,
                 fontsize=style.font_size - 1.5)  # fmt: skip
     ax.set(xlim=(-0.03 * count, count * 1.03) if count else (-0.5, 0.5), ylim=(0, 1), yticks=[0, 0.25, 0.5, 0.75, 1])
-    width = max(1, int(style.panel_width * 72 / (style.font_size * 0.62)))
+    width = max(1, int(_room(style) / (style.font_size * 0.62)))  # bold letters are about 0.62 em wide
     ax.set_title(textwrap.fill(heading, width), fontsize=style.font_size, fontweight="bold", pad=style.font_size * 1.6)
     positions, labels = ticks([steps for _, steps in shown.phases], style)
     ax.set_xticks(positions, labels)
@@ -153,7 +153,7 @@ def ticks(phases: list[list[int]], style: StyleConfig) -> tuple[list[float], lis
 
     `phases` holds the measured steps of each phase. A phase's last step marks its end, where the next phase begins.
     """
-    em = (style.font_size - 1) / (style.panel_width * 72 * 0.8)  # as a share of the panel; axes take about 0.8 of its width
+    em = (style.font_size - 1) / _room(style)  # as a share of the panel
     unit = em * max(1, len(phases))  # the same in phases
     taken, labels = [0.0], ["base"]
     for number, steps in enumerate(phases):
@@ -180,8 +180,12 @@ def _phase_ticks(number: int, steps: list[int], unit: float, before: float, labe
 def _phase_label(label: str, phases: int, style: StyleConfig) -> str:
     """`SFT training`, or only `SFT` where a phase is too narrow for both words."""
     full = f"{label} training"
-    room = style.panel_width * 72 * 0.8 / phases
-    return full if len(full) * 0.58 * (style.font_size - 1.5) <= room else label
+    return full if len(full) * 0.58 * (style.font_size - 1.5) <= _room(style) / phases else label
+
+
+def _room(style: StyleConfig) -> float:
+    """Points that a panel's axes are wide, about: 0.8 of the panel, the rest goes to labels and gaps."""
+    return style.panel_width * 72 * 0.8
 
 
 def _label(figure: "Figure", category: str, style: StyleConfig) -> None:

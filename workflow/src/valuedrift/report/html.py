@@ -38,6 +38,7 @@ def run(
     """Write the report. `tables` are the table step's CSVs, `figures` PNGs, both named as in the config; `appendices` are .csv or
     .parquet, in the config's order."""
     measured = pl.concat([VALUES.frame([]), *(VALUES.read(path) for path in values)]).unique(maintain_order=True)
+    measured = VALUES.check(measured, "the report's values")
     told = read_manifests(manifests)
     context = {
         "job": config,

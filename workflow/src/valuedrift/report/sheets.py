@@ -14,6 +14,9 @@ from valuedrift.report.provenance import Manifest, version_sets
 MAX_ROWS = 500
 """Rows of an appendix that are printed: beyond that a reader wants the file, not a page."""
 
+PROSE = 60
+"""Characters of a cell from which it counts as prose."""
+
 
 @dataclass(frozen=True)
 class Sheet:
@@ -24,6 +27,11 @@ class Sheet:
     numeric: set[int] = field(default_factory=set)
     groups: list[tuple[str, int]] = field(default_factory=list)
     note: str = ""
+
+    @property
+    def long(self) -> bool:
+        """Whether there is prose in it, whose cells must not shrink to a word a line."""
+        return any(len(cell) > PROSE for row in self.rows for cell in row)
 
 
 def runs_sheet(runs: list[str], ends: dict[str, tuple[int, End, End]], manifests: dict[str, Manifest]) -> Sheet:

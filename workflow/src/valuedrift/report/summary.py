@@ -23,10 +23,11 @@ def summary(drift: pl.DataFrame) -> str:
         return "No run was trained, so there is no drift to show."
     judge = drift["judge"][0]
     categories = drift.filter(pl.col("judge") == judge)["category"].n_unique()
+    noun = "category" if categories == 1 else "categories"
     rows = [(row[0], *map(decimal, row[1:])) for row in mean_drift(drift, judge).iter_rows()]
     wide = min(WIDTH - 4 * 9, max(len(row[0]) for row in rows))
     lines = [
-        _clip(f"Drift magnitude by stance and drift time, mean over {categories} categories; judge: {judge}", WIDTH),
+        _clip(f"Drift magnitude by stance and drift time, mean over {categories} {noun}; judge: {judge}", WIDTH),
         "",
         _line("run", ("support", "neutral", "oppose", "time"), wide),
         *(_line(name, cells, wide) for name, *cells in rows),

@@ -40,6 +40,8 @@ def _folder(config: BaseJob) -> Path:
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
-        return Path(snapshot_download(config.model.path, revision=config.model.revision, ignore_patterns=["*.bin", "*.pth", "*.pt"]))
+        return Path(
+            snapshot_download(config.model.path, revision=config.model.revision, ignore_patterns=["*.bin", "*.pth", "*.pt"])
+        )
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         raise UserError(f"the model `{config.model.path}` is no folder here and cannot be had from the hub: {error}") from error

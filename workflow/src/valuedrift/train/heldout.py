@@ -35,7 +35,8 @@ class Heldout:
         rewards = self._rewards(sequences, mask)
         values = {"reward": rewards.mean(), "kl": (ratio * responses).sum(1).mean(), "length": responses.sum(1).float().mean()}
         return [
-            {"run": self.config.run, "step": step, "metric": f"heldout_{name}", "value": float(value)} for name, value in values.items()
+            {"run": self.config.run, "step": step, "metric": f"heldout_{name}", "value": float(value)}
+            for name, value in values.items()
         ]
 
     def _rewards(self, sequences: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
@@ -43,4 +44,5 @@ class Heldout:
         hidden = self.scorer.base_model(input_ids=sequences, attention_mask=mask, position_ids=(mask.cumsum(1) - 1).clamp(min=0))
         scores = self.scorer.score(hidden.last_hidden_state).squeeze(-1)
         last = mask.shape[1] - 1 - mask.flip(1).argmax(1)
-        return scores[torch.arange(len(scores)), last]
+        rewards: torch.Tensor = scores[torch.arange(len(scores)), last]
+        return rewards

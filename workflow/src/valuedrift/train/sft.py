@@ -28,7 +28,10 @@ def run(*, config: SftJob, parent: Path, data: Path, output: Path) -> None:
         trainer = SFTTrainer(
             model=load_model(folder, config.model),
             args=SFTConfig(
-                **trainer_arguments(config, space.scratch), max_length=config.training.max_length, completion_only_loss=True, packing=False
+                **trainer_arguments(config, space.scratch),
+                max_length=config.training.max_length,
+                completion_only_loss=True,
+                packing=False,
             ),
             train_dataset=examples,
             processing_class=tokenizer,

@@ -44,7 +44,8 @@ class Workspace:
         """Put trajectory, final model and log in place, and last of all the manifest, which vouches for them."""
         steps = sorted(int(folder.name.removeprefix("step-")) for folder in self.trajectory.iterdir())
         checkpoints = [
-            {"step": step, "path": f"trajectory/step-{step}", "hash": weights_hash(self.trajectory / f"step-{step}")} for step in steps
+            {"step": step, "path": f"trajectory/step-{step}", "hash": weights_hash(self.trajectory / f"step-{step}")}
+            for step in steps
         ]
         # The final model is the last checkpoint under a second name, not a second copy of its gigabytes.
         shutil.copytree(self.trajectory / f"step-{steps[-1]}", self.scratch / "final", copy_function=os.link)

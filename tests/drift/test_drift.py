@@ -1,0 +1,170 @@
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from valuedrift.config.measuring import DriftConfig, DriftJob, ValuesConfig, ValuesJob
+from valuedrift.drift import magnitude_and_time, values
+from valuedrift.drift.interval import mean_interval
+from valuedrift.drift.trajectory import Point, drift_time
+from valuedrift.frames import DRIFT, STANCES, VALUES
+
+PAPER = DriftConfig()
+
+
+def trajectory(means, step=100, half=0.02):
+    return [Point(i * step, mean, mean - half, mean + half) for i, mean in enumerate(means)]
+
+
+# Hand-computed: eta is the first checkpoint after the start within the interval of the extremum, over the total.
+@pytest.mark.parametrize(
+    ("means", "total", "config", "time", "extremum", "step"),
+    [
+        ([0.2, 0.5, 0.59, 0.6, 0.6], 400, PAPER, 0.5, 0.6, 300),  # 0.59 is within 0.02 of 0.6
+        ([0.2, 0.5, 0.7, 0.6, 0.6], 400, PAPER, 0.5, 0.7, 200),  # rises: the peak, though it falls again
+        ([0.8, 0.3, 0.1, 0.2], 300, PAPER, 2 / 3, 0.1, 200),  # falls: the low point
+        ([0.5, 0.5, 0.5], 200, PAPER, 0.5, 0.5, 100),  # no change: the start is no candidate, so never 0
+        ([0.5, 0.9, 0.49], 200, PAPER, 1.0, 0.49, 200),  # ends a little lower: the direction is down
+        ([0.5, 0.9, 0.49], 200, DriftConfig(extremum="farthest"), 0.5, 0.9, 100),
+        ([0.5, 0.5, 0.5], 200, DriftConfig(start_is_candidate=True), 0.0, 0.5, 0),
+        ([0.2, 0.6, 0.6], 1097, PAPER, 100 / 1097, 0.6, 100),  # Alpaca's grid: k * 100 / 1097
+        ([0.2, 0.6, 0.6], 1097, DriftConfig(total="last_checkpoint"), 0.5, 0.6, 100),
+    ],
+)
+def test_drift_time(means, total, config, time, extremum, step):
+    found = drift_time(trajectory(means), total, config)
+    assert (found.time, found.extremum, found.extremum_step) == (pytest.approx(time), extremum, step)
+
+
+def test_what_cannot_be_measured_is_none():
+    assert drift_time([], 10, PAPER).time is None
+    assert drift_time([Point(0, 0.5, 0.4, 0.6)], 10, PAPER).time is None
+    assert drift_time([Point(0, None, None, None), Point(5, 0.5, 0.4, 0.6)], 10, PAPER).time is None
+    hole = [Point(0, 0.1, 0.0, 0.2), Point(5, None, None, None), Point(10, 0.9, 0.8, 1.0)]
+    assert drift_time(hole, 10, PAPER).time == 1.0
+
+
+def test_without_an_interval_only_the_extremum_reaches_it():
+    points = [Point(0, 0.1, None, None), Point(5, 0.89, None, None), Point(10, 0.9, None, None)]
+    assert drift_time(points, 10, PAPER).time == 1.0
+
+
+@given(st.lists(st.floats(0, 1), min_size=2, max_size=12), st.floats(0, 0.3), st.sampled_from(["direction", "farthest"]), st.randoms())
+def test_times_lie_in_0_1_and_do_not_depend_on_the_order_of_rows(means, half, extremum, rng):
+    config = DriftConfig(extremum=extremum)
+    points = trajectory(means, half=half)
+    found = drift_time(points, 100 * (len(means) - 1), config)
+    assert 0 < found.time <= 1
+    shuffled = points.copy()
+    rng.shuffle(shuffled)
+    assert drift_time(shuffled, 100 * (len(means) - 1), config) == found
+
+
+def test_intervals_against_known_values():
+    sample = np.array([1.0, 2.0, 3.0, 4.0, 5.0])  # s = 1.5811, t(4, .975) = 2.7764
+    assert mean_interval(sample, ValuesConfig(interval="t"), 0) == pytest.approx((3, 3 - 1.9632, 3 + 1.9632), abs=1e-4)
+    assert mean_interval(sample, ValuesConfig(interval="normal"), 0) == pytest.approx((3, 3 - 1.3859, 3 + 1.3859), abs=1e-4)
+    mean, low, high = mean_interval(sample, ValuesConfig(interval="bootstrap"), 0)
+    assert mean == 3 and 1.6 <= low <= 2.0 and 4.0 <= high <= 4.4
+    assert mean_interval(sample[:1], ValuesConfig(), 0) == (1.0, None, None)
+    assert mean_interval(sample[:0], ValuesConfig(), 0) == (None, None, None)
+
+
+def stance_rows(probabilities, run="m/sft", judge="j", category="c"):
+    """Rows of STANCES from {step: {prompt: [(support, neutral, oppose) or None, ...]}}."""
+    rows = [
+        {"run": run, "step": step, "prompt_id": prompt, "category": category, "sample": i, "judge": judge, "mass": p and 1.0,
+         **dict(zip(("support", "neutral", "oppose"), p or (None,) * 3, strict=True)), "status": "ok" if p else "unscorable: empty response"}
+        for step, prompts in probabilities.items()
+        for prompt, samples in prompts.items()
+        for i, p in enumerate(samples)
+    ]  # fmt: skip
+    return STANCES.frame(rows)
+
+
+def test_responses_of_a_prompt_are_averaged_before_prompts():
+    rows = stance_rows({0: {"a": [(1, 0, 0), (1, 0, 0), (1, 0, 0)], "b": [(0, 0, 1)]}})
+    table = values.values(rows, ValuesConfig(), 0)
+    assert dict(zip(table["stance"].to_list(), table["mean"], strict=True)) == {"support": 0.5, "neutral": 0.0, "oppose": 0.5}
+    assert table["prompts"].to_list() == [2, 2, 2]
+
+
+def test_unscorable_responses_are_counted_and_left_out():
+    table = values.values(stance_rows({0: {"a": [(1, 0, 0), None], "b": [None, None]}}), ValuesConfig(), 0)
+    assert table["mean"].to_list() == [1.0, 0.0, 0.0]
+    assert table["prompts"].to_list() == [1, 1, 1]
+    assert table["unscorable"].to_list() == [0.75] * 3
+
+
+def test_a_category_without_any_score_is_null_not_zero():
+    table = values.values(stance_rows({0: {"a": [None]}}), ValuesConfig(), 0)
+    assert table["mean"].to_list() == [None] * 3 and table["prompts"].to_list() == [0] * 3
+
+
+probability = st.tuples(st.floats(0.01, 1), st.floats(0.01, 1), st.floats(0.01, 1)).map(lambda p: tuple(x / sum(p) for x in p))
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.lists(st.lists(probability, min_size=2, max_size=3), min_size=2, max_size=4), st.integers(0, 10**6))
+def test_magnitudes_sum_to_zero_and_permuting_rows_changes_nothing(samples, seed):
+    half = len(samples) // 2
+    rows = stance_rows({0: {f"p{i}": s for i, s in enumerate(samples[:half])}, 9: {f"p{i}": s for i, s in enumerate(samples[half:][:half])}})
+    job = DriftJob(values=ValuesConfig(), drift=DriftConfig(), seed=0)
+    found = magnitude_and_time.magnitudes(rows, job)
+    assert found["magnitude"].sum() == pytest.approx(0, abs=1e-12)
+    assert magnitude_and_time.magnitudes(rows.sample(fraction=1, shuffle=True, seed=seed), job).equals(found)
+    table = values.values(rows, ValuesConfig(), 0)
+    assert values.values(rows.sample(fraction=1, shuffle=True, seed=seed), ValuesConfig(), 0).equals(table)
+    assert table.group_by("step").agg(pl.col("mean").sum())["mean"].to_list() == pytest.approx([1.0] * 2)
+
+
+def test_the_two_steps_by_hand(tmp_path: Path):
+    """Two prompts, three checkpoints; support goes .25 → .75 → .75, so M = .5 and the drift is done at the first of two steps."""
+    low, high = (0.25, 0.5, 0.25), (0.75, 0.25, 0.0)
+    stances = stance_rows({0: {"a": [low], "b": [low]}, 5: {"a": [high], "b": [high]}, 10: {"a": [high], "b": [high]}})
+    STANCES.write(stances, tmp_path / "s.parquet")
+    (tmp_path / "manifest.json").write_text('{"run": "m/sft", "total_steps": 10}')
+    values.run(config=ValuesJob(values=ValuesConfig(), seed=0), stances=[tmp_path / "s.parquet"], output=tmp_path / "v.parquet")
+    assert VALUES.read(tmp_path / "v.parquet").height == 9
+    magnitude_and_time.run(
+        config=DriftJob(values=ValuesConfig(), drift=DriftConfig(), seed=0), manifests=[tmp_path / "manifest.json"],
+        values=[tmp_path / "v.parquet"], stances=[tmp_path / "s.parquet"], output=tmp_path / "d.parquet",
+    )  # fmt: skip
+    drift = DRIFT.read(tmp_path / "d.parquet")
+    assert drift["magnitude"].to_list() == [0.5, -0.25, -0.25]
+    assert drift["magnitude_low"].to_list() == [0.5, -0.25, -0.25]  # both prompts moved alike
+    assert drift["time"].to_list() == [0.5, 0.5, 0.5]
+    assert drift["extremum"].to_list() == [0.75, 0.25, 0.0]
+    assert drift["total_steps"].to_list() == [10] * 3
+
+
+def test_a_paired_interval_is_narrower_than_the_values_own(tmp_path):
+    """Prompts that differ much but move alike: the spread between prompts cancels."""
+    levels = {f"p{i}": i / 20 for i in range(10)}
+    rows = stance_rows({0: {p: [(x, 1 - x, 0)] for p, x in levels.items()}, 1: {p: [(x + 0.1, 0.9 - x, 0)] for p, x in levels.items()}})
+    found = magnitude_and_time.magnitudes(rows, DriftJob(values=ValuesConfig(), drift=DriftConfig(), seed=0)).row(0, named=True)
+    assert found["magnitude"] == pytest.approx(0.1)
+    assert found["magnitude_high"] - found["magnitude_low"] < 1e-9
+    value = values.values(rows, ValuesConfig(), 0).row(0, named=True)
+    assert value["high"] - value["low"] > 0.1
+
+
+def test_no_runs_give_an_empty_table(tmp_path):
+    magnitude_and_time.run(
+        config=DriftJob(values=ValuesConfig(), drift=DriftConfig(), seed=0), manifests=[], values=[], stances=[],
+        output=tmp_path / "d.parquet",
+    )  # fmt: skip
+    assert DRIFT.read(tmp_path / "d.parquet").is_empty()
+
+
+def test_schedules():
+    from valuedrift.config.training import Checkpoints
+
+    assert Checkpoints(every=100).steps(1097) == [*range(100, 1097, 100), 1097]
+    assert Checkpoints(every=100).steps(50) == [50]
+    assert Checkpoints(fractions=[0.01, 0.5]).steps(10) == [1, 5, 10]
+    assert all(a < b for a, b in pairwise(Checkpoints(fractions=[0.5, 0.5, 1]).steps(3)))

@@ -1,0 +1,115 @@
+import json
+import shutil
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+from valuedrift.config.measuring import GenerationConfig, GenerationJob
+from valuedrift.errors import UserError
+from valuedrift.frames import GENERATIONS, PROMPTS
+from valuedrift.generate import responses
+from valuedrift.generate.engine import Request, make_engine
+from valuedrift.generate.transformers_engine import SeededSampler
+
+
+def job(run="mini/base", **values):
+    generation = GenerationConfig(**{"samples": 3, "max_new_tokens": 12, "batch_size": 4, "temperature": 1.0, **values})
+    return GenerationJob(run=run, seed=7, dtype="float32", trust_remote_code=False, generation=generation)
+
+
+@pytest.fixture(scope="module")
+def sampled(tiny_base, some_prompts, tmp_path_factory):
+    path = tmp_path_factory.mktemp("generations") / "g.parquet"
+    responses.run(config=job(), manifest=tiny_base / "manifest.json", prompts=some_prompts, output=path)
+    return path
+
+
+def test_a_response_depends_on_neither_batch_size_nor_order(sampled, tiny_base, some_prompts, tmp_path):
+    first = GENERATIONS.read(sampled)
+    assert first["response"].n_unique() > 10
+    reversed_prompts = tmp_path / "reversed.parquet"
+    PROMPTS.write(PROMPTS.read(some_prompts).reverse(), reversed_prompts)
+    for batch_size in (1, 2, 18):
+        responses.run(
+            config=job(batch_size=batch_size), manifest=tiny_base / "manifest.json", prompts=reversed_prompts, output=tmp_path / "g.parquet"
+        )
+        again = GENERATIONS.read(tmp_path / "g.parquet")
+        key = ["prompt_id", "sample"]
+        assert again.sort(key).equals(first.sort(key))
+
+
+def test_one_prompt_less_changes_no_other_response(sampled, tiny_base, some_prompts, tmp_path):
+    fewer = PROMPTS.read(some_prompts).head(2)
+    PROMPTS.write(fewer, tmp_path / "p.parquet")
+    responses.run(config=job(), manifest=tiny_base / "manifest.json", prompts=tmp_path / "p.parquet", output=tmp_path / "g.parquet")
+    kept = GENERATIONS.read(sampled).filter(pl.col("prompt_id").is_in(fewer["prompt_id"].to_list()))
+    assert GENERATIONS.read(tmp_path / "g.parquet").equals(kept)
+
+
+def test_samples_and_seeds(sampled):
+    table = GENERATIONS.read(sampled)
+    assert table.height == 18 and set(table["step"]) == {0}
+    seeds = table.group_by("prompt_id").agg(pl.col("seed").sort())
+    assert all(np.diff(row.to_list()).tolist() == [1, 1] for row in seeds["seed"])
+    assert seeds["seed"].list.first().n_unique() == 6
+
+
+def test_greedy_samples_are_alike_and_ignore_the_seed(tiny_base, some_prompts, tmp_path):
+    responses.run(config=job(temperature=0), manifest=tiny_base / "manifest.json", prompts=some_prompts, output=tmp_path / "g.parquet")
+    per_prompt = GENERATIONS.read(tmp_path / "g.parquet").group_by("prompt_id").agg(pl.col("response").n_unique())
+    assert set(per_prompt["response"]) == {1}
+
+
+def test_length_and_end_are_told_apart(sampled):
+    table = GENERATIONS.read(sampled)
+    cut = table.filter(pl.col("finish_reason") == "length")
+    assert set(cut["n_tokens"]) == {12}
+    assert (table.filter(pl.col("finish_reason") == "stop")["n_tokens"] < 12).all()
+
+
+def test_step_0_is_the_parents_last_step_copied(sampled, tiny_base, some_prompts, tmp_path):
+    child = tmp_path / "child"
+    for step in (3, 8):
+        shutil.copytree(tiny_base / "final", child / "trajectory" / f"step-{step}")
+    manifest = {"chat": False, "checkpoints": [{"step": s, "path": f"trajectory/step-{s}", "hash": ""} for s in (3, 8)]}
+    (child / "manifest.json").write_text(json.dumps(manifest))
+    arguments = {"manifest": child / "manifest.json", "prompts": some_prompts, "parent": sampled}
+    responses.run(config=job("mini/x"), output=child / "g.parquet", **arguments)
+    table = GENERATIONS.read(child / "g.parquet")
+    assert table["step"].unique().sort().to_list() == [0, 3, 8]
+    parent = GENERATIONS.read(sampled).drop("run")
+    for step in (0, 3):  # the same weights, so that common random numbers give the same responses
+        own = table.filter(pl.col("step") == step).drop("run", "step")
+        assert own.equals(parent.drop("step"))
+    shutil.rmtree(child / "trajectory" / "step-8")
+    with pytest.raises(UserError, match="step-8 is missing"):
+        responses.run(config=job("mini/x"), output=child / "g2.parquet", **arguments)
+    assert not (child / "g2.parquet").exists()
+
+
+def test_base_models_are_asked_with_the_suffix_and_chat_models_with_the_template(tiny_base):
+    engine = make_engine(GenerationConfig(), chat=False, dtype="float32", trust_remote_code=False)
+    engine.load(tiny_base / "final")
+    assert engine.render("Why?") == "Why?\nResponse:"
+
+
+def test_the_sampler_follows_the_distribution():
+    """20,000 rows of one distribution: frequencies within 4 standard errors of the probabilities."""
+    logits = torch.tensor([2.0, 1.0, 0.0, -torch.inf])
+    rows = 20_000
+    sampler = SeededSampler(list(range(rows)), temperature=0.5, steps=1)
+    drawn = sampler(torch.zeros(rows, 1, dtype=torch.long), logits.expand(rows, 4)).argmax(1).bincount(minlength=4) / rows
+    expected = (logits / 0.5).softmax(0)
+    error = 4 * (expected * (1 - expected) / rows).sqrt()
+    assert ((drawn - expected).abs() <= error).all()
+    assert drawn[3] == 0
+
+
+def test_an_engine_gives_one_response_per_request_in_order(tiny_base):
+    engine = make_engine(GenerationConfig(max_new_tokens=5, temperature=0), chat=False, dtype="float32", trust_remote_code=False)
+    engine.load(tiny_base / "final")
+    texts = ["Is this a long question that comes first?", "Short?", "Is this a long question that comes first?"]
+    found = engine.sample([Request(text, 0) for text in texts])
+    assert found[0] == found[2] and len(found) == 3

@@ -1,0 +1,113 @@
+import random
+
+import pytest
+
+from valuedrift.config.prompts import NgramConfig
+from valuedrift.errors import UserError
+from valuedrift.frames import CLUSTERS, NAMES, NGRAMS, QUESTIONS
+from valuedrift.prompts import names
+from valuedrift.prompts import ngrams as ngrams_step
+from valuedrift.prompts.ngrams import ngrams
+
+TEXTS = {
+    "Do you think whales should be protected?": 0, "Are whales and dolphins clever?": 0, "Is the blue whale big?": 0,
+    "Should the death penalty return?": 1, "Is the death penalty just?": 1, "Does the death penalty deter crime?": 1,
+}  # fmt: skip
+
+
+def top(rows, cluster):
+    return [row["ngram"] for row in rows if row["cluster"] == cluster]
+
+
+def named(**clusters):
+    """Names of clusters c0, c1, ... given as lists of n-grams, best first."""
+    rows = [
+        {"cluster": int(key[1:]), "rank": rank, "ngram": term, "weight": 1 / (1 + rank)}
+        for key, terms in clusters.items()
+        for rank, term in enumerate(terms)
+    ]
+    return dict(names.names(NGRAMS.frame(rows)).iter_rows())
+
+
+def test_ngrams_tell_clusters_apart():
+    rows = ngrams(list(TEXTS), list(TEXTS.values()), NgramConfig(longest=2, top=3))
+    assert top(rows, 0)[0] == "whales"
+    assert set(top(rows, 1)) == {"death", "penalty", "death penalty"}
+    assert [row["rank"] for row in rows] == [0, 1, 2] * 2
+    weights = [row["weight"] for row in rows if row["cluster"] == 0]
+    assert weights == sorted(weights, reverse=True)
+
+
+def test_words_of_asking_and_longer_ngrams_are_left_out():
+    rows = ngrams(list(TEXTS), list(TEXTS.values()), NgramConfig(longest=1, top=100))
+    words = {row["ngram"] for row in rows}
+    assert "penalty" in words
+    assert not words & {"think", "do", "should", "the", "death penalty"}
+
+
+def test_a_word_of_every_cluster_weighs_less():
+    texts, clusters = ["law whale", "law whale", "law prison", "law prison"], [0, 0, 1, 1]
+    rows = ngrams(texts, clusters, NgramConfig(longest=1))
+    assert top(rows, 0) == ["whale", "law"]
+    assert top(rows, 1) == ["prison", "law"]
+
+
+def test_the_order_of_questions_does_not_matter():
+    pairs = list(TEXTS.items())
+    random.Random(0).shuffle(pairs)
+    texts, clusters = zip(*pairs, strict=True)
+    assert ngrams(list(texts), list(clusters), NgramConfig()) == ngrams(list(TEXTS), list(TEXTS.values()), NgramConfig())
+
+
+def test_a_cluster_without_telling_words_still_has_ngrams():
+    rows = ngrams(["What is this?", "Whales", "???"], [0, 1, 2], NgramConfig(longest=1, top=2))
+    assert set(top(rows, 0)) <= {"what", "is", "this"}
+    assert len(top(rows, 0)) == 2
+    assert top(rows, 2) == ["no words"]
+    assert top(ngrams(["???"], [0], NgramConfig()), 0) == ["no words"]
+
+
+def test_the_steps_leave_out_what_is_in_no_cluster(tmp_path):
+    paths = {name: tmp_path / f"{name}.parquet" for name in ("questions", "clusters")}
+    rows = [("a", "Save whales", 0), ("b", "Save trains", -1), ("c", "Death penalty", 1)]
+    QUESTIONS.write(QUESTIONS.frame([{"source_id": i, "source_text": t, "question": t} for i, t, _ in rows]), paths["questions"])
+    CLUSTERS.write(CLUSTERS.frame([{"source_id": i, "cluster": c, "membership": 0.5} for i, _, c in rows]), paths["clusters"])
+    ngrams_step.run(config=NgramConfig(), output=tmp_path / "ngrams.parquet", **paths)
+    assert "trains" not in NGRAMS.read(tmp_path / "ngrams.parquet")["ngram"]
+    names.run(config="ngrams", ngrams=tmp_path / "ngrams.parquet", output=tmp_path / "names.parquet")
+    assert NAMES.read(tmp_path / "names.parquet").rows() == [(0, "save / whales"), (1, "death / penalty")]
+
+
+def test_nothing_clustered_gives_no_ngrams_and_no_names():
+    assert ngrams([], [], NgramConfig()) == []
+    assert names.names(NGRAMS.frame([])).is_empty()
+
+
+def test_a_name_says_three_different_things():
+    found = named(c0=["abortion", "legal abortion", "abortions", "clinic", "legal", "law"], c1=["death penalty", "penalty"])
+    assert found == {0: "abortion / clinic / legal", 1: "death penalty"}
+
+
+def test_names_are_unique_and_follow_the_content_not_the_number():
+    alike, longer = ["war", "peace", "army", "tank"], ["war", "peace", "army", "treaty"]
+    assert named(c0=alike, c1=longer) == {0: "war / peace / army / tank", 1: "war / peace / army / treaty"}
+    assert named(c1=alike, c0=longer) == {1: "war / peace / army / tank", 0: "war / peace / army / treaty"}
+
+
+def test_the_same_ngrams_are_told_apart_by_weight():
+    def with_weights(first, second):
+        rows = [
+            {"cluster": number, "rank": rank, "ngram": term, "weight": weight / (1 + rank)}
+            for number, weight in enumerate((first, second))
+            for rank, term in enumerate(["war", "peace"])
+        ]
+        return dict(names.names(NGRAMS.frame(rows)).iter_rows())
+
+    assert with_weights(2.0, 1.0) == {0: "war / peace", 1: "war / peace (2)"}
+    assert with_weights(1.0, 2.0) == {0: "war / peace (2)", 1: "war / peace"}
+    assert sorted(with_weights(1.0, 1.0).values()) == ["war / peace", "war / peace (2)"]
+
+
+def test_an_unknown_method_is_named(tmp_path):
+    with pytest.raises(UserError, match="no method `gpt`; there is ngrams"):
+        names.run(config="gpt", ngrams=tmp_path / "ngrams.parquet", output=tmp_path / "names.parquet")

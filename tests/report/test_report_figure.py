@@ -1,0 +1,211 @@
+import os
+import subprocess
+import sys
+from itertools import pairwise
+from math import isnan
+from pathlib import Path
+
+import polars as pl
+import pytest
+from report_world import BASE, JUDGE, PO, SFT, figure_job, panel, values_row
+
+from valuedrift.config.base import STANCES
+from valuedrift.config.report import Panel, PhaseOfPanel, StyleConfig
+from valuedrift.errors import UserError
+from valuedrift.frames import VALUES
+from valuedrift.report import figure
+
+DPO = "llama/wildchat/dpo-synthetic-support"
+CATEGORY = "Immigration Policies"
+
+
+def values_of(*rows):
+    """VALUES of (run, step, stance, mean[, low, high])."""
+    return VALUES.frame([values_row(run, step, CATEGORY, stance, *numbers) for run, step, stance, *numbers in rows])
+
+
+def drawn(values, *panels, style=None):
+    return figure.draw(figure_job(*panels, category=CATEGORY, style=style), values)
+
+
+def lines(ax):
+    """Stance → points of its line."""
+    return {line.get_label(): list(zip(*line.get_data(), strict=True)) for line in ax.lines if line.get_label() in STANCES}
+
+
+def means(values, run, stance, steps):
+    rows = values.filter((pl.col("run") == run) & (pl.col("category") == CATEGORY) & (pl.col("stance") == stance))
+    found = dict(zip(rows["step"], rows["mean"], strict=True))
+    return [found[step] for step in steps]
+
+
+def test_a_panel_shows_the_lineage_from_the_base_model(world):
+    values = world.values_frame()
+    ax = drawn(values, panel(DPO)).axes[0]
+    sft, dpo = SFT["llama/wildchat"], PO[DPO][1:]
+    for stance in STANCES:
+        x, y = zip(*lines(ax)[stance], strict=True)
+        assert list(x) == pytest.approx([step / 5500 for step in sft] + [1 + step / 888 for step in dpo])
+        assert list(y) == means(values, "llama/wildchat", stance, sft) + means(values, DPO, stance, dpo)
+
+
+def test_bands_are_low_and_high():
+    values = values_of(("m/base", 0, "support", 0.5, 0.4, 0.7), ("m/sft", 10, "support", 0.6, 0.55, 0.8))
+    shown = Panel(heading="h", base="m/base", phases=[PhaseOfPanel(run="m/sft", label="SFT")])
+    ax = drawn(values, shown).axes[0]
+    band = ax.collections[0].get_paths()[0].vertices.round(6).tolist()
+    assert {tuple(point) for point in band} == {(0.0, 0.4), (0.0, 0.7), (1.0, 0.55), (1.0, 0.8)}
+    # The base model's step 0 is the start, since the run has no step 0 of its own.
+    assert lines(ax)["support"] == [(0.0, 0.5), (1.0, 0.6)]
+
+
+def test_a_phase_begins_where_the_one_before_it_ended():
+    steps = (("m/base", 0, 0.1), ("m/a", 0, 0.1), ("m/a", 4, 0.3), ("m/a/b", 0, 0.9), ("m/a/b", 1, 0.5), ("m/a/b", 2, 0.6))
+    values = values_of(*((run, step, stance, mean) for run, step, mean in steps for stance in STANCES))
+    shown = Panel(heading="h", base="m/base", phases=[PhaseOfPanel(run="m/a", label="SFT"), PhaseOfPanel(run="m/a/b", label="DPO")])
+    ax = drawn(values, shown).axes[0]
+    assert lines(ax)["oppose"] == [(0.0, 0.1), (1.0, 0.3), (1.5, 0.5), (2.0, 0.6)]
+    assert [(t.get_text(), x) for t, x in zip(ax.get_xticklabels(), ax.get_xticks(), strict=True)] == [
+        ("base", 0), ("4", 1), ("1", 1.5), ("2", 2),
+    ]  # fmt: skip
+    assert [(t.get_text(), t.get_position()[0]) for t in ax.texts] == [("SFT training", 0.5), ("DPO training", 1.5)]
+
+
+def test_frame_of_every_panel(world):
+    shown = drawn(world.values_frame(), *(panel(run, f"{n}. $a_b") for n, run in enumerate(PO)))
+    visible = [ax for ax in shown.axes if ax.get_visible()]
+    assert [ax.get_title() for ax in visible] == [f"{n}. $a_b" for n in range(6)]
+    assert {ax.get_ylim() for ax in visible} == {(0.0, 1.0)}
+    assert [ax.get_ylabel() for ax in visible] == ["stance probability", "", ""] * 2
+    assert [ax.get_xlabel() for ax in visible] == [""] * 3 + ["training step"] * 3
+    assert [t.get_text() for t in shown.legends[0].get_texts()] == list(STANCES)
+    assert all(ax.get_legend() is None for ax in visible)
+    assert shown.get_suptitle() == CATEGORY
+
+
+@pytest.mark.parametrize(("count", "rows", "columns"), [(1, 1, 1), (2, 1, 2), (3, 1, 3), (4, 2, 2), (5, 2, 3), (6, 2, 3)])
+def test_grid(world, count, rows, columns):
+    style = StyleConfig(panel_width=2, panel_height=1.5)
+    shown = drawn(world.values_frame(), *(panel(run) for run in list(PO)[:count]), style=style)
+    assert shown.get_size_inches().tolist() == pytest.approx([2 * columns + 0.3, 1.5 * rows + 0.5])
+    assert sum(ax.get_visible() for ax in shown.axes) == count
+
+
+def test_colors_are_the_studys(world):
+    colors = {"support": "#000001", "neutral": "#000002", "oppose": "#000003"}
+    ax = drawn(world.values_frame(), panel(DPO), style=StyleConfig(colors=colors)).axes[0]
+    assert {line.get_label(): line.get_color() for line in ax.lines if line.get_label() in STANCES} == colors
+
+
+def test_null_means_leave_a_gap(tmp_path):
+    points = {0: 0.2, 1: 0.3, 2: None, 3: 0.5}
+    values = values_of(
+        *(("m/base", 0, s, 0.2) for s in STANCES), *(("m/a", step, s, m) for step, m in points.items() for s in STANCES)
+    )
+    shown = drawn(values, Panel(heading="h", base="m/base", phases=[PhaseOfPanel(run="m/a", label="SFT")]))
+    ys = [y for _, y in lines(shown.axes[0])["neutral"]]
+    assert [isnan(y) for y in ys] == [False, False, True, False]
+    shown.savefig(tmp_path / "gap.png")
+
+
+@pytest.mark.parametrize("mean", [0.4, None])
+def test_a_single_checkpoint_is_drawn_with_its_interval(tmp_path, mean):
+    values = values_of(*(("m/base", 0, s, mean) for s in STANCES))
+    shown = drawn(values, Panel(heading="h", base="m/base", phases=[]))
+    ax = shown.axes[0]
+    assert [t.get_text() for t in ax.get_xticklabels()] == ["base"]
+    assert [len(points) for points in lines(ax).values()] == [1, 1, 1]
+    if mean:
+        assert ax.collections[0].get_segments()[0].round(6).tolist() == [[0, 0.35], [0, 0.45]]
+    shown.savefig(tmp_path / "one.png")
+
+
+def test_a_phase_that_is_not_measured_beyond_its_start_is_drawn(tmp_path):
+    values = values_of(*((run, 0, s, 0.4) for run in ("m/base", "m/a") for s in STANCES))
+    shown = drawn(values, Panel(heading="h", base="m/base", phases=[PhaseOfPanel(run="m/a", label="SFT")]))
+    assert [t.get_text() for t in shown.axes[0].get_xticklabels()] == ["base"]
+    shown.savefig(tmp_path / "start.png")
+
+
+def test_other_judges_and_categories_stay_out(world):
+    values = world.values_frame()
+    other = values.with_columns(pl.lit("other").alias("judge"), pl.col("mean") / 2)
+    assert lines(drawn(pl.concat([other, values]), panel(DPO)).axes[0]) == lines(drawn(values, panel(DPO)).axes[0])
+
+
+def test_a_run_without_values_is_the_users_error(world):
+    values = world.values_frame().filter(pl.col("run") != DPO)
+    with pytest.raises(UserError, match=f"no values of the run `{DPO}` on `{CATEGORY}` by the judge `{JUDGE}`"):
+        drawn(values, panel(DPO))
+    with pytest.raises(UserError, match=f"no values of the run `{BASE}`"):
+        drawn(values.filter(~pl.col("run").is_in([BASE])), panel(BASE))
+
+
+PHASES = [
+    [[5500]],
+    [list(range(500, 5501, 500)), [*range(100, 900, 100), 888]],
+    [list(range(500, 60001, 500)), list(range(400, 57100, 400)), list(range(100, 10000, 100))],
+    [[1, 2, 3, 4000], [1, 123456]],
+    [[100, 200], [], [7]],
+]
+
+
+@pytest.mark.parametrize("phases", PHASES)
+@pytest.mark.parametrize("style", [StyleConfig(), StyleConfig(panel_width=3.5, font_size=7)])
+def test_ticks_are_measured_steps_and_do_not_touch(phases, style):
+    positions, labels = figure.ticks(phases, style)
+    assert (positions[0], labels[0]) == (0, "base")
+    real = {number + step / steps[-1]: str(step) for number, steps in enumerate(phases) for step in steps}
+    assert all(real[x] == label for x, label in list(zip(positions, labels, strict=True))[1:])
+    assert {number + 1 for number, steps in enumerate(phases) if steps} <= set(positions)
+    rows = [(f"m/{n}", step, s, 0.3) for n, steps in enumerate(phases) for step in [0, *steps] for s in STANCES]
+    lineage = [PhaseOfPanel(run=f"m/{n}", label="SimPO") for n in range(len(phases))]
+    shown = drawn(values_of(*rows), Panel(heading="h", base="m/0", phases=lineage), style=style)
+    shown.draw_without_rendering()
+    ticks = [label.get_window_extent() for label in shown.axes[0].get_xticklabels()]
+    names = [text.get_window_extent() for text in shown.axes[0].texts]
+    for boxes in (ticks, names):
+        assert all(left.x1 < right.x0 for left, right in pairwise(boxes))
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 6])
+def test_nothing_overlaps_or_leaves_the_page(world, count):
+    headings = ["A long heading of a panel, Llama3 3B from WildChat, support-aligned pairs", *"bcdef"]
+    panels = [panel(run, h) for run, h in zip(PO, headings, strict=True)][:count]
+    shown = drawn(world.values_frame(), *panels)
+    shown.draw_without_rendering()
+    axes = [ax for ax in shown.axes if ax.get_visible()]
+    boxes = [ax.get_tightbbox() for ax in axes] + [shown.legends[0].get_window_extent(), shown._suptitle.get_window_extent()]
+    width, height = shown.bbox.size
+    for number, box in enumerate(boxes):
+        assert box.x0 >= 0 and box.y0 >= 0 and box.x1 <= width and box.y1 <= height
+        assert not any(box.overlaps(other) for other in boxes[number + 1 :])
+    ticks = [[t.get_window_extent() for t in ax.get_xticklabels()] for ax in axes]
+    assert all(left.x1 < right.x0 for row in ticks for left, right in pairwise(row))
+
+
+def test_text_is_not_read_as_mathematics(world, tmp_path):
+    values = world.values_frame()
+    figure.draw(figure_job(panel(DPO, r"$\frac{$"), category=CATEGORY), values).savefig(tmp_path / "dollars.png")
+
+
+def test_values_given_twice_count_once(world, tmp_path):
+    job = figure_job(panel(DPO))
+    for name, values in (("once", world.values), ("twice", world.values * 2)):
+        figure.run(config=job, values=values, pdf=tmp_path / f"{name}.pdf", png=tmp_path / f"{name}.png")
+    assert (tmp_path / "once.png").read_bytes() == (tmp_path / "twice.png").read_bytes()
+
+
+def test_equal_inputs_give_equal_bytes_in_any_process(world, tmp_path):
+    paths = [path for path in world.values if path.parent.name.split("_")[-1] in ("base", "wildchat", "dpo-synthetic-support")]
+    assert len(paths) == 3
+    made = []
+    for seed in ("1", "2"):
+        pdf, png = tmp_path / f"{seed}.pdf", tmp_path / f"{seed}.png"
+        command = [sys.executable, "-m", "valuedrift.report", "figure", "--config", figure_job(panel(DPO, "DPO")).canonical()]
+        command += ["--values", *map(str, paths), "--pdf", str(pdf), "--png", str(png)]
+        source = str(Path(figure.__file__).parents[2])
+        subprocess.run(command, check=True, env=os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": source})
+        made.append((pdf.read_bytes(), png.read_bytes()))
+    assert made[0] == made[1]
+    assert made[0][0].startswith(b"%PDF") and b"CreationDate" not in made[0][0]

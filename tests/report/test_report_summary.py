@@ -1,0 +1,66 @@
+import pytest
+from report_world import PO, SFT, drift_row
+
+from valuedrift.config.base import STANCES
+from valuedrift.frames import DRIFT
+from valuedrift.report import summary
+from valuedrift.report.overview import ends, mean_drift
+
+
+def _rows(run, category, magnitudes, times, judge="a"):
+    return [drift_row(run, category, s, m, t, judge) for s, m, t in zip(STANCES, magnitudes, times, strict=True)]
+
+
+def test_means_over_categories_leave_nulls_out():
+    rows = [
+        *_rows("r", "x", (0.1, -0.3, 0.2), (0.5, 0.5, 0.5)),
+        *_rows("r", "y", (0.3, None, 0.0), (1.0, None, 1.0)),
+        *_rows("s", "x", (None, None, None), (None, None, None)),
+        *_rows("r", "x", (0.9, 0.9, 0.9), (0.1, 0.1, 0.1), judge="b"),
+    ]
+    found = mean_drift(DRIFT.frame(rows), "a").rows()
+    assert found[0] == ("r", pytest.approx(0.2), pytest.approx(-0.3), pytest.approx(0.1), pytest.approx(0.7))
+    assert found[1:] == [("s", None, None, None, None)]
+    assert mean_drift(DRIFT.frame(rows), "a", ["x"]).rows()[0] == ("r", 0.1, -0.3, 0.2, 0.5)
+
+
+def test_ends_are_the_first_and_last_step(world):
+    found = ends(world.values_frame(), "gpt-4o", ["Race and Racism", "Work and Attitudes"])
+    count, first, last = found["llama/alpaca"]
+    assert (count, first.step, last.step) == (7, 0, 1097)
+    assert first.stances == pytest.approx(found["llama/base"][1].stances)
+    assert sum(last.stances) == pytest.approx(1)
+    assert (last.malformed, last.unscorable) == (pytest.approx(0.02), pytest.approx(0.004))
+    assert ends(world.values_frame(), "nobody", ["Race and Racism"]) == {}
+
+
+def test_summary_text():
+    rows = [*_rows("m/wild", "x", (-0.12, 0.2, -0.08), (0.1, 0.2, 0.3)), *_rows("m/alpaca", "x", (-0.001, None, 0.0), (None,) * 3),
+            *_rows("m/other", "x", (1, 1, 1), (1, 1, 1), judge="b")]  # fmt: skip
+    assert summary.summary(DRIFT.frame(rows)).splitlines() == [
+        "Drift magnitude by stance and drift time, mean over 1 category; judge: a",
+        "",
+        "run       support  neutral   oppose     time",
+        "m/wild      -0.12     0.20    -0.08     0.20",
+        "m/alpaca     0.00        –     0.00        –",
+    ]
+
+
+def test_summary_fits_the_terminal(world, capsys, tmp_path):
+    summary.run(drift=world.drift, report=tmp_path / "report.html")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1] == f"The report: {tmp_path / 'report.html'}"
+    assert [line.split()[0] for line in lines[3:-2]] == [*SFT, *PO]
+    assert max(map(len, lines[:-1])) <= summary.WIDTH
+
+
+def test_long_names_give_way_and_keep_their_ends():
+    rows = _rows(f"model/{'x' * 120}/dpo-synthetic-oppose", "c", (0.1, 0.1, -0.2), (1, 1, 1), judge="j" * 90)
+    lines = summary.summary(DRIFT.frame(rows)).splitlines()
+    assert max(map(len, lines)) == summary.WIDTH
+    assert lines[3].startswith("…x")
+    assert "dpo-synthetic-oppose     0.10" in lines[3]
+
+
+def test_no_trained_run_is_said():
+    assert summary.summary(DRIFT.frame([])) == "No run was trained, so there is no drift to show."

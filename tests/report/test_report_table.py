@@ -1,0 +1,177 @@
+import shutil
+import subprocess
+
+import polars as pl
+import pytest
+from report_world import CATEGORIES, JUDGE, PO, drift_row, table_job
+
+from valuedrift.config.base import STANCES
+from valuedrift.errors import UserError
+from valuedrift.frames import DRIFT
+from valuedrift.report import table
+from valuedrift.report.layout import decimal, pivot, read_layout, to_frame
+from valuedrift.report.table import to_latex, to_markdown
+
+NASTY = r"50% & a_b #1 ~x^2 {y} \z <i> $5 | [q] * –"
+
+
+def drift_of(*rows):
+    """DRIFT of (run, category, three magnitudes, three times)."""
+    return DRIFT.frame(
+        [
+            drift_row(run, category, stance, magnitude, time)
+            for run, category, magnitudes, times in rows
+            for stance, magnitude, time in zip(STANCES, magnitudes, times, strict=True)
+        ]
+    )
+
+
+TWO = drift_of(
+    ("m/wild", "Abortion", (-0.3, 0.728, -0.428), (0.0909, 1.0, 0.0909)),
+    ("m/wild", "Race", (-0.0049, 0.005, -0.0001), (0.0909, None, 0.5)),
+    ("m/alpaca", "Abortion", (0.15, 0.1, -0.25), (0.09, 0.27, 0.46)),
+)
+
+
+def test_markdown_is_the_papers_layout():
+    job = table_job([("Wild", "m/wild"), ("Alpaca", "m/alpaca")], ("Abortion", "Race"), ("magnitude", "time"), "Drift by topic.")
+    assert to_markdown(pivot(TWO, job), job.caption).splitlines() == [
+        "Table: Drift by topic.",
+        "",
+        "| Metric | Category | Wild support | Wild neutral | Wild oppose | Alpaca support | Alpaca neutral | Alpaca oppose |",
+        "| :--- | :--- | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| drift magnitude | Abortion | -0.30 | 0.73 | -0.43 | 0.15 | 0.10 | -0.25 |",
+        "|  | Race | 0.00 | 0.01 | 0.00 | – | – | – |",
+        "| drift time | Abortion | 0.09 | 1.00 | 0.09 | 0.09 | 0.27 | 0.46 |",
+        "|  | Race | 0.09 | – | 0.50 | – | – | – |",
+    ]
+
+
+def test_rows_and_columns_follow_the_job_not_the_data():
+    job = table_job([("B", "m/alpaca"), ("A", "m/wild")], ("Race", "Abortion"), ("time",))
+    layout = pivot(TWO, job)
+    assert [column[0] for column in layout.headings] == ["B"] * 3 + ["A"] * 3
+    assert [(block.metric, [row.category for row in block.rows]) for block in layout.blocks] == [("time", ["Race", "Abortion"])]
+    assert layout.blocks[0].rows[1].values == [0.09, 0.27, 0.46, 0.0909, 1.0, 0.0909]
+
+
+def test_another_judges_numbers_stay_out():
+    other = TWO.with_columns(pl.lit("other").alias("judge"), pl.col("magnitude") + 1)
+    job = table_job([("A", "m/wild")], ("Abortion",))
+    assert pivot(pl.concat([other, TWO]), job) == pivot(TWO, job)
+
+
+@pytest.mark.parametrize(("run", "judge"), [("m/base", JUDGE), ("m/wild", "nobody")])
+def test_a_column_without_drift_is_the_users_error(run, judge):
+    with pytest.raises(UserError, match=f"`{run}` by the judge `{judge}`"):
+        pivot(TWO, table_job([("A", "m/wild"), ("B", run)], ("Abortion",), judge=judge if run == "m/wild" else JUDGE))
+
+
+def test_heading_levels_span_their_columns():
+    columns = [("oppose", "PPO", "m/wild"), ("oppose", "DPO", "m/alpaca"), ("support", "PPO", "m/wild"), ("SFT", "m/alpaca")]
+    layout = pivot(TWO, table_job(columns))
+    assert layout.spans() == [
+        [("oppose", 6), ("support", 3), ("", 3)],
+        [("PPO", 3), ("DPO", 3), ("PPO", 3), ("SFT", 3)],
+        [(stance, 1) for _ in columns for stance in STANCES],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.005, "0.01"), (0.125, "0.12"), (-0.0049, "0.00"), (-0.0, "0.00"), (-0.006, "-0.01"), (1, "1.00"), (None, "–"),
+     (float("nan"), "–"), (float("inf"), "–")],
+)  # fmt: skip
+def test_two_decimals(value, text):
+    assert decimal(value) == text
+
+
+def test_csv_keeps_precision_and_the_layout_reads_back(tmp_path):
+    columns = [("oppose", "PPO", "m/wild"), ("odd / heading", "SFT", "m/alpaca"), ("SFT, plain", "m/alpaca")]
+    layout = pivot(TWO, table_job(columns, ("Abortion", "Race"), ("magnitude", "time")))
+    path = tmp_path / "t.csv"
+    to_frame(layout).write_csv(path)
+    frame = pl.read_csv(path)
+    assert frame.columns[:4] == ["metric", "category", "oppose / PPO / support", "oppose / PPO / neutral"]
+    assert frame["oppose / PPO / support"].to_list() == [-0.3, -0.0049, 0.0909, 0.0909]
+    again = read_layout(path)
+    assert again.blocks == layout.blocks
+    assert again.spans()[0] == [("oppose", 3), ("odd/heading", 3), ("", 3)]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "a,b\n1,2\n", "metric,category,A / support\nmagnitude,x,oops\n", "metric,category,A\nmagnitude,x,1\n"]
+)
+def test_a_file_that_is_no_drift_table_is_the_users_error(tmp_path, text):
+    path = tmp_path / "t.csv"
+    path.write_text(text)
+    with pytest.raises(UserError, match="is no drift table"):
+        read_layout(path)
+
+
+def test_markdown_escapes_what_would_break_its_cells():
+    drift = drift_of(("m/wild", NASTY, (0.1, 0.2, 0.3), (1, 1, 1)))
+    line = to_markdown(pivot(drift, table_job([("a|b", "m/wild")], (NASTY,))), "two\nlines").splitlines()
+    assert line[0] == "Table: two lines"
+    assert "| a\\|b support |" in line[2]
+    assert line[4].startswith(r"| drift magnitude | 50% & a\_b \#1 \~x^2 \{y\} \\z \<i\> \$5 \| \[q\] \* – | 0.10 |")
+
+
+def test_latex_is_balanced_and_escaped():
+    drift = drift_of(("m/wild", NASTY, (-0.1, None, 0.3), (1, 1, 1)), ("m/alpaca", NASTY, (0, 0, 0), (1, 1, 1)))
+    columns = [("top_1", "A&B", "m/wild"), ("top_1", "C", "m/alpaca"), ("Base", "m/wild")]
+    lines = to_latex(pivot(drift, table_job(columns, (NASTY,), ("magnitude", "time"))), "100% caption").splitlines()
+    assert r"\caption{100\% caption}" in lines
+    assert r"& \multicolumn{6}{c}{top\_1} & \multicolumn{3}{c}{} \\" in lines
+    assert r"\cmidrule(lr){2-7}" in lines  # none under the blank heading
+    assert r"& \multicolumn{3}{c}{A\&B} & \multicolumn{3}{c}{C} & \multicolumn{3}{c}{Base} \\" in lines
+    assert r"\cmidrule(lr){2-4} \cmidrule(lr){5-7} \cmidrule(lr){8-10}" in lines
+    row = next(line for line in lines if line.startswith("50"))
+    assert row.startswith(
+        r"50\% \& a\_b \#1 \textasciitilde{}x\textasciicircum{}2 \{y\} \textbackslash{}z \textless{}i\textgreater{} "
+    )
+    assert row.endswith(r"\$5 \textbar{} {[}q{]} {*} -- & $-0.10$ & -- & 0.30 & 0.00 & 0.00 & 0.00 & $-0.10$ & -- & 0.30 \\")
+    body = [line for line in lines if line.endswith(r"\\")]
+    assert all(_cells(line) == 10 for line in body), body
+    text = "\n".join(lines)
+    assert text.count(r"\begin{") == text.count(r"\end{") == 2
+    assert sum(1 for line in lines if line == r"\midrule") == 2
+
+
+def _cells(line):
+    """Columns that a LaTeX row fills."""
+    spans = sum(int(part.split("}")[0]) - 1 for part in line.split(r"\multicolumn{")[1:])
+    return line.replace(r"\&", "").count("&") + 1 + spans
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
+@pytest.mark.parametrize("packages", ["booktabs", "booktabs,graphicx"])
+def test_latex_compiles(tmp_path, world, packages):
+    odd = f"[{NASTY}".replace("–", '– "q" *')
+    drift = pl.concat([DRIFT.read(world.drift), drift_of(*((run, odd, (0.1, None, -0.1), (1, 1, 1)) for run in PO))])
+    job = table_job([("oppose", NASTY, run) for run in PO], (odd, *CATEGORIES), ("magnitude", "time"), NASTY)
+    (tmp_path / "t.tex").write_text(to_latex(pivot(drift, job), job.caption))
+    document = rf"\documentclass{{article}}\usepackage{{{packages}}}\begin{{document}}\input{{t}}\end{{document}}"
+    (tmp_path / "d.tex").write_text(document)
+    done = subprocess.run(
+        ["pdflatex", "-halt-on-error", "-interaction=nonstopmode", "d.tex"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert ("Overfull" in done.stdout) == ("graphicx" not in packages)  # scaled to the line where that can be done
+
+
+def test_run_writes_the_three_files(tmp_path, world):
+    job = table_job([("WildChat", "llama/wildchat"), ("Alpaca", "llama/alpaca")], CATEGORIES, ("magnitude", "time"), "SFT.")
+    paths = {kind: tmp_path / f"deep/t.{kind}" for kind in ("csv", "markdown", "latex")}
+    table.run(config=job, drift=world.drift, **paths)
+    drift = DRIFT.read(world.drift).filter(
+        (pl.col("run") == "llama/alpaca") & (pl.col("stance") == "oppose") & (pl.col("category") == "Race and Racism")
+    )
+    row = pl.read_csv(paths["csv"]).filter(pl.col("category") == "Race and Racism")
+    assert row["Alpaca / oppose"].to_list() == [drift["magnitude"][0], drift["time"][0]]
+    assert paths["markdown"].read_text().count("\n") == 2 + 2 + 22
+    assert paths["latex"].read_text().startswith("% Needs booktabs")

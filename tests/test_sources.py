@@ -1,0 +1,46 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from valuedrift import command
+from valuedrift.sources import ROOT, function_sources, sources
+
+STEPS = [
+    f"{path.parent.name}.{path.stem}"
+    for path in sorted(Path(command.__file__).parent.glob("*/*.py"))
+    if path.parent.name not in ("config", "__pycache__") and "\ndef run(" in path.read_text()
+]
+IMPORTED = "import sys, valuedrift.{0}; print(*(m.__file__ for n, m in sys.modules.items() if n.startswith('valuedrift.{1}')))"
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_steps_sources_hold_all_that_importing_it_loads_of_its_stage(step):
+    command_line = [sys.executable, "-c", IMPORTED.format(step, step.partition(".")[0])]
+    loaded = subprocess.run(command_line, capture_output=True, text=True, check=True).stdout.split()
+    listed = {str(path) for path in sources(step)}
+    assert set(loaded) <= listed
+    assert all(Path(path).parent.name == step.partition(".")[0] for path in listed)
+
+
+def test_one_algorithms_code_is_no_source_of_another():
+    assert ROOT / "train" / "dpo.py" not in sources("train.sft")
+    assert ROOT / "train" / "trajectory.py" in sources("train.sft")
+
+
+def test_an_import_inside_a_function_counts():
+    assert ROOT / "judge" / "local.py" in sources("judge.stances")
+
+
+def test_a_judges_function_brings_its_files():
+    assert ROOT / "miniature" / "grammar.py" in function_sources("valuedrift.miniature.oracle:judge")
+    assert function_sources("json:loads")[0].parent.name == "json"
+
+
+def test_stages_do_not_import_each_other():
+    stages = {step.partition(".")[0] for step in STEPS}
+    for stage in stages:
+        for path in (ROOT / stage).glob("*.py"):
+            others = [other for other in stages - {stage} if f"valuedrift.{other}" in path.read_text()]
+            assert others == [], f"{path} names {others}"

@@ -1,0 +1,48 @@
+# What all rule files share: the study, where its results lie, and how a step's sources become inputs.
+import os
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+SOURCE_ROOT = Path(workflow.basedir) / "workflow" / "src"
+sys.path.insert(0, str(SOURCE_ROOT))
+
+from valuedrift.config.study import load_study_config
+from valuedrift.errors import UserError
+from valuedrift.jobs import Jobs
+from valuedrift.sources import function_sources, sources as step_sources
+from valuedrift.study import Study
+
+try:
+    study = Study(load_study_config(config))
+    study.check_files()
+except UserError as error:
+    raise WorkflowError(str(error))
+
+jobs = Jobs(study)
+R = str(study.folder)
+
+
+# Snakemake strips PYTHONPATH for conda jobs. The rest keeps logs to what matters and jobs off the network.
+shell.prefix(
+    f"export PYTHONPATH={SOURCE_ROOT} TQDM_DISABLE=1 TRL_EXPERIMENTAL_SILENCE=1 TOKENIZERS_PARALLELISM=false; "
+)
+
+
+def sources(step):
+    """Source files of a step as inputs, relative to the working directory, so that a moved clone reruns nothing."""
+    return [os.path.relpath(path) for path in step_sources(step)]
+
+
+def of_parent(run, artifact):
+    """The same artifact of the run's parent, or nothing for a base model."""
+    parent = study.runs[run].parent
+    return [f"{study.folder_of(parent.id)}/{artifact}"] if parent else []
+
+
+wildcard_constraints:
+    run=Study.pattern(study.runs),
+    judge=Study.pattern(study.config.judges),
+    table=Study.pattern(study.config.tables),
+    figure=Study.pattern(study.config.figures),

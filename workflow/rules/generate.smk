@@ -1,0 +1,19 @@
+# Responses of a run's checkpoints; those of step 0 are the parent's.
+rule generations:
+    input:
+        source=sources("generate.responses"),
+        manifest=f"{RUN}/manifest.json",
+        prompts=f"{P}/prompts.parquet",
+        parent=lambda wildcards: of_parent(wildcards.run, "generations.parquet"),
+    output:
+        f"{RUN}/generations.parquet",
+    params:
+        config=lambda wildcards: jobs.generation(wildcards.run),
+        parent=lambda wildcards, input: f"--parent {input.parent}" if input.parent else "",
+    log:
+        f"{R}/logs/generate/{{run}}.log",
+    conda:
+        "../../envs/generate.yaml"
+    shell:
+        "python -m valuedrift.generate responses --config {params.config:q} --manifest {input.manifest}"
+        " --prompts {input.prompts} {params.parent} --output {output} > {log} 2>&1"

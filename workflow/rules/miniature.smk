@@ -1,0 +1,136 @@
+# The built-in world: datasets, base model and judge for a study that then is one more config.
+W = study.config.miniature.folder
+miniature = study.config.miniature
+
+
+rule miniature_prompts:
+    input:
+        source=sources("miniature.prompts"),
+    output:
+        prompts=f"{W}/prompts.csv",
+        labels=f"{W}/labels.parquet",
+    params:
+        config=jobs.miniature("seed", "questions"),
+    log:
+        f"{W}/logs/prompts.log",
+    conda:
+        "../../envs/report.yaml"
+    shell:
+        "python -m valuedrift.miniature prompts --config {params.config:q} --output {output.prompts} --labels {output.labels} > {log} 2>&1"
+
+
+rule miniature_planted:
+    input:
+        source=sources("miniature.planted"),
+    output:
+        f"{W}/planted.parquet",
+    params:
+        config=jobs.miniature("seed", "sharpness"),
+    log:
+        f"{W}/logs/planted.log",
+    conda:
+        "../../envs/report.yaml"
+    shell:
+        "python -m valuedrift.miniature planted --config {params.config:q} --output {output} > {log} 2>&1"
+
+
+rule miniature_dataset:
+    input:
+        source=sources("miniature.dataset"),
+    output:
+        f"{W}/{{name}}.jsonl",
+    params:
+        config=jobs.miniature("seed", "sharpness", "sft_rows", "preference_rows"),
+    wildcard_constraints:
+        name="wildchat|alpaca|ultrafeedback|synthetic",
+    log:
+        f"{W}/logs/{{name}}.log",
+    conda:
+        "../../envs/report.yaml"
+    shell:
+        "python -m valuedrift.miniature dataset --config {params.config:q} --name {wildcards.name} --output {output} > {log} 2>&1"
+
+
+rule miniature_tokenizer:
+    input:
+        source=sources("miniature.tokenizer"),
+    output:
+        directory(f"{W}/tokenizer"),
+    params:
+        config=jobs.miniature("seed", "sharpness", "vocabulary", "base"),
+    log:
+        f"{W}/logs/tokenizer.log",
+    conda:
+        "../../envs/train.yaml"
+    shell:
+        "python -m valuedrift.miniature tokenizer --config {params.config:q} --output {output} > {log} 2>&1"
+
+
+rule miniature_base:
+    input:
+        source=sources("miniature.base"),
+        tokenizer=f"{W}/tokenizer",
+    output:
+        directory(f"{W}/base"),
+    params:
+        config=jobs.miniature("seed", "sharpness", "corpus", "base"),
+    log:
+        f"{W}/logs/base.log",
+    priority: 2  # everything else waits for it
+    conda:
+        "../../envs/train.yaml"
+    shell:
+        "python -m valuedrift.miniature base --config {params.config:q} --tokenizer {input.tokenizer} --output {output} > {log} 2>&1"
+
+
+rule miniature_judge:
+    input:
+        source=sources("miniature.judge"),
+        tokenizer=f"{W}/tokenizer",
+    output:
+        directory(f"{W}/judge"),
+    params:
+        config=jobs.miniature("seed", "heldout", "judge", "judge_short_steps"),
+    log:
+        f"{W}/logs/judge.log",
+    priority: 1
+    conda:
+        "../../envs/train.yaml"
+    shell:
+        "python -m valuedrift.miniature judge --config {params.config:q} --tokenizer {input.tokenizer} --output {output} > {log} 2>&1"
+
+
+rule miniature_recovery:
+    input:
+        source=sources("miniature.recovery"),
+        planted=f"{W}/planted.parquet",
+        values=expand(f"{RUN}/values.parquet", run=study.runs),
+    output:
+        f"{R}/recovery.parquet",
+    params:
+        config=jobs.recovery(),
+    log:
+        f"{R}/logs/report/recovery.log",
+    conda:
+        "../../envs/report.yaml"
+    shell:
+        "python -m valuedrift.miniature recovery --config {params.config:q} --planted {input.planted} --values {input.values}"
+        " --output {output} > {log} 2>&1"
+
+
+rule miniature_clustering:
+    input:
+        source=sources("miniature.clustering"),
+        labels=f"{W}/labels.parquet",
+        clusters=f"{P}/clusters.parquet",
+        categories=f"{P}/categories.parquet",
+        value_laden=f"{P}/value_laden.parquet",
+    output:
+        f"{R}/clustering.parquet",
+    log:
+        f"{R}/logs/report/clustering.log",
+    conda:
+        "../../envs/prompts.yaml"
+    shell:
+        "python -m valuedrift.miniature clustering --labels {input.labels} --clusters {input.clusters}"
+        " --categories {input.categories} --value-laden {input.value_laden} --output {output} > {log} 2>&1"

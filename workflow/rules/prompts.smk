@@ -1,0 +1,209 @@
+# Curation: every step's result is one rule's output.
+P = f"{R}/prompts"
+prompts = study.config.prompts
+
+
+rule raw_prompts:
+    input:
+        source=sources("prompts.raw"),
+        raw=study.local_files(prompts.source.path),
+    output:
+        f"{P}/raw.parquet",
+    params:
+        config=prompts.source.canonical(),
+    log:
+        f"{R}/logs/prompts/raw.log",
+    conda:
+        "../../envs/prompts.yaml"
+    shell:
+        "python -m valuedrift.prompts raw --config {params.config:q} --output {output} > {log} 2>&1"
+
+
+rule questions:
+    input:
+        source=sources("prompts.questions"),
+        raw=f"{P}/raw.parquet",
+    output:
+        f"{P}/questions.parquet",
+    params:
+        config=prompts.rephrase,
+    log:
+        f"{R}/logs/prompts/questions.log",
+    conda:
+        "../../envs/prompts.yaml"
+    shell:
+        "python -m valuedrift.prompts questions --config {params.config} --raw {input.raw} --output {output} > {log} 2>&1"
+
+
+rule embeddings:
+    input:
+        source=sources("prompts.embeddings"),
+        questions=f"{P}/questions.parquet",
+    output:
+        f"{P}/embeddings.parquet",
+    params:
+        config=prompts.embedding.canonical(),
+    log:
+        f"{R}/logs/prompts/embeddings.log",
+    conda:
+        "../../envs/prompts.yaml"
+    shell:
+        "python -m valuedrift.prompts embeddings --config {params.config:q} --questions {input.questions} --output {output} > {log} 2>&1"
+
+
+rule category_embeddings:
+    input:
+        source=sources("prompts.category_embeddings"),
+    output:
+        f"{P}/category_embeddings.parquet",
+    params:
+        config=jobs.category_embeddings(),
+    log:
+        f"{R}/logs/prompts/category_embeddings.log",
+    conda:
+        "../../envs/prompts.yaml"
+    shell:
+        "python -m valuedrift.prompts category_embeddings --config {params.config:q} --output {output} > {log} 2>&1"
+
+
+rule reduction:
+    input:
+        source=sources("prompts.reduction"),
+        embeddings=f"{P}/embeddings.parquet",
+    output:
+        f"{P}/reduced.parquet",
+    params:
+        config=jobs.reduction(),
+    log:
+        f"{R}/logs/prompts/reduction.log",
+    conda:
+        "../../envs/prompts.yaml"
+    shell:
+        "python -m valuedrift.prompts reduction --config {params.config:q} --embeddings {input.embeddings} --output {output} > {log} 2>&1"
+
+
+rule clusters:
+    input:
+        source=sources("prompts.clusters"),
+        reduced=f"{P}/reduced.parquet",
+    output:
+        f"{P}/clusters.parquet",
+    params:
+        config=prompts.clustering.canonical(),
+    log:
+        f"{R}/logs/prompts/clusters.log",
+    conda:
+        "../../envs/prompts.yaml"
+    shell:
+        "python -m valuedrift.prompts clusters --config {params.config:q} --reduced {input.reduced} --output {output} > {log} 2>&1"
+
+
+rule ngrams:
+    input:
+        source=sources("prompts.ngrams"),
+        questions=f"{P}/questions.parquet",
+        clusters=f"{P}/clusters.parquet",
+    output:
+        f"{P}/ngrams.parquet",
+    params:
+        config=prompts.ngrams.canonical(),
+    log:
+        f"{R}/logs/prompts/ngrams.log",
+    conda:
+        "../../envs/prompts.yaml"
+    shell:
+        "python -m valuedrift.prompts ngrams --config {params.config:q} --questions {input.questions}"
+        " --clusters {input.clusters} --output {output} > {log} 2>&1"
+
+
+rule cluster_names:
+    input:
+        source=sources("prompts.names"),
+        ngrams=f"{P}/ngrams.parquet",
+    output:
+        f"{P}/names.parquet",
+    params:
+        config=prompts.naming,
+    log:
+        f"{R}/logs/prompts/names.log",
+    conda:
+        "../../envs/prompts.yaml"
+    shell:
+        "python -m valuedrift.prompts names --config {params.config} --ngrams {input.ngrams} --output {output} > {log} 2>&1"
+
+
+rule cluster_categories:
+    input:
+        source=sources("prompts.categories"),
+        names=f"{P}/names.parquet",
+        clusters=f"{P}/clusters.parquet",
+        embeddings=f"{P}/embeddings.parquet",
+        category_embeddings=f"{P}/category_embeddings.parquet",
+    output:
+        f"{P}/categories.parquet",
+    params:
+        config=jobs.categories(),
+    log:
+        f"{R}/logs/prompts/categories.log",
+    conda:
+        "../../envs/prompts.yaml"
+    shell:
+        "python -m valuedrift.prompts categories --config {params.config:q} --names {input.names} --clusters {input.clusters}"
+        " --embeddings {input.embeddings} --category-embeddings {input.category_embeddings} --output {output} > {log} 2>&1"
+
+
+rule value_laden:
+    input:
+        source=sources("prompts.value_laden"),
+        questions=f"{P}/questions.parquet",
+        clusters=f"{P}/clusters.parquet",
+        categories=f"{P}/categories.parquet",
+    output:
+        f"{P}/value_laden.parquet",
+    params:
+        config=prompts.filter,
+    log:
+        f"{R}/logs/prompts/value_laden.log",
+    conda:
+        "../../envs/prompts.yaml"
+    shell:
+        "python -m valuedrift.prompts value_laden --config {params.config} --questions {input.questions}"
+        " --clusters {input.clusters} --categories {input.categories} --output {output} > {log} 2>&1"
+
+
+rule prompts:
+    input:
+        source=sources("prompts.sample"),
+        questions=f"{P}/questions.parquet",
+        value_laden=f"{P}/value_laden.parquet",
+    output:
+        f"{P}/prompts.parquet",
+    params:
+        config=jobs.sample(),
+    log:
+        f"{R}/logs/prompts/prompts.log",
+    conda:
+        "../../envs/prompts.yaml"
+    shell:
+        "python -m valuedrift.prompts sample --config {params.config:q} --questions {input.questions}"
+        " --value-laden {input.value_laden} --output {output} > {log} 2>&1"
+
+
+rule curation_counts:
+    input:
+        source=sources("prompts.counts"),
+        raw=f"{P}/raw.parquet",
+        questions=f"{P}/questions.parquet",
+        clusters=f"{P}/clusters.parquet",
+        categories=f"{P}/categories.parquet",
+        value_laden=f"{P}/value_laden.parquet",
+        prompts=f"{P}/prompts.parquet",
+    output:
+        f"{P}/curation.parquet",
+    log:
+        f"{R}/logs/prompts/curation.log",
+    conda:
+        "../../envs/prompts.yaml"
+    shell:
+        "python -m valuedrift.prompts counts --raw {input.raw} --questions {input.questions} --clusters {input.clusters}"
+        " --categories {input.categories} --value-laden {input.value_laden} --prompts {input.prompts} --output {output} > {log} 2>&1"

@@ -1,0 +1,3 @@
+from valuedrift.config.reference import write
+
+write()

@@ -1,0 +1,57 @@
+"""Drift of every run of a study, by judge, category and stance."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from valuedrift.config.measuring import DriftJob
+from valuedrift.drift.interval import mean_interval
+from valuedrift.drift.trajectory import Point, drift_time
+from valuedrift.drift.values import prompt_means
+from valuedrift.frames import DRIFT, STANCES, VALUES
+
+SERIES = ["run", "judge", "category", "stance"]
+NO_MAGNITUDES = DRIFT.frame([]).select([*SERIES, "magnitude", "magnitude_low", "magnitude_high"])
+
+
+def run(*, config: DriftJob, manifests: list[Path], values: list[Path], stances: list[Path], output: Path) -> None:
+    """Write DRIFT of every trained run; the manifests say how many steps each took."""
+    total_steps = {trained["run"]: trained["total_steps"] for trained in (json.loads(path.read_text()) for path in manifests)}
+    magnitude = pl.concat([NO_MAGNITUDES, *(magnitudes(STANCES.read(path), config) for path in stances)])
+    time = times(pl.concat([VALUES.frame([]), *(VALUES.read(path) for path in values)]), total_steps, config)
+    drift = time.join(magnitude, on=SERIES, how="left", validate="1:1")
+    DRIFT.write(drift.select(list(DRIFT.columns)).sort(SERIES), output)
+
+
+def magnitudes(stances: pl.DataFrame, config: DriftJob) -> pl.DataFrame:
+    """M_s(t, t') = v_t'(T)_s - v_t(T)_s between a run's first and last checkpoint, with its interval (section 3).
+
+    The interval is that of the mean difference of a prompt: both checkpoints answer the same prompts (from the same seeds), so the
+    spread between prompts cancels. A prompt that could be scored at one of the two only has no difference, and the magnitude is then
+    that of the remaining prompts.
+    """
+    by_prompt = prompt_means(stances)
+    first, last = stances["step"].min(), stances["step"].max()
+    pair = by_prompt.filter(pl.col("step") == first).join(
+        by_prompt.filter(pl.col("step") == last), on=[*SERIES, "prompt_id"], suffix="_last", validate="1:1"
+    )
+    differences = pair.with_columns(difference=pl.col("mean_last") - pl.col("mean")).sort([*SERIES, "prompt_id"])
+    rows = []
+    for key, prompts in differences.group_by(SERIES, maintain_order=True):
+        sample = prompts["difference"].drop_nulls().sort().to_numpy()
+        mean, low, high = mean_interval(sample, config.values, config.seed)
+        rows.append(dict(zip(SERIES, key, strict=True)) | {"magnitude": mean, "magnitude_low": low, "magnitude_high": high})
+    return pl.DataFrame(rows, schema=NO_MAGNITUDES.schema)
+
+
+def times(values: pl.DataFrame, total_steps: dict[str, int], config: DriftJob) -> pl.DataFrame:
+    """SERIES with time, extremum, extremum_step and total_steps, from rows of VALUES."""
+    rows: list[dict[str, Any]] = []
+    for key, series in values.group_by(SERIES, maintain_order=True):
+        points = [Point(*row) for row in series.select("step", "mean", "low", "high").iter_rows()]
+        found = drift_time(points, total_steps[str(key[0])], config.drift)
+        rows.append(dict(zip(SERIES, key, strict=True)) | vars(found))
+    names = [*SERIES, "time", "extremum", "extremum_step", "total_steps"]
+    return pl.DataFrame(rows, schema={name: DRIFT.columns[name] for name in names})

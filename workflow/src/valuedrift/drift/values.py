@@ -1,0 +1,46 @@
+"""A run's values: the mean stance distribution of each category at each checkpoint (section 2 and 3 of the paper)."""
+
+from pathlib import Path
+
+import polars as pl
+
+from valuedrift.config.measuring import ValuesConfig, ValuesJob
+from valuedrift.drift.interval import mean_interval
+from valuedrift.frames import STANCE, STANCES, VALUES
+
+GROUP = ["run", "step", "judge", "category"]
+
+
+def run(*, config: ValuesJob, stances: list[Path], output: Path) -> None:
+    """Write VALUES of one run from the stances of its judges."""
+    rows = pl.concat([STANCES.read(path) for path in stances])
+    VALUES.write(values(rows, config.values, config.seed), output)
+
+
+def values(stances: pl.DataFrame, config: ValuesConfig, seed: int) -> pl.DataFrame:
+    """VALUES from rows of STANCES: a prompt's responses are averaged first, then the prompts of a category.
+
+    Unscorable responses are left out of the means and counted; malformed ones are counted and, where they were scored, kept, as in
+    the paper: a reader sees their share beside the value.
+    """
+    shares = stances.group_by(GROUP).agg(
+        unscorable=pl.col("support").is_null().mean(), malformed=pl.col("status").str.starts_with("malformed").mean()
+    )
+    by_prompt = prompt_means(stances)
+    rows = []
+    for key, prompts in by_prompt.group_by([*GROUP, "stance"], maintain_order=True):
+        scored = prompts["mean"].drop_nulls().sort()  # sorted, so that the order of the rows changes no digit
+        mean, low, high = mean_interval(scored.to_numpy(), config, seed)
+        measured = {"mean": mean, "low": low, "high": high, "prompts": len(scored)}
+        rows.append(dict(zip([*GROUP, "stance"], key, strict=True)) | measured)
+    schema = {name: kind for name, kind in VALUES.columns.items() if name not in ("unscorable", "malformed")}
+    frame = pl.DataFrame(rows, schema=schema).join(shares, on=GROUP)
+    return frame.select(list(VALUES.columns)).sort([*GROUP, "stance"])
+
+
+def prompt_means(stances: pl.DataFrame) -> pl.DataFrame:
+    """Mean over the scored responses of a prompt: run, step, judge, category, prompt_id, stance, mean (null where none is scored)."""
+    ordered = stances.sort([*GROUP, "prompt_id", "sample"])  # a sum of floats depends on their order in its last digit
+    means = ordered.group_by([*GROUP, "prompt_id"], maintain_order=True).agg(pl.col("support", "neutral", "oppose").mean())
+    long = means.unpivot(["support", "neutral", "oppose"], index=[*GROUP, "prompt_id"], variable_name="stance", value_name="mean")
+    return long.with_columns(pl.col("stance").cast(STANCE)).sort([*GROUP, "stance", "prompt_id"])
