@@ -24,6 +24,11 @@ def test_a_steps_sources_hold_all_that_importing_it_loads_of_its_stage(step):
     assert all(Path(path).parent.name == step.partition(".")[0] for path in listed)
 
 
+def test_the_reports_template_and_style_are_its_sources():
+    assert {ROOT / "report" / "report.html.j2", ROOT / "report" / "report.css"} <= set(sources("report.html"))
+    assert ROOT / "report" / "report.css" not in sources("report.figure")
+
+
 def test_one_algorithms_code_is_no_source_of_another():
     assert ROOT / "train" / "dpo.py" not in sources("train.sft")
     assert ROOT / "train" / "trajectory.py" in sources("train.sft")

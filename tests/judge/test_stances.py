@@ -136,7 +136,8 @@ def test_a_judge_that_is_not_there(tmp_path):
         ("I think that abortion should be legal because it protects the freedom of many people.", None),
         ("Nein.", None),
         ("yes yes yes yes yes yes yes yes yes yes yes yes", "repeating"),
-        ("we must act now we must act now we must act now we must act now", None),  # a slogan repeated four times is below the share
+        ("we must act now we must act now we must act now we must act now", "repeating"),
+        ("It is legal in some countries, it is legal in some states, and it is debated elsewhere.", None),
         ("the the the the the the cat the the the the the", "repeating"),
         ("#### ---- 1234 !!!! ????", "hardly any letters"),
     ],

@@ -20,6 +20,7 @@ try:
 except UserError as error:
     raise WorkflowError(str(error))
 
+# Rules take their config by function: a string would have its {prompt} and {topic} filled in as wildcards.
 jobs = Jobs(study)
 R = str(study.folder)
 

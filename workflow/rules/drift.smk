@@ -9,7 +9,7 @@ rule values:
     output:
         f"{RUN}/values.parquet",
     params:
-        config=jobs.values(),
+        config=lambda wildcards: jobs.values(),
     log:
         f"{R}/logs/drift/{{run}}.log",
     conda:
@@ -27,7 +27,7 @@ rule drift:
     output:
         f"{R}/drift.parquet",
     params:
-        config=jobs.drift(),
+        config=lambda wildcards: jobs.drift(),
     log:
         f"{R}/logs/drift/drift.log",
     conda:

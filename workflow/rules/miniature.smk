@@ -10,7 +10,7 @@ rule miniature_prompts:
         prompts=f"{W}/prompts.csv",
         labels=f"{W}/labels.parquet",
     params:
-        config=jobs.miniature("seed", "questions"),
+        config=lambda wildcards: jobs.miniature("seed", "questions"),
     log:
         f"{W}/logs/prompts.log",
     conda:
@@ -25,7 +25,7 @@ rule miniature_planted:
     output:
         f"{W}/planted.parquet",
     params:
-        config=jobs.miniature("seed", "sharpness"),
+        config=lambda wildcards: jobs.miniature("seed", "sharpness"),
     log:
         f"{W}/logs/planted.log",
     conda:
@@ -40,7 +40,7 @@ rule miniature_dataset:
     output:
         f"{W}/{{name}}.jsonl",
     params:
-        config=jobs.miniature("seed", "sharpness", "sft_rows", "preference_rows"),
+        config=lambda wildcards: jobs.miniature("seed", "sharpness", "sft_rows", "preference_rows"),
     wildcard_constraints:
         name="wildchat|alpaca|ultrafeedback|synthetic",
     log:
@@ -57,7 +57,7 @@ rule miniature_tokenizer:
     output:
         directory(f"{W}/tokenizer"),
     params:
-        config=jobs.miniature("seed", "sharpness", "vocabulary", "base"),
+        config=lambda wildcards: jobs.miniature("seed", "sharpness", "vocabulary", "base"),
     log:
         f"{W}/logs/tokenizer.log",
     conda:
@@ -73,7 +73,7 @@ rule miniature_base:
     output:
         directory(f"{W}/base"),
     params:
-        config=jobs.miniature("seed", "sharpness", "corpus", "base"),
+        config=lambda wildcards: jobs.miniature("seed", "sharpness", "corpus", "base"),
     log:
         f"{W}/logs/base.log",
     priority: 2  # everything else waits for it
@@ -90,7 +90,7 @@ rule miniature_judge:
     output:
         directory(f"{W}/judge"),
     params:
-        config=jobs.miniature("seed", "heldout", "judge", "judge_short_steps"),
+        config=lambda wildcards: jobs.miniature("seed", "heldout", "judge", "judge_short_steps"),
     log:
         f"{W}/logs/judge.log",
     priority: 1
@@ -108,7 +108,7 @@ rule miniature_recovery:
     output:
         f"{R}/recovery.parquet",
     params:
-        config=jobs.recovery(),
+        config=lambda wildcards: jobs.recovery(),
     log:
         f"{R}/logs/report/recovery.log",
     conda:

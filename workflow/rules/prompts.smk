@@ -10,7 +10,7 @@ rule raw_prompts:
     output:
         f"{P}/raw.parquet",
     params:
-        config=prompts.source.canonical(),
+        config=lambda wildcards: prompts.source.canonical(),
     log:
         f"{R}/logs/prompts/raw.log",
     conda:
@@ -26,7 +26,7 @@ rule questions:
     output:
         f"{P}/questions.parquet",
     params:
-        config=prompts.rephrase,
+        config=lambda wildcards: prompts.rephrase,
     log:
         f"{R}/logs/prompts/questions.log",
     conda:
@@ -42,7 +42,7 @@ rule embeddings:
     output:
         f"{P}/embeddings.parquet",
     params:
-        config=prompts.embedding.canonical(),
+        config=lambda wildcards: prompts.embedding.canonical(),
     log:
         f"{R}/logs/prompts/embeddings.log",
     conda:
@@ -57,7 +57,7 @@ rule category_embeddings:
     output:
         f"{P}/category_embeddings.parquet",
     params:
-        config=jobs.category_embeddings(),
+        config=lambda wildcards: jobs.category_embeddings(),
     log:
         f"{R}/logs/prompts/category_embeddings.log",
     conda:
@@ -73,7 +73,7 @@ rule reduction:
     output:
         f"{P}/reduced.parquet",
     params:
-        config=jobs.reduction(),
+        config=lambda wildcards: jobs.reduction(),
     log:
         f"{R}/logs/prompts/reduction.log",
     conda:
@@ -89,7 +89,7 @@ rule clusters:
     output:
         f"{P}/clusters.parquet",
     params:
-        config=prompts.clustering.canonical(),
+        config=lambda wildcards: prompts.clustering.canonical(),
     log:
         f"{R}/logs/prompts/clusters.log",
     conda:
@@ -106,7 +106,7 @@ rule ngrams:
     output:
         f"{P}/ngrams.parquet",
     params:
-        config=prompts.ngrams.canonical(),
+        config=lambda wildcards: prompts.ngrams.canonical(),
     log:
         f"{R}/logs/prompts/ngrams.log",
     conda:
@@ -123,7 +123,7 @@ rule cluster_names:
     output:
         f"{P}/names.parquet",
     params:
-        config=prompts.naming,
+        config=lambda wildcards: prompts.naming,
     log:
         f"{R}/logs/prompts/names.log",
     conda:
@@ -142,7 +142,7 @@ rule cluster_categories:
     output:
         f"{P}/categories.parquet",
     params:
-        config=jobs.categories(),
+        config=lambda wildcards: jobs.categories(),
     log:
         f"{R}/logs/prompts/categories.log",
     conda:
@@ -161,7 +161,7 @@ rule value_laden:
     output:
         f"{P}/value_laden.parquet",
     params:
-        config=prompts.filter,
+        config=lambda wildcards: prompts.filter,
     log:
         f"{R}/logs/prompts/value_laden.log",
     conda:
@@ -179,7 +179,7 @@ rule prompts:
     output:
         f"{P}/prompts.parquet",
     params:
-        config=jobs.sample(),
+        config=lambda wildcards: jobs.sample(),
     log:
         f"{R}/logs/prompts/prompts.log",
     conda:

@@ -51,7 +51,7 @@ rule report:
     output:
         f"{R}/report.html",
     params:
-        config=jobs.report(),
+        config=lambda wildcards: jobs.report(),
     log:
         f"{R}/logs/report/report.log",
     conda:

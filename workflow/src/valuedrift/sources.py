@@ -10,7 +10,7 @@ PACKAGE = ROOT.name
 
 
 def sources(step: str) -> list[Path]:
-    """Files of `<stage>.<step>`, its package and every module of the same stage that it imports, sorted.
+    """Files of `<stage>.<step>`, its package, every module of the same stage that it imports and the templates they name, sorted.
 
     Shared modules (config, frames, ...) are left out on purpose: a step takes its config as JSON and its tables are declared, and
     a new key for plots must not retrain. Imports inside functions count.
@@ -24,7 +24,18 @@ def sources(step: str) -> list[Path]:
         if module not in found and path is not None:
             found[module] = path
             waiting += [name for name in _imports(path) if name.startswith(f"{PACKAGE}.{stage}.")]
-    return sorted(found.values())
+    return sorted([*found.values(), *_templates(stage, list(found.values()))])
+
+
+def _templates(stage: str, modules: list[Path]) -> list[Path]:
+    """Templates of the stage whose names stand in the modules, and the files that those name in turn."""
+    known, named = [path for path in (ROOT / stage).iterdir() if path.suffix in (".j2", ".css")], list[Path]()
+    for path in (waiting := list(modules)):
+        text = path.read_text()
+        new = [other for other in known if other.name in text and other not in named]
+        named += new
+        waiting += new
+    return named
 
 
 def function_sources(name: str) -> list[Path]:

@@ -1,0 +1,201 @@
+"""Real trainings of the tiny model, a few seconds each."""
+
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+import torch
+from safetensors import safe_open
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from valuedrift.config.training import JOBS, DatasetJob, ModelConfig
+from valuedrift.data import preferences
+from valuedrift.errors import UserError
+from valuedrift.frames import SFT_SET, TRAINING_LOG
+from valuedrift.train import dpo, ppo, reward, sft, simpo
+from valuedrift.train.model import load_tokenizer
+from valuedrift.train.response import response_mask
+from valuedrift.train.trajectory import weights_hash
+
+QUESTION, ANSWER = "Should legal abortion be banned?", "Legal abortion should be banned."
+SHORT = {"epochs": 1, "batch_size": 8, "max_length": 96, "logging_steps": 1, "warmup": 0.0, "schedule": "constant"}
+
+
+def job(algorithm, run="mini/x", chosen=None, **training):
+    checkpoints = training.pop("checkpoints", {"fractions": [0.5, 1]})
+    values = {**SHORT, "checkpoints": checkpoints, **training}
+    return JOBS[algorithm].model_validate(
+        {"run": run, "parent": "mini/base", "algorithm": algorithm, "model": {"path": "x"}, "dataset": "d", "chosen": chosen, "seed": 3,
+         "training": values}
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def sft_set(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("data") / "sft.parquet"
+    turns = [{"role": "user", "content": QUESTION}, {"role": "assistant", "content": ANSWER}]
+    SFT_SET.write(SFT_SET.frame([{"row": i, "split": "train", "messages": turns} for i in range(320)]), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("pairs")
+    rows = [{"prompt": f"{QUESTION} {i}", "support": "Legal abortion must be protected.", "oppose": ANSWER} for i in range(48)]
+    (folder / "s.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    config = DatasetJob(format="synthetic", path=str(folder / "s.jsonl"), seed=0, validation=0.3)
+    preferences.run(config=config, output=folder / "s.parquet", counts=folder / "s.json")
+    return folder / "s.parquet"
+
+
+@pytest.fixture(scope="module")
+def tuned(tiny_base, sft_set, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("tuned")
+    config = job("sft", learning_rate=1e-2, checkpoints={"every": 15})
+    sft.run(config=config, parent=tiny_base / "manifest.json", data=sft_set, output=folder)
+    return folder
+
+
+def logged(folder: Path, metric: str) -> list[float]:
+    return TRAINING_LOG.read(folder / "training_log.parquet").filter(pl.col("metric") == metric).sort("step")["value"].to_list()
+
+
+def test_sft_learns_the_answer_and_its_end(tuned):
+    """One dialogue, repeated: greedy decoding under the template gives the answer and stops, so the end token was trained too."""
+    tokenizer, model = AutoTokenizer.from_pretrained(tuned / "final"), AutoModelForCausalLM.from_pretrained(tuned / "final")
+    prompt = tokenizer.apply_chat_template([{"role": "user", "content": QUESTION}], add_generation_prompt=True, tokenize=False)
+    assert prompt == f"User: {QUESTION}\nAssistant:"
+    ids = tokenizer(prompt, return_tensors="pt")
+    output = model.generate(**ids, do_sample=False, max_new_tokens=40, pad_token_id=tokenizer.pad_token_id)[0, ids["input_ids"].shape[1] :]
+    assert output[-1] == tokenizer.eos_token_id
+    assert tokenizer.decode(output, skip_special_tokens=True).strip() == ANSWER
+
+
+def test_a_trajectory_follows_its_schedule_and_the_manifest_describes_it(tuned, tiny_base):
+    manifest = json.loads((tuned / "manifest.json").read_text())
+    assert [c["step"] for c in manifest["checkpoints"]] == [15, 30, 40]
+    assert manifest["total_steps"] == 40 and manifest["rows"] == 320 and manifest["chat"] and manifest["seed"] == 3
+    assert manifest["parent_hash"] == weights_hash(tiny_base / "final")
+    assert [c["hash"] for c in manifest["checkpoints"]] == [weights_hash(tuned / c["path"]) for c in manifest["checkpoints"]]
+    assert len({c["hash"] for c in manifest["checkpoints"]}) == 3
+    assert weights_hash(tuned / "final") == manifest["checkpoints"][-1]["hash"]
+    assert {"torch", "transformers", "trl", "python"} <= set(manifest["versions"])
+
+
+def test_only_safetensors_are_left_and_no_scratch(tuned):
+    files = [path for path in tuned.rglob("*") if path.is_file()]
+    assert {path.suffix for path in files} <= {".json", ".jinja", ".safetensors", ".parquet"}
+    assert [path.name for path in tuned.iterdir() if path.name.startswith(".")] == []
+
+
+def test_no_tokens_are_added_and_the_end_token_stays(tuned, tiny_base):
+    before, after = (AutoTokenizer.from_pretrained(folder / "final") for folder in (tiny_base, tuned))
+    assert before.get_vocab() == after.get_vocab() and before.eos_token == after.eos_token
+    shapes = []
+    for folder in (tiny_base, tuned):
+        with safe_open(next((folder / "final").glob("*.safetensors")), "pt") as weights:
+            shapes.append({key: weights.get_slice(key).get_shape() for key in weights.keys()})  # noqa: SIM118
+    assert shapes[0] == shapes[1]
+
+
+def test_loss_falls_and_the_log_tells_nothing_of_the_machine(tuned):
+    losses = logged(tuned, "loss")
+    assert len(losses) == 40 and losses[-1] < 0.2 * losses[0]
+    metrics = set(TRAINING_LOG.read(tuned / "training_log.parquet")["metric"])
+    assert not [metric for metric in metrics if "runtime" in metric or "per_second" in metric]
+
+
+def test_the_same_training_twice_gives_the_same_weights(tuned, tiny_base, sft_set, tmp_path):
+    config = job("sft", learning_rate=1e-2, checkpoints={"every": 15})
+    sft.run(config=config, parent=tiny_base / "manifest.json", data=sft_set, output=tmp_path)
+    assert (tmp_path / "manifest.json").read_bytes() == (tuned / "manifest.json").read_bytes()
+    assert (tmp_path / "training_log.parquet").read_bytes() == (tuned / "training_log.parquet").read_bytes()
+
+
+@pytest.mark.parametrize("accumulated", [2, 8])
+def test_accumulation_is_the_same_training(tuned, tiny_base, sft_set, tmp_path, accumulated):
+    config = job("sft", learning_rate=1e-2, checkpoints={"every": 15}, device_batch_size=8 // accumulated)
+    sft.run(config=config, parent=tiny_base / "manifest.json", data=sft_set, output=tmp_path)
+    assert json.loads((tmp_path / "manifest.json").read_text())["total_steps"] == 40
+    assert logged(tmp_path, "loss")[:5] == pytest.approx(logged(tuned, "loss")[:5], rel=2e-3)
+
+
+@pytest.mark.parametrize(("module", "algorithm", "rate"), [(dpo, "dpo", 1e-3), (simpo, "simpo", 1e-3)])
+@pytest.mark.parametrize("chosen", ["support", "oppose"])
+def test_preference_optimization_widens_the_margin_of_the_chosen_answers(tuned, pairs, tmp_path, module, algorithm, rate, chosen):
+    config = job(algorithm, chosen=chosen, learning_rate=rate, epochs=3)
+    module.run(config=config, parent=tuned / "manifest.json", data=pairs, output=tmp_path)
+    margins = logged(tmp_path, "rewards/margins")
+    assert margins[-1] > margins[0] + 0.1
+    assert json.loads((tmp_path / "manifest.json").read_text())["parent_hash"] == weights_hash(tuned / "final")
+
+
+def test_simpo_is_simpo_and_not_cpo(tuned, pairs, tmp_path):
+    """With cpo_alpha 0 the loss is the preference loss alone: at the start, -log sigmoid(margin - gamma)."""
+    simpo.run(config=job("simpo", chosen="oppose", beta=2.0, gamma=1.5, batch_size=33, max_response=64),
+              parent=tuned / "manifest.json", data=pairs, output=tmp_path)  # fmt: skip
+    margin, loss = logged(tmp_path, "rewards/margins")[0], logged(tmp_path, "loss")[0]
+    # A mean of the losses is at least the loss of the mean margin (convexity), and close to it while the pairs are alike.
+    expected = -torch.nn.functional.logsigmoid(torch.tensor(margin - 1.5)).item()
+    assert expected <= loss + 1e-4 and loss == pytest.approx(expected, rel=0.1)
+
+
+def test_ppo_raises_the_reward_at_a_logged_kl(tuned, pairs, tmp_path):
+    """The SFT model says one sentence; the reward prefers any other words: PPO finds some, and says how far it went."""
+    reward.run(config=job("reward", "mini/x/d", "support", learning_rate=3e-3, epochs=4), parent=tuned / "manifest.json", data=pairs,
+               output=tmp_path / "reward")  # fmt: skip
+    assert logged(tmp_path / "reward", "accuracy")[-1] == 1.0
+    config = job("ppo", chosen="support", learning_rate=3e-3, epochs=6, kl=0.0, max_response=16, temperature=1.5, heldout=10)
+    ppo.run(config=config, parent=tuned / "manifest.json", reward=tmp_path / "reward" / "manifest.json", data=pairs,
+            output=tmp_path / "ppo")  # fmt: skip
+    before, after = logged(tmp_path / "ppo", "heldout_reward")
+    assert after > before
+    kl = logged(tmp_path / "ppo", "heldout_kl")
+    assert kl[0] == pytest.approx(0, abs=1e-4) and kl[1] > 0.01
+    steps = json.loads((tmp_path / "ppo" / "manifest.json").read_text())["total_steps"]
+    for metric in ("reward", "kl", "response_length", "policy_loss", "value_loss"):
+        assert len(logged(tmp_path / "ppo", metric)) == steps
+    assert all(1 <= length <= 16 for length in logged(tmp_path / "ppo", "response_length"))
+
+
+def test_a_response_ends_with_its_first_end_token():
+    mask = response_mask(torch.tensor([[5, 0, 7, 0], [5, 6, 7, 8], [0, 5, 6, 7]]), eos=0)
+    assert mask.tolist() == [[True, True, False, False], [True] * 4, [True, False, False, False]]
+
+
+def test_padding_is_never_the_end_token(tiny_base, tmp_path):
+    tokenizer = AutoTokenizer.from_pretrained(tiny_base / "final")
+    tokenizer.pad_token = tokenizer.eos_token
+    tokenizer.save_pretrained(tmp_path)
+    with pytest.raises(UserError, match="set the model's `pad_token`"):
+        load_tokenizer(tmp_path, ModelConfig(path="x"))
+    assert load_tokenizer(tmp_path, ModelConfig(path="x", pad_token="<|pad|>")).pad_token == "<|pad|>"
+
+
+def test_several_turns_under_the_template(tiny_base):
+    tokenizer = load_tokenizer(tiny_base / "final", ModelConfig(path="x"))
+    turns = [{"role": "system", "content": "s"}, {"role": "user", "content": "a"}, {"role": "assistant", "content": "b"},
+             {"role": "user", "content": "c"}]  # fmt: skip
+    text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+    assert text == "System: s\nUser: a\nAssistant: b<|endoftext|>\nUser: c\nAssistant:"
+    whole = tokenizer.apply_chat_template([*turns, {"role": "assistant", "content": "d"}], tokenize=False)
+    assert whole == text + " d<|endoftext|>"
+
+
+def test_a_failed_training_leaves_nothing_behind(tiny_base, sft_set, tmp_path, monkeypatch):
+    monkeypatch.setattr("trl.SFTTrainer.train", lambda self: 1 / 0)
+    monkeypatch.setattr(sft.SFTTrainer, "train", lambda self: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        sft.run(config=job("sft"), parent=tiny_base / "manifest.json", data=sft_set, output=tmp_path / "run")
+    assert list((tmp_path / "run").iterdir()) == []
+
+
+def test_base_models_must_have_safetensors(tmp_path):
+    from valuedrift.config.training import BaseJob
+    from valuedrift.train import base
+
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "pytorch_model.bin").touch()
+    with pytest.raises(UserError, match=r"no .safetensors weights"):
+        base.run(config=BaseJob(run="m/base", model=ModelConfig(path=str(tmp_path / "model")), seed=0), output=tmp_path / "run")
