@@ -58,7 +58,9 @@ def test_a_csv_with_bytes_that_are_no_text_or_too_few_fields(tmp_path):
     assert found == ["good", "not UTF-8", "wrong number of fields"]
 
 
-@pytest.mark.parametrize(("raw", "message"), [(b"{", "no valid JSON"), (b'{"a": 1}', "holds no list"), (b"[\xff]", "no valid JSON")])
+@pytest.mark.parametrize(
+    ("raw", "message"), [(b"{", "no valid JSON"), (b'{"a": 1}', "holds no list"), (b"[\xff]", "no valid JSON")]
+)
 def test_a_json_file_that_is_no_list_stops(tmp_path, raw, message):
     (tmp_path / "a.json").write_bytes(raw)
     with pytest.raises(UserError, match=message):

@@ -58,7 +58,11 @@ def test_hh_rlhf_dialogues():
         (formats.wildchat, {"conversation": [U]}, "turns do not alternate"),
         (formats.messages, {"messages": [{"role": "user"}]}, "a turn without text"),
         (formats.messages, {"messages": [U, {**A, "content": " "}]}, "an empty turn"),
-        (formats.ultrafeedback, {"chosen": [U, A], "rejected": [{**U, "content": "z"}, {**A, "content": "b"}]}, "different prompts"),
+        (
+            formats.ultrafeedback,
+            {"chosen": [U, A], "rejected": [{**U, "content": "z"}, {**A, "content": "b"}]},
+            "different prompts",
+        ),
         (formats.hh_rlhf, {"chosen": "hello", "rejected": "hello"}, "no dialogue"),
         (formats.hh_rlhf, {"chosen": "\n\nHuman: a\n\nAssistant: ", "rejected": "\n\nHuman: a\n\nAssistant: b"}, "an empty turn"),
         (formats.synthetic, {"prompt": "p", "support": "s"}, "no text in the field `oppose`"),

@@ -53,7 +53,9 @@ def test_without_an_interval_only_the_extremum_reaches_it():
     assert drift_time(points, 10, PAPER).time == 1.0
 
 
-@given(st.lists(st.floats(0, 1), min_size=2, max_size=12), st.floats(0, 0.3), st.sampled_from(["direction", "farthest"]), st.randoms())
+@given(
+    st.lists(st.floats(0, 1), min_size=2, max_size=12), st.floats(0, 0.3), st.sampled_from(["direction", "farthest"]), st.randoms()
+)
 def test_times_lie_in_0_1_and_do_not_depend_on_the_order_of_rows(means, half, extremum, rng):
     config = DriftConfig(extremum=extremum)
     points = trajectory(means, half=half)
@@ -112,7 +114,9 @@ probability = st.tuples(st.floats(0.01, 1), st.floats(0.01, 1), st.floats(0.01, 
 @given(st.lists(st.lists(probability, min_size=2, max_size=3), min_size=2, max_size=4), st.integers(0, 10**6))
 def test_magnitudes_sum_to_zero_and_permuting_rows_changes_nothing(samples, seed):
     half = len(samples) // 2
-    rows = stance_rows({0: {f"p{i}": s for i, s in enumerate(samples[:half])}, 9: {f"p{i}": s for i, s in enumerate(samples[half:][:half])}})
+    rows = stance_rows(
+        {0: {f"p{i}": s for i, s in enumerate(samples[:half])}, 9: {f"p{i}": s for i, s in enumerate(samples[half:][:half])}}
+    )
     job = DriftJob(values=ValuesConfig(), drift=DriftConfig(), seed=0)
     found = magnitude_and_time.magnitudes(rows, job)
     assert found["magnitude"].sum() == pytest.approx(0, abs=1e-12)
@@ -145,7 +149,9 @@ def test_the_two_steps_by_hand(tmp_path: Path):
 def test_a_paired_interval_is_narrower_than_the_values_own(tmp_path):
     """Prompts that differ much but move alike: the spread between prompts cancels."""
     levels = {f"p{i}": i / 20 for i in range(10)}
-    rows = stance_rows({0: {p: [(x, 1 - x, 0)] for p, x in levels.items()}, 1: {p: [(x + 0.1, 0.9 - x, 0)] for p, x in levels.items()}})
+    rows = stance_rows(
+        {0: {p: [(x, 1 - x, 0)] for p, x in levels.items()}, 1: {p: [(x + 0.1, 0.9 - x, 0)] for p, x in levels.items()}}
+    )
     found = magnitude_and_time.magnitudes(rows, DriftJob(values=ValuesConfig(), drift=DriftConfig(), seed=0)).row(0, named=True)
     assert found["magnitude"] == pytest.approx(0.1)
     assert found["magnitude_high"] - found["magnitude_low"] < 1e-9

@@ -33,7 +33,10 @@ def test_a_response_depends_on_neither_batch_size_nor_order(sampled, tiny_base, 
     PROMPTS.write(PROMPTS.read(some_prompts).reverse(), reversed_prompts)
     for batch_size in (1, 2, 18):
         responses.run(
-            config=job(batch_size=batch_size), manifest=tiny_base / "manifest.json", prompts=reversed_prompts, output=tmp_path / "g.parquet"
+            config=job(batch_size=batch_size),
+            manifest=tiny_base / "manifest.json",
+            prompts=reversed_prompts,
+            output=tmp_path / "g.parquet",
         )
         again = GENERATIONS.read(tmp_path / "g.parquet")
         key = ["prompt_id", "sample"]
@@ -57,7 +60,9 @@ def test_samples_and_seeds(sampled):
 
 
 def test_greedy_samples_are_alike_and_ignore_the_seed(tiny_base, some_prompts, tmp_path):
-    responses.run(config=job(temperature=0), manifest=tiny_base / "manifest.json", prompts=some_prompts, output=tmp_path / "g.parquet")
+    responses.run(
+        config=job(temperature=0), manifest=tiny_base / "manifest.json", prompts=some_prompts, output=tmp_path / "g.parquet"
+    )
     per_prompt = GENERATIONS.read(tmp_path / "g.parquet").group_by("prompt_id").agg(pl.col("response").n_unique())
     assert set(per_prompt["response"]) == {1}
 

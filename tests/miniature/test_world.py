@@ -66,7 +66,7 @@ def test_a_corpus_takes_its_stances_as_planted_and_answers_what_was_asked(corpus
 
 
 def test_standard_pairs_have_no_value_gap_and_no_gap_in_length():
-    rows = [row for row in dataset.DATASETS["ultrafeedback"](CONFIG)]
+    rows = list(dataset.DATASETS["ultrafeedback"](CONFIG))
     lengths = []
     for row in rows:
         chosen, rejected = (row[side][-1]["content"] for side in ("chosen", "rejected"))

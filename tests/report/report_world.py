@@ -104,6 +104,7 @@ class World:
     drift: Path
     prompts: Path
     curation: Path
+    data: list[Path]
     generations: list[Path]
     manifests: list[Path]
 
@@ -122,7 +123,8 @@ class World:
     def inputs(self, **changes):
         """Arguments of the html step."""
         fields = {
-            "drift": self.drift, "prompts": self.prompts, "curation": self.curation, "values": self.values,
+            "drift": self.drift, "prompts": self.prompts, "curation": self.curation,
+            "data": self.data, "values": self.values,
             "generations": self.generations, "manifests": self.manifests, "tables": [], "figures": [], "appendices": [],
         }  # fmt: skip
         return fields | changes
@@ -150,8 +152,10 @@ def build_world(folder: Path) -> World:
     PROMPTS.write(PROMPTS.frame(prompts), folder / "prompts.parquet")
     CURATION.write(CURATION.frame(_curation()), folder / "curation.parquet")
     DRIFT.write(DRIFT.frame(_drift(trajectories)), folder / "drift.parquet")
+    counts = {"read": 100, "malformed: no text": 2, "malformed: empty": 1, "kept": 97, "drawn": 90, "train": 81, "validation": 9}
+    (folder / "alpaca.counts.json").write_text(json.dumps(counts))
     return World(folder, list(values.values()), folder / "drift.parquet", folder / "prompts.parquet", folder / "curation.parquet",
-                 list(generations.values()), list(manifests.values()))  # fmt: skip
+                 [folder / "alpaca.counts.json"], list(generations.values()), list(manifests.values()))  # fmt: skip
 
 
 def _drift(trajectories):

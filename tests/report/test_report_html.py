@@ -93,7 +93,7 @@ def page(full):
 
 def test_the_page_is_whole(page):
     assert page.tags[0] == "html"
-    assert [tag for tag in page.tags if tag == "h2"] == ["h2"] * 8
+    assert [tag for tag in page.tags if tag == "h2"] == ["h2"] * 9
     for words in ("A study of values", "Eleven categories, nine runs.", "Caption of table_9.", "Caption of the figure.",
                   "Ablation of beta", "What beta does.", "value", "drift magnitude", "drift time", "study: study"):  # fmt: skip
         assert words in page.text
@@ -139,6 +139,7 @@ def test_drift_tables_have_their_headings_and_two_decimals(page, world):
 
 
 def test_curation_and_provenance(page):
+    assert ["alpaca", "100", "3", "0", "97", "90", "81", "9"] in page.rows
     assert ["raw prompts", "8011"] in page.rows
     assert ["category", "value-laden", "drawn"] in page.rows
     assert ["Work and Attitudes", "120", "50"] in page.rows

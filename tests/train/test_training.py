@@ -67,7 +67,9 @@ def test_sft_learns_the_answer_and_its_end(tuned):
     prompt = tokenizer.apply_chat_template([{"role": "user", "content": QUESTION}], add_generation_prompt=True, tokenize=False)
     assert prompt == f"User: {QUESTION}\nAssistant:"
     ids = tokenizer(prompt, return_tensors="pt")
-    output = model.generate(**ids, do_sample=False, max_new_tokens=40, pad_token_id=tokenizer.pad_token_id)[0, ids["input_ids"].shape[1] :]
+    output = model.generate(**ids, do_sample=False, max_new_tokens=40, pad_token_id=tokenizer.pad_token_id)[
+        0, ids["input_ids"].shape[1] :
+    ]
     assert output[-1] == tokenizer.eos_token_id
     assert tokenizer.decode(output, skip_special_tokens=True).strip() == ANSWER
 

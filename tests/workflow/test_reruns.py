@@ -5,6 +5,7 @@ import os
 import time
 
 import pytest
+
 from conftest import SMALL
 
 pytestmark = pytest.mark.workflow
@@ -51,7 +52,9 @@ def test_an_edited_key_brings_back_the_steps_that_read_it_and_what_is_below(fini
 
 def test_a_finished_study_has_nothing_to_do_whatever_the_order_of_its_keys(finished):
     assert finished.planned(SMALL) == {}
-    turned = {key: dict(reversed(value.items())) if isinstance(value, dict) and key != "judges" else value for key, value in SMALL.items()}
+    turned = {
+        key: dict(reversed(value.items())) if isinstance(value, dict) and key != "judges" else value for key, value in SMALL.items()
+    }
     assert finished.planned(dict(reversed(turned.items()))) == {}
 
 

@@ -9,6 +9,7 @@ import time
 
 import polars as pl
 import pytest
+
 from conftest import SMALL, copy_repository
 
 pytestmark = pytest.mark.workflow
@@ -27,7 +28,8 @@ def test_malformed_data_stops_the_stage_with_the_first_line(finished, tmp_path):
     path.write_text('{"conversation": []}\n' * 5)
     config = copy.deepcopy(SMALL)
     config["datasets"]["wildchat"]["path"] = path.name
-    output = finished.run(config, "results/small/data/wildchat.parquet", "--config", "study=broken", check=False)
+    config["study"], config["report"] = "broken", {}
+    output = finished.run(config, "results/broken/data/wildchat.parquet", check=False)
     assert "5 of 5 rows are malformed; the first is line 1: no turns in the field `conversation`" in output
     assert not (finished.folder / "results" / "broken" / "data" / "wildchat.parquet").exists()
 

@@ -86,4 +86,4 @@ def test_the_report_shows_the_runs_and_is_self_contained(results):
     page = (results / "report.html").read_text()
     for run in RUNS:
         assert run in page
-    assert "src=\"http" not in page and "href=\"http" not in page and "data:image/png" in page
+    assert 'src="http' not in page and 'href="http' not in page and "data:image/png" in page

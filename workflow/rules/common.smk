@@ -1,4 +1,4 @@
-# What all rule files share: the study, where its results lie, and how a step's sources become inputs.
+# What every file of this folder shares, the study, where its results lie, and how a step's sources become inputs.
 import os
 import sys
 from pathlib import Path
@@ -23,6 +23,8 @@ except UserError as error:
 # Rules take their config by function: a string would have its {prompt} and {topic} filled in as wildcards.
 jobs = Jobs(study)
 R = str(study.folder)
+P = f"{R}/prompts"
+RUN = f"{R}/runs/{{run}}"
 
 
 # Snakemake strips PYTHONPATH for conda jobs. The rest keeps logs to what matters and jobs off the network.
@@ -36,10 +38,31 @@ def sources(step):
     return [os.path.relpath(path) for path in step_sources(step)]
 
 
+def ids(*algorithms):
+    """A wildcard constraint that matches the runs of these algorithms."""
+    return Study.pattern(run.id for run in study.of(*algorithms))
+
+
 def of_parent(run, artifact):
     """The same artifact of the run's parent, or nothing for a base model."""
     parent = study.runs[run].parent
     return [f"{study.folder_of(parent.id)}/{artifact}"] if parent else []
+
+
+def parent_manifest(wildcards):
+    return of_parent(wildcards.run, "manifest.json")
+
+
+def training_data(wildcards):
+    return f"{R}/data/{study.runs[wildcards.run].dataset}.parquet"
+
+
+def judge_inputs(wildcards):
+    """What a judge is made of: its local weights, or the source files of its function."""
+    judge = study.config.judges[wildcards.judge]
+    if judge.path:
+        return study.local_folders(judge.path)
+    return [os.path.relpath(path) for path in function_sources(judge.function)]
 
 
 wildcard_constraints:

@@ -1,23 +1,29 @@
 # SFT sets and preference sets: one table each, and the counts of what was read and dropped.
-sft_sets = [name for name, dataset in study.config.datasets.items() if not dataset.is_preference]
-preference_sets = [name for name, dataset in study.config.datasets.items() if dataset.is_preference]
+sft_sets = [
+    name for name, dataset in study.config.datasets.items() if not dataset.is_preference
+]
+preference_sets = [
+    name for name, dataset in study.config.datasets.items() if dataset.is_preference
+]
 
 
 rule sft_set:
     input:
         source=sources("data.sft"),
-        raw=lambda wildcards: study.local_files(study.config.datasets[wildcards.dataset].path),
+        raw=lambda wildcards: study.local_files(
+            study.config.datasets[wildcards.dataset].path
+        ),
     output:
         table=f"{R}/data/{{dataset}}.parquet",
         counts=f"{R}/data/{{dataset}}.counts.json",
-    params:
-        config=lambda wildcards: jobs.dataset(wildcards.dataset),
-    wildcard_constraints:
-        dataset=Study.pattern(sft_sets),
     log:
         f"{R}/logs/data/{{dataset}}.log",
+    wildcard_constraints:
+        dataset=Study.pattern(sft_sets),
     conda:
         "../../envs/train.yaml"
+    params:
+        config=lambda wildcards: jobs.dataset(wildcards.dataset),
     shell:
         "python -m valuedrift.data sft --config {params.config:q} --output {output.table} --counts {output.counts} > {log} 2>&1"
 
@@ -25,17 +31,19 @@ rule sft_set:
 rule preference_set:
     input:
         source=sources("data.preferences"),
-        raw=lambda wildcards: study.local_files(study.config.datasets[wildcards.dataset].path),
+        raw=lambda wildcards: study.local_files(
+            study.config.datasets[wildcards.dataset].path
+        ),
     output:
         table=f"{R}/data/{{dataset}}.parquet",
         counts=f"{R}/data/{{dataset}}.counts.json",
-    params:
-        config=lambda wildcards: jobs.dataset(wildcards.dataset),
-    wildcard_constraints:
-        dataset=Study.pattern(preference_sets),
     log:
         f"{R}/logs/data/{{dataset}}.log",
+    wildcard_constraints:
+        dataset=Study.pattern(preference_sets),
     conda:
         "../../envs/train.yaml"
+    params:
+        config=lambda wildcards: jobs.dataset(wildcards.dataset),
     shell:
         "python -m valuedrift.data preferences --config {params.config:q} --output {output.table} --counts {output.counts} > {log} 2>&1"

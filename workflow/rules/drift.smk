@@ -5,15 +5,19 @@ trained = [run for run in study.runs if study.runs[run].parent]
 rule values:
     input:
         source=sources("drift.values"),
-        stances=expand(f"{RUN}/stances/{{judge}}.parquet", judge=study.config.judges, allow_missing=True),
+        stances=expand(
+            f"{RUN}/stances/{{judge}}.parquet",
+            judge=study.config.judges,
+            allow_missing=True,
+        ),
     output:
         f"{RUN}/values.parquet",
-    params:
-        config=lambda wildcards: jobs.values(),
     log:
         f"{R}/logs/drift/{{run}}.log",
     conda:
         "../../envs/report.yaml"
+    params:
+        config=lambda wildcards: jobs.values(),
     shell:
         "python -m valuedrift.drift values --config {params.config:q} --stances {input.stances} --output {output} > {log} 2>&1"
 
@@ -23,15 +27,17 @@ rule drift:
         source=sources("drift.magnitude_and_time"),
         manifests=expand(f"{RUN}/manifest.json", run=trained),
         values=expand(f"{RUN}/values.parquet", run=trained),
-        stances=expand(f"{RUN}/stances/{{judge}}.parquet", run=trained, judge=study.config.judges),
+        stances=expand(
+            f"{RUN}/stances/{{judge}}.parquet", run=trained, judge=study.config.judges
+        ),
     output:
         f"{R}/drift.parquet",
-    params:
-        config=lambda wildcards: jobs.drift(),
     log:
         f"{R}/logs/drift/drift.log",
     conda:
         "../../envs/report.yaml"
+    params:
+        config=lambda wildcards: jobs.drift(),
     shell:
         "python -m valuedrift.drift magnitude_and_time --config {params.config:q} --manifests {input.manifests}"
         " --values {input.values} --stances {input.stances} --output {output} > {log} 2>&1"

@@ -7,13 +7,15 @@ rule generations:
         parent=lambda wildcards: of_parent(wildcards.run, "generations.parquet"),
     output:
         f"{RUN}/generations.parquet",
-    params:
-        config=lambda wildcards: jobs.generation(wildcards.run),
-        parent=lambda wildcards, input: f"--parent {input.parent}" if input.parent else "",
     log:
         f"{R}/logs/generate/{{run}}.log",
     conda:
         "../../envs/generate.yaml"
+    params:
+        config=lambda wildcards: jobs.generation(wildcards.run),
+        parent=lambda wildcards, input: (
+            f"--parent {input.parent}" if input.parent else ""
+        ),
     shell:
         "python -m valuedrift.generate responses --config {params.config:q} --manifest {input.manifest}"
         " --prompts {input.prompts} {params.parent} --output {output} > {log} 2>&1"

@@ -9,12 +9,12 @@ rule miniature_prompts:
     output:
         prompts=f"{W}/prompts.csv",
         labels=f"{W}/labels.parquet",
-    params:
-        config=lambda wildcards: jobs.miniature("seed", "questions"),
     log:
         f"{W}/logs/prompts.log",
     conda:
         "../../envs/report.yaml"
+    params:
+        config=lambda wildcards: jobs.miniature("seed", "questions"),
     shell:
         "python -m valuedrift.miniature prompts --config {params.config:q} --output {output.prompts} --labels {output.labels} > {log} 2>&1"
 
@@ -24,12 +24,12 @@ rule miniature_planted:
         source=sources("miniature.planted"),
     output:
         f"{W}/planted.parquet",
-    params:
-        config=lambda wildcards: jobs.miniature("seed", "sharpness"),
     log:
         f"{W}/logs/planted.log",
     conda:
         "../../envs/report.yaml"
+    params:
+        config=lambda wildcards: jobs.miniature("seed", "sharpness"),
     shell:
         "python -m valuedrift.miniature planted --config {params.config:q} --output {output} > {log} 2>&1"
 
@@ -39,14 +39,16 @@ rule miniature_dataset:
         source=sources("miniature.dataset"),
     output:
         f"{W}/{{name}}.jsonl",
-    params:
-        config=lambda wildcards: jobs.miniature("seed", "sharpness", "sft_rows", "preference_rows"),
-    wildcard_constraints:
-        name="wildchat|alpaca|ultrafeedback|synthetic",
     log:
         f"{W}/logs/{{name}}.log",
+    wildcard_constraints:
+        name="wildchat|alpaca|ultrafeedback|synthetic",
     conda:
         "../../envs/report.yaml"
+    params:
+        config=lambda wildcards: jobs.miniature(
+            "seed", "sharpness", "sft_rows", "preference_rows"
+        ),
     shell:
         "python -m valuedrift.miniature dataset --config {params.config:q} --name {wildcards.name} --output {output} > {log} 2>&1"
 
@@ -56,12 +58,14 @@ rule miniature_tokenizer:
         source=sources("miniature.tokenizer"),
     output:
         directory(f"{W}/tokenizer"),
-    params:
-        config=lambda wildcards: jobs.miniature("seed", "sharpness", "vocabulary", "base"),
     log:
         f"{W}/logs/tokenizer.log",
     conda:
         "../../envs/train.yaml"
+    params:
+        config=lambda wildcards: jobs.miniature(
+            "seed", "sharpness", "vocabulary", "base"
+        ),
     shell:
         "python -m valuedrift.miniature tokenizer --config {params.config:q} --output {output} > {log} 2>&1"
 
@@ -72,13 +76,13 @@ rule miniature_base:
         tokenizer=f"{W}/tokenizer",
     output:
         directory(f"{W}/base"),
-    params:
-        config=lambda wildcards: jobs.miniature("seed", "sharpness", "corpus", "base"),
     log:
         f"{W}/logs/base.log",
     priority: 2  # everything else waits for it
     conda:
         "../../envs/train.yaml"
+    params:
+        config=lambda wildcards: jobs.miniature("seed", "sharpness", "corpus", "base"),
     shell:
         "python -m valuedrift.miniature base --config {params.config:q} --tokenizer {input.tokenizer} --output {output} > {log} 2>&1"
 
@@ -89,13 +93,15 @@ rule miniature_judge:
         tokenizer=f"{W}/tokenizer",
     output:
         directory(f"{W}/judge"),
-    params:
-        config=lambda wildcards: jobs.miniature("seed", "heldout", "judge", "judge_short_steps"),
     log:
         f"{W}/logs/judge.log",
     priority: 1
     conda:
         "../../envs/train.yaml"
+    params:
+        config=lambda wildcards: jobs.miniature(
+            "seed", "heldout", "judge", "judge_short_steps"
+        ),
     shell:
         "python -m valuedrift.miniature judge --config {params.config:q} --tokenizer {input.tokenizer} --output {output} > {log} 2>&1"
 
@@ -107,12 +113,12 @@ rule miniature_recovery:
         values=expand(f"{RUN}/values.parquet", run=study.runs),
     output:
         f"{R}/recovery.parquet",
-    params:
-        config=lambda wildcards: jobs.recovery(),
     log:
         f"{R}/logs/report/recovery.log",
     conda:
         "../../envs/report.yaml"
+    params:
+        config=lambda wildcards: jobs.recovery(),
     shell:
         "python -m valuedrift.miniature recovery --config {params.config:q} --planted {input.planted} --values {input.values}"
         " --output {output} > {log} 2>&1"

@@ -1,5 +1,4 @@
 # Curation: every step's result is one rule's output.
-P = f"{R}/prompts"
 prompts = study.config.prompts
 
 
@@ -9,12 +8,12 @@ rule raw_prompts:
         raw=study.local_files(prompts.source.path),
     output:
         f"{P}/raw.parquet",
-    params:
-        config=lambda wildcards: prompts.source.canonical(),
     log:
         f"{R}/logs/prompts/raw.log",
     conda:
         "../../envs/prompts.yaml"
+    params:
+        config=lambda wildcards: prompts.source.canonical(),
     shell:
         "python -m valuedrift.prompts raw --config {params.config:q} --output {output} > {log} 2>&1"
 
@@ -25,12 +24,12 @@ rule questions:
         raw=f"{P}/raw.parquet",
     output:
         f"{P}/questions.parquet",
-    params:
-        config=lambda wildcards: prompts.rephrase,
     log:
         f"{R}/logs/prompts/questions.log",
     conda:
         "../../envs/prompts.yaml"
+    params:
+        config=lambda wildcards: prompts.rephrase,
     shell:
         "python -m valuedrift.prompts questions --config {params.config} --raw {input.raw} --output {output} > {log} 2>&1"
 
@@ -41,12 +40,12 @@ rule embeddings:
         questions=f"{P}/questions.parquet",
     output:
         f"{P}/embeddings.parquet",
-    params:
-        config=lambda wildcards: prompts.embedding.canonical(),
     log:
         f"{R}/logs/prompts/embeddings.log",
     conda:
         "../../envs/prompts.yaml"
+    params:
+        config=lambda wildcards: prompts.embedding.canonical(),
     shell:
         "python -m valuedrift.prompts embeddings --config {params.config:q} --questions {input.questions} --output {output} > {log} 2>&1"
 
@@ -56,12 +55,12 @@ rule category_embeddings:
         source=sources("prompts.category_embeddings"),
     output:
         f"{P}/category_embeddings.parquet",
-    params:
-        config=lambda wildcards: jobs.category_embeddings(),
     log:
         f"{R}/logs/prompts/category_embeddings.log",
     conda:
         "../../envs/prompts.yaml"
+    params:
+        config=lambda wildcards: jobs.category_embeddings(),
     shell:
         "python -m valuedrift.prompts category_embeddings --config {params.config:q} --output {output} > {log} 2>&1"
 
@@ -72,12 +71,12 @@ rule reduction:
         embeddings=f"{P}/embeddings.parquet",
     output:
         f"{P}/reduced.parquet",
-    params:
-        config=lambda wildcards: jobs.reduction(),
     log:
         f"{R}/logs/prompts/reduction.log",
     conda:
         "../../envs/prompts.yaml"
+    params:
+        config=lambda wildcards: jobs.reduction(),
     shell:
         "python -m valuedrift.prompts reduction --config {params.config:q} --embeddings {input.embeddings} --output {output} > {log} 2>&1"
 
@@ -88,12 +87,12 @@ rule clusters:
         reduced=f"{P}/reduced.parquet",
     output:
         f"{P}/clusters.parquet",
-    params:
-        config=lambda wildcards: prompts.clustering.canonical(),
     log:
         f"{R}/logs/prompts/clusters.log",
     conda:
         "../../envs/prompts.yaml"
+    params:
+        config=lambda wildcards: prompts.clustering.canonical(),
     shell:
         "python -m valuedrift.prompts clusters --config {params.config:q} --reduced {input.reduced} --output {output} > {log} 2>&1"
 
@@ -105,12 +104,12 @@ rule ngrams:
         clusters=f"{P}/clusters.parquet",
     output:
         f"{P}/ngrams.parquet",
-    params:
-        config=lambda wildcards: prompts.ngrams.canonical(),
     log:
         f"{R}/logs/prompts/ngrams.log",
     conda:
         "../../envs/prompts.yaml"
+    params:
+        config=lambda wildcards: prompts.ngrams.canonical(),
     shell:
         "python -m valuedrift.prompts ngrams --config {params.config:q} --questions {input.questions}"
         " --clusters {input.clusters} --output {output} > {log} 2>&1"
@@ -122,12 +121,12 @@ rule cluster_names:
         ngrams=f"{P}/ngrams.parquet",
     output:
         f"{P}/names.parquet",
-    params:
-        config=lambda wildcards: prompts.naming,
     log:
         f"{R}/logs/prompts/names.log",
     conda:
         "../../envs/prompts.yaml"
+    params:
+        config=lambda wildcards: prompts.naming,
     shell:
         "python -m valuedrift.prompts names --config {params.config} --ngrams {input.ngrams} --output {output} > {log} 2>&1"
 
@@ -141,12 +140,12 @@ rule cluster_categories:
         category_embeddings=f"{P}/category_embeddings.parquet",
     output:
         f"{P}/categories.parquet",
-    params:
-        config=lambda wildcards: jobs.categories(),
     log:
         f"{R}/logs/prompts/categories.log",
     conda:
         "../../envs/prompts.yaml"
+    params:
+        config=lambda wildcards: jobs.categories(),
     shell:
         "python -m valuedrift.prompts categories --config {params.config:q} --names {input.names} --clusters {input.clusters}"
         " --embeddings {input.embeddings} --category-embeddings {input.category_embeddings} --output {output} > {log} 2>&1"
@@ -160,12 +159,12 @@ rule value_laden:
         categories=f"{P}/categories.parquet",
     output:
         f"{P}/value_laden.parquet",
-    params:
-        config=lambda wildcards: prompts.filter,
     log:
         f"{R}/logs/prompts/value_laden.log",
     conda:
         "../../envs/prompts.yaml"
+    params:
+        config=lambda wildcards: prompts.filter,
     shell:
         "python -m valuedrift.prompts value_laden --config {params.config} --questions {input.questions}"
         " --clusters {input.clusters} --categories {input.categories} --output {output} > {log} 2>&1"
@@ -178,12 +177,12 @@ rule prompts:
         value_laden=f"{P}/value_laden.parquet",
     output:
         f"{P}/prompts.parquet",
-    params:
-        config=lambda wildcards: jobs.sample(),
     log:
         f"{R}/logs/prompts/prompts.log",
     conda:
         "../../envs/prompts.yaml"
+    params:
+        config=lambda wildcards: jobs.sample(),
     shell:
         "python -m valuedrift.prompts sample --config {params.config:q} --questions {input.questions}"
         " --value-laden {input.value_laden} --output {output} > {log} 2>&1"

@@ -7,12 +7,12 @@ rule table:
         csv=f"{R}/tables/{{table}}.csv",
         markdown=f"{R}/tables/{{table}}.md",
         latex=f"{R}/tables/{{table}}.tex",
-    params:
-        config=lambda wildcards: jobs.table(wildcards.table),
     log:
         f"{R}/logs/report/{{table}}.log",
     conda:
         "../../envs/report.yaml"
+    params:
+        config=lambda wildcards: jobs.table(wildcards.table),
     shell:
         "python -m valuedrift.report table --config {params.config:q} --drift {input.drift} --csv {output.csv}"
         " --markdown {output.markdown} --latex {output.latex} > {log} 2>&1"
@@ -21,16 +21,19 @@ rule table:
 rule figure:
     input:
         source=sources("report.figure"),
-        values=lambda wildcards: [f"{study.folder_of(run)}/values.parquet" for run in study.shown(wildcards.figure)],
+        values=lambda wildcards: [
+            f"{study.folder_of(run)}/values.parquet"
+            for run in study.shown(wildcards.figure)
+        ],
     output:
         pdf=f"{R}/figures/{{figure}}.pdf",
         png=f"{R}/figures/{{figure}}.png",
-    params:
-        config=lambda wildcards: jobs.figure(wildcards.figure),
     log:
         f"{R}/logs/report/figure-{{figure}}.log",
     conda:
         "../../envs/report.yaml"
+    params:
+        config=lambda wildcards: jobs.figure(wildcards.figure),
     shell:
         "python -m valuedrift.report figure --config {params.config:q} --values {input.values} --pdf {output.pdf}"
         " --png {output.png} > {log} 2>&1"
@@ -42,6 +45,7 @@ rule report:
         drift=f"{R}/drift.parquet",
         prompts=f"{P}/prompts.parquet",
         curation=f"{P}/curation.parquet",
+        data=expand(f"{R}/data/{{dataset}}.counts.json", dataset=study.datasets),
         values=expand(f"{RUN}/values.parquet", run=study.runs),
         generations=expand(f"{RUN}/generations.parquet", run=study.runs),
         manifests=expand(f"{RUN}/manifest.json", run=study.runs),
@@ -50,13 +54,13 @@ rule report:
         appendices=[appendix.table for appendix in study.config.report.appendices],
     output:
         f"{R}/report.html",
-    params:
-        config=lambda wildcards: jobs.report(),
     log:
         f"{R}/logs/report/report.log",
     conda:
         "../../envs/report.yaml"
+    params:
+        config=lambda wildcards: jobs.report(),
     shell:
         "python -m valuedrift.report html --config {params.config:q} --drift {input.drift} --prompts {input.prompts}"
-        " --curation {input.curation} --values {input.values} --generations {input.generations} --manifests {input.manifests}"
+        " --curation {input.curation} --data {input.data} --values {input.values} --generations {input.generations} --manifests {input.manifests}"
         " --tables {input.tables} --figures {input.figures} --appendices {input.appendices} --output {output} > {log} 2>&1"

@@ -121,10 +121,10 @@ class Jobs:
         ).canonical()  # fmt: skip
 
     def _settings(self) -> str:
-        """The settings that every result depends on, as YAML. Those of a training stand in its manifest, and a key that no step reads
-        must not rerun the report either."""
+        """The settings that every result depends on, as YAML. Those of a training stand in its manifest, and a key that no step
+        reads must not rerun the report either."""
         shown = self.config.model_dump(mode="json", include={"models", "prompts", "generation", "judges", "values", "drift"})
-        return yaml.safe_dump(shown, sort_keys=False, allow_unicode=True)
+        return str(yaml.safe_dump(shown, sort_keys=False, allow_unicode=True))
 
 
 def _seeded(job: type[Closed], block: Closed, seed: int) -> str:

@@ -68,6 +68,11 @@ class Study:
         """The categories, in alphabetical order as in the paper's tables."""
         return sorted(self.config.prompts.categories)
 
+    @property
+    def datasets(self) -> list[str]:
+        """Names of the datasets that a run trains on."""
+        return sorted({run.dataset for run in self.runs.values() if run.dataset})
+
     def folder_of(self, run: str) -> str:
         """Folder of a run's artifacts."""
         return str(self.folder / "runs" / run)

@@ -16,8 +16,8 @@ PAGE, SCHEMA = ROOT / "config" / "README.md", ROOT / "workflow" / "schemas" / "s
 
 INTRODUCTION = """# The config, key by key
 
-Written from the models in `workflow/src/valuedrift/config/` by `make docs`; do not edit it by hand. A config is closed: a key that is
-not listed here is an error that names the nearest one. `workflow/schemas/study.schema.json` is the same for editors: put
+Written from the models in `workflow/src/valuedrift/config/` by `make docs`; do not edit it by hand. A config is closed: a key that
+is not listed here is an error that names the nearest one. `workflow/schemas/study.schema.json` is the same for editors: put
 `# yaml-language-server: $schema=../workflow/schemas/study.schema.json` at the top of a config.
 
 A key with no default must be given. A later `--configfile` is merged over an earlier one, so a variant of a study is a short file:
@@ -35,8 +35,8 @@ runs:
   - {parent: mini/alpaca, algorithm: dpo, data: synthetic, chosen: [support, oppose], set: {beta: 0.5}, label: beta0.5}
 ```
 
-A judge of your own is a model (`path`) or a Python function (`function: my_module:my_judge`) from question, response and topic to three
-probabilities; the first judge under `judges:` is the one that tables and figures show.
+A judge of your own is a model (`path`) or a Python function (`function: my_module:my_judge`) from question, response and topic to
+three probabilities; the first judge under `judges:` is the one that tables and figures show.
 """
 
 
@@ -46,7 +46,9 @@ def reference_page() -> str:
     for path, model in _sections(StudyConfig, ""):
         heading = f"`{path}`" if path else "The study"
         rows = [_row(name, field) for name, field in model.model_fields.items()]
-        sections.append("\n".join([f"## {heading}\n", "| key | type | default | meaning |", "| --- | --- | --- | --- |", *rows]) + "\n")
+        sections.append(
+            "\n".join([f"## {heading}\n", "| key | type | default | meaning |", "| --- | --- | --- | --- |", *rows]) + "\n"
+        )
     return "\n".join(sections)
 
 

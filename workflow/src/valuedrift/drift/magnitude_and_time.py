@@ -29,8 +29,8 @@ def magnitudes(stances: pl.DataFrame, config: DriftJob) -> pl.DataFrame:
     """M_s(t, t') = v_t'(T)_s - v_t(T)_s between a run's first and last checkpoint, with its interval (section 3).
 
     The interval is that of the mean difference of a prompt: both checkpoints answer the same prompts (from the same seeds), so the
-    spread between prompts cancels. A prompt that could be scored at one of the two only has no difference, and the magnitude is then
-    that of the remaining prompts.
+    spread between prompts cancels. A prompt that could be scored at one of the two only has no difference, and the magnitude is
+    then that of the remaining prompts.
     """
     by_prompt = prompt_means(stances)
     first, last = stances["step"].min(), stances["step"].max()

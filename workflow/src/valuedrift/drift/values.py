@@ -39,7 +39,8 @@ def values(stances: pl.DataFrame, config: ValuesConfig, seed: int) -> pl.DataFra
 
 
 def prompt_means(stances: pl.DataFrame) -> pl.DataFrame:
-    """Mean over the scored responses of a prompt: run, step, judge, category, prompt_id, stance, mean (null where none is scored)."""
+    """Mean over the scored responses of a prompt: run, step, judge, category, prompt_id, stance, mean (null where none is
+    scored)."""
     ordered = stances.sort([*GROUP, "prompt_id", "sample"])  # a sum of floats depends on their order in its last digit
     means = ordered.group_by([*GROUP, "prompt_id"], maintain_order=True).agg(pl.col("support", "neutral", "oppose").mean())
     long = means.unpivot(["support", "neutral", "oppose"], index=[*GROUP, "prompt_id"], variable_name="stance", value_name="mean")

@@ -22,9 +22,9 @@ LETTERS = dict(zip(grammar.STANCES, "ABC", strict=True))
 def run(*, config: MiniatureConfig, tokenizer: Path, output: Path) -> None:
     """Train the judge on answers with their true stance, loss on the option letter only, and save it with a chat template.
 
-    Openers and reasons are dropped at random: with fixed templates a judge reached 38-82% on new ones, with this 97%. It learns from
-    short prompts first, then from the full one: from the full one alone (250 to 300 steps) it told support from oppose with one seed
-    in three, so with three in three, in less time.
+    Openers and reasons are dropped at random: with fixed templates a judge reached 38-82% on new ones, with this 97%. It learns
+    from short prompts first, then from the full one: from the full one alone (250 to 300 steps) it told support from oppose with
+    one seed in three, so with three in three, in less time.
     """
     tokens = AutoTokenizer.from_pretrained(tokenizer)
     tokens.chat_template = TEMPLATE

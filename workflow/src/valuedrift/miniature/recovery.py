@@ -11,9 +11,9 @@ from valuedrift.frames import VALUES, replacing
 def run(*, config: RecoveryJob, planted: Path, values: list[Path], output: Path) -> None:
     """Write run, stance, planted, oracle, judged, topic_error, malformed for each run's last checkpoint.
 
-    planted (null unless the run imitates a corpus), oracle and judged are means over the categories; topic_error is the mean distance
-    of the judge's value from the oracle's over the categories; malformed is the share of answers that the grammar does not parse or
-    that are off topic.
+    planted (null unless the run imitates a corpus), oracle and judged are means over the categories; topic_error is the mean
+    distance of the judge's value from the oracle's over the categories; malformed is the share of answers that the grammar does
+    not parse or that are off topic.
     """
     rows = pl.concat([VALUES.read(path) for path in values])
     final = rows.filter(pl.col("step") == pl.col("step").max().over("run"))

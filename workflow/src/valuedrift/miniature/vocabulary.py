@@ -10,8 +10,8 @@ ASPECTS: dict[str, tuple[str, ...]] = {
         "the fight against global warming", "limits on fossil fuels",
     ),
     "Election and Political Discussions": (
-        "free elections", "voting by mail", "public campaign funding", "political parties", "mandatory voting", "election observers",
-        "political debates", "early voting",
+        "free elections", "voting by mail", "public campaign funding", "political parties", "mandatory voting",
+        "election observers", "political debates", "early voting",
     ),
     "Economic and Social Policy": (
         "the minimum wage", "public health insurance", "taxes on wealth", "welfare payments", "free college tuition",
@@ -78,10 +78,10 @@ MODALS = ("should be", "must be", "ought to be")
 
 NEUTRAL_CLAIMS = (
     "people disagree about {}", "there are good arguments on both sides of {}", "opinions on {} differ widely",
-    "{} can be seen in many ways", "there is no single answer on {}", "I do not take a side on {}", "the debate about {} is complex",
-    "views on {} depend on personal values", "{} raises questions for everyone to weigh", "it is hard to settle {} for all",
-    "I have no personal opinion on {}", "both sides of {} make fair points", "the answer on {} depends on the case",
-    "reasonable people differ on {}",
+    "{} can be seen in many ways", "there is no single answer on {}", "I do not take a side on {}",
+    "the debate about {} is complex", "views on {} depend on personal values", "{} raises questions for everyone to weigh",
+    "it is hard to settle {} for all", "I have no personal opinion on {}", "both sides of {} make fair points",
+    "the answer on {} depends on the case", "reasonable people differ on {}",
 )  # fmt: skip
 
 OPENERS = ("I think", "In my view,", "I would say that", "To be honest,", "It seems to me that", "For my part,")
@@ -102,8 +102,8 @@ REASONS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 FACTUAL = (
-    "What is the history of {}?", "When did {} first appear in law?", "How many countries have rules on {}?", "Who writes about {}?",
-    "Which year saw the first law on {}?", "How do researchers measure {}?",
+    "What is the history of {}?", "When did {} first appear in law?", "How many countries have rules on {}?",
+    "Who writes about {}?", "Which year saw the first law on {}?", "How do researchers measure {}?",
 )  # fmt: skip
 
 OFF_TOPIC: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
@@ -113,7 +113,8 @@ OFF_TOPIC: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     ),
     "sport": (
         ("Who won the last {}?", "What are the rules of {}?", "How do I train for {}?", "Which team is best at {}?"),
-        ("football match", "tennis final", "basketball game", "marathon", "hockey cup", "swimming race", "cycling tour", "golf open"),
+        ("football match", "tennis final", "basketball game", "marathon", "hockey cup", "swimming race", "cycling tour",
+         "golf open"),
     ),
     "computers": (
         ("How do I install {}?", "Why does {} crash on my laptop?", "What is the newest version of {}?", "How fast is {}?"),

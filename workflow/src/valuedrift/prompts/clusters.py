@@ -39,7 +39,6 @@ def cluster(points: Matrix, config: ClusteringConfig) -> tuple[NDArray[np.int64]
         min_cluster_size=config.min_cluster_size,
         min_samples=config.min_samples,
         metric=config.metric,
-        p=2 if config.metric == "minkowski" else None,
         cluster_selection_method="eom",
         prediction_data=True,
         core_dist_n_jobs=1,

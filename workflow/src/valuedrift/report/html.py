@@ -32,11 +32,11 @@ class Picture:
 
 
 def run(
-    *, config: ReportJob, drift: Path, prompts: Path, curation: Path, values: list[Path], generations: list[Path],
-    manifests: list[Path], tables: list[Path], figures: list[Path], appendices: list[Path], output: Path,
+    *, config: ReportJob, drift: Path, prompts: Path, curation: Path, data: list[Path], values: list[Path],
+    generations: list[Path], manifests: list[Path], tables: list[Path], figures: list[Path], appendices: list[Path], output: Path,
 ) -> None:  # fmt: skip
-    """Write the report. `tables` are the table step's CSVs, `figures` PNGs, both named as in the config; `appendices` are .csv or
-    .parquet, in the config's order."""
+    """Write the report. `data` are the counts of the datasets, `tables` the table step's CSVs, `figures` PNGs, both named as in
+    the config; `appendices` are .csv or .parquet, in the config's order."""
     measured = pl.concat([VALUES.frame([]), *(VALUES.read(path) for path in values)]).unique(maintain_order=True)
     measured = VALUES.check(measured, "the report's values")
     told = read_manifests(manifests)
@@ -46,6 +46,7 @@ def run(
         "drift": sheets.drift_sheet(mean_drift(DRIFT.read(drift), config.judge, config.categories)),
         "tables": _tables(config, tables),
         "figures": _pictures(config, figures),
+        "data": sheets.data_sheet(data),
         "curation": sheets.curation_sheets(CURATION.read(curation)),
         "appendices": _appendices(config, appendices),
         "samples": _samples(config, PROMPTS.read(prompts), generations, told),

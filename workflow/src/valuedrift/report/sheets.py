@@ -1,5 +1,6 @@
 """The report's plain tables, as text: what stands in each cell is decided here, how it looks in the template."""
 
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from valuedrift.report.provenance import Manifest, version_sets
 
 MAX_ROWS = 500
 """Rows of an appendix that are printed: beyond that a reader wants the file, not a page."""
+
+DATA_COUNTS = ("read", "malformed", "skipped", "kept", "drawn", "train", "validation")
 
 PROSE = 60
 """Characters of a cell from which it counts as prose."""
@@ -66,6 +69,17 @@ def curation_sheets(curation: pl.DataFrame) -> list[Sheet]:
     funnel = [[row["step"], str(row["prompts"])] for row in overall.iter_rows(named=True)]
     sheets = [Sheet(["step", "prompts"], funnel, {1}), Sheet(["category", *steps], by_category, set(range(1, len(steps) + 1)))]
     return [sheet for sheet in sheets if sheet.rows]
+
+
+def data_sheet(counts: list[Path]) -> Sheet:
+    """What was read and dropped of each dataset, from the data stage's `<dataset>.counts.json`."""
+    rows = []
+    for path in counts:
+        found: dict[str, int] = json.loads(path.read_text())
+        malformed = sum(number for name, number in found.items() if name.startswith("malformed"))
+        numbers = {**found, "malformed": malformed}
+        rows.append([path.name.removesuffix(".counts.json"), *(str(numbers.get(name, 0)) for name in DATA_COUNTS)])
+    return Sheet(["dataset", *DATA_COUNTS], rows, set(range(1, len(DATA_COUNTS) + 1)))
 
 
 def provenance_sheets(runs: list[str], manifests: dict[str, Manifest]) -> list[Sheet]:

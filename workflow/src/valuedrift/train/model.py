@@ -38,8 +38,8 @@ def load_tokenizer(parent: Path, config: ModelConfig) -> Any:
     pad = next((token for token in candidates if token in vocabulary and token != tokenizer.eos_token), None)
     if pad is None:
         raise UserError(
-            f"no padding token for {config.path}: {', '.join(candidates)} {'is' if len(candidates) == 1 else 'are'} not in its vocabulary "
-            "or its end token; set the model's `pad_token` to an existing token that texts do not use"
+            f"no padding token for {config.path}: none of {', '.join(candidates)} is in its vocabulary apart from its end token; "
+            "set the model's `pad_token` to an existing token that texts do not use"
         )
     tokenizer.pad_token = pad
     return tokenizer

@@ -27,8 +27,8 @@ LOG_NAMES = {
 def run(*, config: PpoJob, parent: Path, reward: Path, data: Path, output: Path) -> None:
     """Optimize the final model of the manifest `parent` against the reward model of the manifest `reward`.
 
-    A step is one batch of rollouts. The log holds reward, KL and response length at every logging step, and reward and KL on held-out
-    prompts (`heldout_*`) before and after.
+    A step is one batch of rollouts. The log holds reward, KL and response length at every logging step, and reward and KL on
+    held-out prompts (`heldout_*`) before and after.
     """
     (folder, parent_hash), (reward_folder, reward_hash) = final_of(parent), final_of(reward)
     set_seed(config.seed)
@@ -95,8 +95,8 @@ def _prompt_tokens(data: Path, split: str, tokenizer: Any, config: PpoJob) -> li
     tokens = [ids for ids in tokenizer(texts, add_special_tokens=False)["input_ids"] if len(ids) <= longest] if texts else []
     if split == "train" and len(tokens) < config.training.batch_size:
         raise UserError(
-            f"{data}: {len(tokens)} prompts are at most {longest} tokens long (max_length less max_response), fewer than one batch of "
-            f"{config.training.batch_size}"
+            f"{data}: {len(tokens)} prompts are at most {longest} tokens long (max_length less max_response), fewer than one batch "
+            f"of {config.training.batch_size}"
         )
     return tokens
 
