@@ -121,3 +121,16 @@ def test_recovery_compares_planted_oracle_and_judged(tmp_path):
     assert found["oracle"].to_list() == pytest.approx([0.4] * 3) and found["judged"].to_list() == pytest.approx([0.5] * 3)
     assert found["topic_error"].to_list() == pytest.approx([0.1] * 3) and found["malformed"].to_list() == [0.25] * 3
     assert found["planted"].sum() == pytest.approx(1)
+
+
+@pytest.mark.parametrize(("architecture", "name"), [("llama", "LlamaForCausalLM"), ("qwen3", "Qwen3ForCausalLM")])
+def test_a_base_model_of_either_architecture_learns_and_loads(architecture, name, tiny_world, tmp_path):
+    from transformers import AutoModelForCausalLM
+
+    from valuedrift.config.miniature import TinyModelConfig
+    from valuedrift.miniature import base
+
+    tiny = TinyModelConfig(architecture=architecture, hidden=32, layers=1, heads=2, steps=3, batch_size=4)
+    base.run(config=MiniatureConfig(folder="", corpus=50, base=tiny), tokenizer=tiny_world / "tokenizer", output=tmp_path / "base")
+    model = AutoModelForCausalLM.from_pretrained(tmp_path / "base")
+    assert type(model).__name__ == name and model.config.tie_word_embeddings
