@@ -25,7 +25,7 @@ def test_a_typo_ends_in_one_clear_line_before_any_work(finished, tmp_path):
 
 def test_malformed_data_stops_the_stage_with_the_first_line(finished, tmp_path):
     path = finished.folder / "broken.jsonl"
-    path.write_text('{"conversation": []}\n' * 5)
+    path.write_text('{"language": "English", "conversation": []}\n' * 5)
     config = copy.deepcopy(SMALL)
     config["datasets"]["wildchat"]["path"] = path.name
     config["study"], config["report"] = "broken", {}

@@ -83,7 +83,7 @@ def test_the_judge_agrees_with_the_oracle_and_curation_with_the_labels(results):
 
 
 def test_the_report_shows_the_runs_and_is_self_contained(results):
-    page = (results / "report.html").read_text()
+    page = (results / "report.html").read_text().replace("<wbr>", "")
     for run in RUNS:
         assert run in page
     assert 'src="http' not in page and 'href="http' not in page and "data:image/png" in page

@@ -84,7 +84,7 @@ def parse_rows(
             raise UserError(f"{message}. Mend the data, or raise `max_malformed` (now {max_malformed:g})")
         print(message, file=sys.stderr)
     if not kept:
-        raise UserError(f"{name}: no usable rows among the {counts['read']} read")
+        raise UserError(f"{name}: no usable rows among the {counts['read']} read ({counts['skipped']} were not wanted)")
     return kept, dict(counts)
 
 

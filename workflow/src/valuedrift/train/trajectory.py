@@ -61,6 +61,8 @@ class Workspace:
 def workspace(output: Path) -> Iterator[Workspace]:
     """A workspace for the run's folder `output`; the scratch is removed however the training ends."""
     output.mkdir(parents=True, exist_ok=True)
+    for left in output.glob(".scratch-*"):  # of a job that was killed; Snakemake runs one job for a run at a time
+        shutil.rmtree(left)
     scratch = output / f".scratch-{uuid.uuid4().hex[:8]}"
     scratch.mkdir()
     try:
