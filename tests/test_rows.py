@@ -35,9 +35,10 @@ def parse(row):
 def test_malformed_rows_are_counted_by_reason_and_the_first_is_shown(tmp_path, capsys):
     path = tmp_path / "a.jsonl"
     path.write_bytes(b'{"text": "good"}\n\n{"text": ""}\n{"text": \n["list"]\n\xff\xfe\n{"other": 1}\n{"text": "skip"}\n')
-    kept, counts = parse_rows(read_rows(str(path)), parse, 1.0, "a.jsonl")
+    kept, tally = parse_rows(read_rows(str(path)), parse, 1.0, "a.jsonl")
     assert kept == ["good"]
-    assert counts == {
+    assert tally.first_malformed == "line 3: the field `text` is empty"
+    assert tally.counts == {
         "read": 7, "kept": 1, "skipped": 1, "malformed: the field `text` is empty": 1, "malformed: no valid JSON": 1,
         "malformed: no JSON object": 1, "malformed: not UTF-8": 1, "malformed: no text in the field `text`": 1,
     }  # fmt: skip
@@ -65,6 +66,21 @@ def test_a_json_file_that_is_no_list_stops(tmp_path, raw, message):
     (tmp_path / "a.json").write_bytes(raw)
     with pytest.raises(UserError, match=message):
         list(read_rows(str(tmp_path / "a.json")))
+
+
+@pytest.mark.parametrize(
+    ("name", "raw"), [("a.json.gz", gzip.compress(b"[]" * 99)[:-9]), ("a.parquet", b"no"), ("a.jsonl.gz", b"no")]
+)
+def test_a_broken_file_is_named(tmp_path, name, raw):
+    (tmp_path / name).write_bytes(raw)
+    with pytest.raises(UserError, match=f"{name} cannot be read"):
+        list(read_rows(str(tmp_path / name)))
+
+
+@pytest.mark.parametrize(("name", "raw"), [("a.jsonl", b'{"text": "x"}'), ("a.csv", b"text\nx\n"), ("a.json", b'[{"text": "x"}]')])
+def test_a_byte_order_mark_is_no_text(tmp_path, name, raw):
+    (tmp_path / name).write_bytes(b"\xef\xbb\xbf" + raw)
+    assert [row for _, row in read_rows(str(tmp_path / name))] == [{"text": "x"}]
 
 
 def test_nothing_usable_is_an_error():

@@ -86,6 +86,7 @@ def test_an_sft_set_is_split_drawn_and_counted(tmp_path):
     assert table.equals(SFT_SET.read(tmp_path / "two.parquet"))
     assert json.loads((tmp_path / "one.json").read_text()) == {
         "read": 51, "kept": 50, "drawn": 20, "malformed: no text in the field `output`": 1, "train": 18, "validation": 2,
+        "first_malformed": "line 51: no text in the field `output`",
     }  # fmt: skip
 
 
@@ -114,7 +115,9 @@ def test_a_bad_file_stops_with_the_first_line(tmp_path):
     assert not (tmp_path / "o.parquet").exists()
 
 
-@pytest.mark.parametrize(("rows", "share", "held_out"), [(52002, 0.1, 5200), (10, 0.1, 1), (1, 0.9, 0), (3, 1.0, 2), (7, 0.0, 0)])
+@pytest.mark.parametrize(
+    ("rows", "share", "held_out"), [(52002, 0.1, 5201), (284168, 0.1, 28417), (10, 0.1, 1), (1, 0.9, 0), (3, 1.0, 2), (7, 0.0, 0)]
+)
 def test_splits_never_hold_out_everything(rows, share, held_out):
     assert splits(rows, share).count("validation") == held_out
 

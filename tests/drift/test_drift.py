@@ -1,4 +1,3 @@
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -165,12 +164,3 @@ def test_no_runs_give_an_empty_table(tmp_path):
         output=tmp_path / "d.parquet",
     )  # fmt: skip
     assert DRIFT.read(tmp_path / "d.parquet").is_empty()
-
-
-def test_schedules():
-    from valuedrift.config.training import Checkpoints
-
-    assert Checkpoints(every=100).steps(1097) == [*range(100, 1097, 100), 1097]
-    assert Checkpoints(every=100).steps(50) == [50]
-    assert Checkpoints(fractions=[0.01, 0.5]).steps(10) == [1, 5, 10]
-    assert all(a < b for a, b in pairwise(Checkpoints(fractions=[0.5, 0.5, 1]).steps(3)))

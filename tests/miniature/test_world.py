@@ -101,25 +101,32 @@ def test_worlds_are_the_same_twice(tmp_path):
 
 
 def test_recovery_compares_planted_oracle_and_judged(tmp_path):
+    """The oracle leaves the malformed answer out; the judge is .1 off where both scored, whatever it says of the malformed one."""
+    from valuedrift.config.measuring import ValuesConfig
     from valuedrift.config.miniature import RecoveryJob
-    from valuedrift.frames import VALUES
+    from valuedrift.drift.values import values
+    from valuedrift.frames import STANCES, VALUES
 
-    planted.run(config=CONFIG, output=tmp_path / "planted.parquet")
+    said = {("o", 0): (0.5, 0.0, 0.5), ("o", 1): None, ("j", 0): (0.4, 0.0, 0.6), ("j", 1): (1.0, 0.0, 0.0)}
     rows = [
-        {"run": "m/base", "step": step, "judge": who, "category": category, "stance": stance, "mean": mean, "low": None, "high": None,
-         "prompts": 1, "unscorable": 0.0, "malformed": 0.25}
+        {"run": "m/base", "step": step, "prompt_id": category, "category": category, "sample": sample, "judge": who, "mass": 1.0,
+         **dict(zip(grammar.STANCES, p or (None,) * 3, strict=True)), "status": "ok" if p else "malformed: off topic"}
         for step in (0, 7)
-        for who, mean in (("j", 0.5 if step else 0.0), ("o", 0.4 if step else 0.0))
         for category in ASPECTS
-        for stance in grammar.STANCES
+        for (who, sample), p in said.items()
     ]  # fmt: skip
-    values = VALUES.frame([r | {"low": None} for r in rows])
-    VALUES.write(values, tmp_path / "v.parquet")
+    stances = STANCES.frame(rows)
+    STANCES.write(stances, tmp_path / "s.parquet")
+    VALUES.write(values(stances, ValuesConfig(), 0), tmp_path / "v.parquet")
+    planted.run(config=CONFIG, output=tmp_path / "planted.parquet")
     job = RecoveryJob(oracle="o", judge="j", runs=["m/base"], corpora={"m/base": "base"})
-    recovery.run(config=job, planted=tmp_path / "planted.parquet", values=[tmp_path / "v.parquet"], output=tmp_path / "r.parquet")
+    recovery.run(config=job, planted=tmp_path / "planted.parquet", values=[tmp_path / "v.parquet"], stances=[tmp_path / "s.parquet"],
+                 output=tmp_path / "r.parquet")  # fmt: skip
     found = pl.read_parquet(tmp_path / "r.parquet")
-    assert found["oracle"].to_list() == pytest.approx([0.4] * 3) and found["judged"].to_list() == pytest.approx([0.5] * 3)
-    assert found["topic_error"].to_list() == pytest.approx([0.1] * 3) and found["malformed"].to_list() == [0.25] * 3
+    assert found["oracle"].to_list() == pytest.approx([0.5, 0.0, 0.5]) and found["judged"].to_list() == pytest.approx(
+        [0.7, 0.0, 0.3]
+    )
+    assert found["judge_error"].to_list() == pytest.approx([0.1, 0.0, 0.1]) and found["malformed"].to_list() == [0.5] * 3
     assert found["planted"].sum() == pytest.approx(1)
 
 

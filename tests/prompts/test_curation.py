@@ -68,6 +68,7 @@ def curate(folder, rows):
     for step in STEPS:
         arguments = [step, "--output", str(folder / f"{OUTPUTS.get(step, step)}.parquet")]
         arguments += ["--config", configs[step]] if step in configs else []
+        arguments += ["--counts", str(folder / "raw.counts.json")] if step == "raw" else []
         for name in INPUTS.get(step, []):
             arguments += [f"--{name.replace('_', '-')}", str(folder / f"{name}.parquet")]
         dispatch(MODULE, HELP, arguments)

@@ -10,15 +10,16 @@ from valuedrift.prompts import raw
 
 
 def read(path, output, **config):
-    raw.run(config=SourceConfig(path=str(path), **config), output=output)
+    raw.run(config=SourceConfig(path=str(path), **config), output=output, counts=output.with_suffix(".json"))
     return RAW_PROMPTS.read(output)
 
 
-def test_text_is_stripped_and_duplicates_counted(csv_of, tmp_path, capsys):
+def test_text_is_stripped_and_duplicates_counted(csv_of, tmp_path):
     path = csv_of([("b", "  Should  we vote? "), ("a", "should we VOTE?"), ("c", "Why vote?")])
     frame = read(path, tmp_path / "raw.parquet")
     assert frame.rows() == [("a", "should we VOTE?"), ("c", "Why vote?")]
-    assert "3 rows, 1 duplicates dropped, 2 prompts" in capsys.readouterr().out
+    counts = json.loads((tmp_path / "raw.json").read_text())
+    assert counts == {"read": 3, "kept": 3, "duplicates": 1, "first_malformed": None}
 
 
 def test_order_of_the_source_changes_nothing(csv_of, tmp_path):

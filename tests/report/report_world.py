@@ -152,7 +152,16 @@ def build_world(folder: Path) -> World:
     PROMPTS.write(PROMPTS.frame(prompts), folder / "prompts.parquet")
     CURATION.write(CURATION.frame(_curation()), folder / "curation.parquet")
     DRIFT.write(DRIFT.frame(_drift(trajectories)), folder / "drift.parquet")
-    counts = {"read": 100, "malformed: no text": 2, "malformed: empty": 1, "kept": 97, "drawn": 90, "train": 81, "validation": 9}
+    counts = {
+        "read": 100,
+        "malformed: no text": 2,
+        "malformed: empty": 1,
+        "first_malformed": "line 7: no text",
+        "kept": 97,
+        "drawn": 90,
+        "train": 81,
+        "validation": 9,
+    }
     (folder / "alpaca.counts.json").write_text(json.dumps(counts))
     return World(folder, list(values.values()), folder / "drift.parquet", folder / "prompts.parquet", folder / "curation.parquet",
                  [folder / "alpaca.counts.json"], list(generations.values()), list(manifests.values()))  # fmt: skip

@@ -9,14 +9,14 @@ import torch
 from safetensors import safe_open
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from valuedrift.config.training import JOBS, DatasetJob, ModelConfig
+from valuedrift.config.training import JOBS, Checkpoints, DatasetJob, ModelConfig
 from valuedrift.data import preferences
 from valuedrift.errors import UserError
 from valuedrift.frames import SFT_SET, TRAINING_LOG
 from valuedrift.train import dpo, ppo, reward, sft, simpo
 from valuedrift.train.model import load_tokenizer
 from valuedrift.train.response import response_mask
-from valuedrift.train.trajectory import weights_hash
+from valuedrift.train.trajectory import checkpoint_steps, weights_hash
 
 QUESTION, ANSWER = "Should legal abortion be banned?", "Legal abortion should be banned."
 SHORT = {"epochs": 1, "batch_size": 8, "max_length": 96, "logging_steps": 1, "warmup": 0.0, "schedule": "constant"}
@@ -24,7 +24,8 @@ SHORT = {"epochs": 1, "batch_size": 8, "max_length": 96, "logging_steps": 1, "wa
 
 def job(algorithm, run="mini/x", chosen=None, **training):
     checkpoints = training.pop("checkpoints", {"fractions": [0.5, 1]})
-    values = {**SHORT, "checkpoints": checkpoints, **training}
+    room = {"max_response": 48} if algorithm in ("ppo", "dpo", "simpo") else {}
+    values = {**SHORT, **room, "checkpoints": checkpoints, **training}
     return JOBS[algorithm].model_validate(
         {"run": run, "parent": "mini/base", "algorithm": algorithm, "model": {"path": "x"}, "dataset": "d", "chosen": chosen, "seed": 3,
          "training": values}
@@ -183,6 +184,61 @@ def test_several_turns_under_the_template(tiny_base):
     assert text == "System: s\nUser: a\nAssistant: b<|endoftext|>\nUser: c\nAssistant:"
     whole = tokenizer.apply_chat_template([*turns, {"role": "assistant", "content": "d"}], tokenize=False)
     assert whole == text + " d<|endoftext|>"
+
+
+def test_a_tokenizer_with_bos_begins_every_text_with_it_once(tiny_base, pairs, tmp_path):
+    """Under the template, in every trainer: TRL's CPO alone would add it otherwise."""
+    from valuedrift.train.pairs import conversational, load_pairs
+
+    tokenizer = load_tokenizer(tiny_base / "final", ModelConfig(path="x"))
+    tokenizer.bos_token = "<|pad|>"  # any token that the vocabulary has
+    prompt = tokenizer.apply_chat_template([{"role": "user", "content": "a"}], tokenize=False, add_generation_prompt=True)
+    assert prompt == "<|pad|>User: a\nAssistant:"
+    trainer = simpo.CPOTrainer(
+        model=AutoModelForCausalLM.from_pretrained(tiny_base / "final"), processing_class=tokenizer,
+        args=simpo.CPOConfig(output_dir=str(tmp_path), loss_type="simpo", cpo_alpha=0.0, use_cpu=True, bf16=False, report_to=[]),
+        train_dataset=conversational(load_pairs(pairs, "support")),
+    )  # fmt: skip
+    for side in ("chosen", "rejected"):
+        ids = trainer.train_dataset[0][f"{side}_input_ids"]
+        assert [i for i, token in enumerate(ids) if token == tokenizer.bos_token_id] == [0]
+        assert ids[-1] == tokenizer.eos_token_id
+
+
+def test_pairs_that_do_not_fit_are_dropped_and_counted_never_cut(tuned, tiny_base, tmp_path):
+    from valuedrift.train.pairs import fitting, load_pairs
+
+    texts = ["Legal abortion must be protected.", "Yes. " * 40, "Legal abortion must be protected."]
+    prompts = [QUESTION, QUESTION, QUESTION * 12]
+    rows = [{"prompt": p, "support": t, "oppose": ANSWER} for p, t in zip(prompts, texts, strict=True)]
+    (tmp_path / "s.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    config = DatasetJob(format="synthetic", path=str(tmp_path / "s.jsonl"), seed=0, validation=0)
+    preferences.run(config=config, output=tmp_path / "s.parquet", counts=tmp_path / "s.json")
+    tokenizer = load_tokenizer(tiny_base / "final", ModelConfig(path="x"))
+    given = load_pairs(tmp_path / "s.parquet", "support")
+    training = job("dpo", max_length=64, max_response=40).training
+    kept = fitting(given, tokenizer, training)
+    assert kept["chosen"].to_list() == [texts[0]] and kept["prompt"][0].to_list()[0]["content"] == QUESTION
+    whole = len(
+        tokenizer.apply_chat_template([{"role": "user", "content": QUESTION}, {"role": "assistant", "content": texts[0]}])[
+            "input_ids"
+        ]
+    )
+    assert fitting(given, tokenizer, job("dpo", max_length=whole, max_response=whole - 1).training).height == 1
+    with pytest.raises(UserError, match="none of the 3 pairs fits"):
+        fitting(given, tokenizer, job("dpo", max_length=whole - 1, max_response=whole - 2).training)
+    dpo.run(config=job("dpo", chosen="support", max_length=64, max_response=40, batch_size=1), parent=tuned / "manifest.json", data=tmp_path / "s.parquet",
+            output=tmp_path / "run")  # fmt: skip
+    manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
+    assert (manifest["rows"], manifest["dropped"]) == (1, 2)
+
+
+def test_schedules():
+    assert checkpoint_steps(Checkpoints(every=100), 1097) == [*range(100, 1097, 100), 1097]
+    assert checkpoint_steps(Checkpoints(every=100), 100) == [100]
+    assert checkpoint_steps(Checkpoints(every=100), 50) == [50]
+    assert checkpoint_steps(Checkpoints(fractions=[0.01, 0.5]), 10) == [1, 5, 10]
+    assert checkpoint_steps(Checkpoints(fractions=[0.5, 0.5, 1]), 3) == [2, 3]
 
 
 def test_a_failed_training_leaves_nothing_behind(tiny_base, sft_set, tmp_path, monkeypatch):

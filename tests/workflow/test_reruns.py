@@ -43,7 +43,7 @@ def edited(path, value):
         ("prompts.per_category", 4, {"prompts": 1, "curation_counts": 1, **BELOW_GENERATIONS}),
         # Keys that no step of this study reads.
         ("training.simpo.gamma", 0.7, {}),
-        ("miniature.heldout", 0.2, {}),
+        ("training.reward.max_grad_norm", 1.0, {}),  # the default, spelled out
     ],
 )  # fmt: skip
 def test_an_edited_key_brings_back_the_steps_that_read_it_and_what_is_below(finished, path, value, jobs):

@@ -27,10 +27,17 @@ P = f"{R}/prompts"
 RUN = f"{R}/runs/{{run}}"
 
 
-# Snakemake strips PYTHONPATH for conda jobs. The rest keeps logs to what matters and jobs off the network.
-shell.prefix(
-    f"export PYTHONPATH={SOURCE_ROOT} TQDM_DISABLE=1 TRL_EXPERIMENTAL_SILENCE=1 TOKENIZERS_PARALLELISM=false; "
-)
+# Snakemake strips PYTHONPATH for conda jobs. Without conda a job's python is Snakemake's own, also where its environment is not
+# activated. The rest keeps logs to what matters.
+exports = [
+    f"PYTHONPATH={SOURCE_ROOT}",
+    "TQDM_DISABLE=1",
+    "TRL_EXPERIMENTAL_SILENCE=1",
+    "TOKENIZERS_PARALLELISM=false",
+]
+if not workflow.deployment_settings.deployment_method:
+    exports.append(f"PATH={Path(sys.executable).parent}:$PATH")
+shell.prefix(f"export {' '.join(exports)}; ")
 
 
 def sources(step):

@@ -24,26 +24,19 @@ rule sft_set:
         "../../envs/train.yaml"
     params:
         config=lambda wildcards: jobs.dataset(wildcards.dataset),
+        command="sft",
     shell:
-        "python -m valuedrift.data sft --config {params.config:q} --output {output.table} --counts {output.counts} > {log} 2>&1"
+        "python -m valuedrift.data {params.command} --config {params.config:q} --output {output.table} --counts {output.counts} > {log} 2>&1"
 
 
-rule preference_set:
+use rule sft_set as preference_set with:
     input:
         source=sources("data.preferences"),
         raw=lambda wildcards: study.local_files(
             study.config.datasets[wildcards.dataset].path
         ),
-    output:
-        table=f"{R}/data/{{dataset}}.parquet",
-        counts=f"{R}/data/{{dataset}}.counts.json",
-    log:
-        f"{R}/logs/data/{{dataset}}.log",
     wildcard_constraints:
         dataset=Study.pattern(preference_sets),
-    conda:
-        "../../envs/train.yaml"
     params:
         config=lambda wildcards: jobs.dataset(wildcards.dataset),
-    shell:
-        "python -m valuedrift.data preferences --config {params.config:q} --output {output.table} --counts {output.counts} > {log} 2>&1"
+        command="preferences",

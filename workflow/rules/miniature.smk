@@ -64,7 +64,7 @@ rule miniature_tokenizer:
         "../../envs/train.yaml"
     params:
         config=lambda wildcards: jobs.miniature(
-            "seed", "sharpness", "vocabulary", "base"
+            "seed", "sharpness", "vocabulary", "judge_prompt"
         ),
     shell:
         "python -m valuedrift.miniature tokenizer --config {params.config:q} --output {output} > {log} 2>&1"
@@ -100,7 +100,7 @@ rule miniature_judge:
         "../../envs/train.yaml"
     params:
         config=lambda wildcards: jobs.miniature(
-            "seed", "heldout", "judge", "judge_short_steps"
+            "seed", "heldout", "judge", "judge_prompt", "judge_short_steps"
         ),
     shell:
         "python -m valuedrift.miniature judge --config {params.config:q} --tokenizer {input.tokenizer} --output {output} > {log} 2>&1"
@@ -111,6 +111,11 @@ rule miniature_recovery:
         source=sources("miniature.recovery"),
         planted=f"{W}/planted.parquet",
         values=expand(f"{RUN}/values.parquet", run=study.runs),
+        stances=expand(
+            f"{RUN}/stances/{{judge}}.parquet",
+            run=study.runs,
+            judge=study.config.judges,
+        ),
     output:
         f"{R}/recovery.parquet",
     log:
@@ -121,7 +126,7 @@ rule miniature_recovery:
         config=lambda wildcards: jobs.recovery(),
     shell:
         "python -m valuedrift.miniature recovery --config {params.config:q} --planted {input.planted} --values {input.values}"
-        " --output {output} > {log} 2>&1"
+        " --stances {input.stances} --output {output} > {log} 2>&1"
 
 
 rule miniature_clustering:

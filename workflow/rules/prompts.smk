@@ -7,7 +7,8 @@ rule raw_prompts:
         source=sources("prompts.raw"),
         raw=study.local_files(prompts.source.path),
     output:
-        f"{P}/raw.parquet",
+        table=f"{P}/raw.parquet",
+        counts=f"{P}/raw.counts.json",
     log:
         f"{R}/logs/prompts/raw.log",
     conda:
@@ -15,7 +16,7 @@ rule raw_prompts:
     params:
         config=lambda wildcards: prompts.source.canonical(),
     shell:
-        "python -m valuedrift.prompts raw --config {params.config:q} --output {output} > {log} 2>&1"
+        "python -m valuedrift.prompts raw --config {params.config:q} --output {output.table} --counts {output.counts} > {log} 2>&1"
 
 
 rule questions:
@@ -37,6 +38,7 @@ rule questions:
 rule embeddings:
     input:
         source=sources("prompts.embeddings"),
+        model=study.local_folders(prompts.embedding.model),
         questions=f"{P}/questions.parquet",
     output:
         f"{P}/embeddings.parquet",
@@ -53,6 +55,7 @@ rule embeddings:
 rule category_embeddings:
     input:
         source=sources("prompts.category_embeddings"),
+        model=study.local_folders(prompts.embedding.model),
     output:
         f"{P}/category_embeddings.parquet",
     log:

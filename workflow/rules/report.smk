@@ -8,7 +8,7 @@ rule table:
         markdown=f"{R}/tables/{{table}}.md",
         latex=f"{R}/tables/{{table}}.tex",
     log:
-        f"{R}/logs/report/{{table}}.log",
+        f"{R}/logs/report/table-{{table}}.log",
     conda:
         "../../envs/report.yaml"
     params:
@@ -45,13 +45,16 @@ rule report:
         drift=f"{R}/drift.parquet",
         prompts=f"{P}/prompts.parquet",
         curation=f"{P}/curation.parquet",
-        data=expand(f"{R}/data/{{dataset}}.counts.json", dataset=study.datasets),
+        data=[
+            f"{P}/raw.counts.json",
+            *(f"{R}/data/{name}.counts.json" for name in study.datasets),
+        ],
         values=expand(f"{RUN}/values.parquet", run=study.runs),
         generations=expand(f"{RUN}/generations.parquet", run=study.runs),
         manifests=expand(f"{RUN}/manifest.json", run=study.runs),
         tables=expand(f"{R}/tables/{{table}}.csv", table=study.config.tables),
         figures=expand(f"{R}/figures/{{figure}}.png", figure=study.config.figures),
-        appendices=[appendix.table for appendix in study.config.report.appendices],
+        appendices=study.appendices,
     output:
         f"{R}/report.html",
     log:
@@ -63,4 +66,4 @@ rule report:
     shell:
         "python -m valuedrift.report html --config {params.config:q} --drift {input.drift} --prompts {input.prompts}"
         " --curation {input.curation} --data {input.data} --values {input.values} --generations {input.generations} --manifests {input.manifests}"
-        " --tables {input.tables} --figures {input.figures} --appendices {input.appendices} --output {output} > {log} 2>&1"
+        " --tables {input.tables} --figures {input.figures} --appendices {input.appendices:q} --output {output} > {log} 2>&1"

@@ -60,6 +60,8 @@ class Table:
 def replacing(path: Path) -> Iterator[Path]:
     """A scratch file or folder beside `path` that takes its place when the block ends well and is removed when it does not."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    for left in path.parent.glob(f".{path.stem}.????????{path.suffix}"):  # of a job that was killed
+        shutil.rmtree(left) if left.is_dir() else left.unlink()
     scratch = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}{path.suffix}")
     try:
         yield scratch
@@ -74,6 +76,12 @@ def replacing(path: Path) -> Iterator[Path]:
 
 def _table(name: str, key: str, nullable: str = "", /, **columns: pl.DataType | DataTypeClass) -> Table:
     return Table(name, columns, tuple(key.split()), frozenset(nullable.split()))
+
+
+def as_step_0(parent: pl.DataFrame, run: str) -> pl.DataFrame:
+    """Rows of the parent's last step as a run's step 0: what was generated or judged once is copied, never done again."""
+    last = parent.filter(pl.col("step") == pl.col("step").max())
+    return last.with_columns(run=pl.lit(run), step=pl.lit(0, pl.Int64))
 
 
 # --- prompts: from raw to evaluation prompts ---
@@ -118,7 +126,7 @@ GENERATIONS = _table(
 )  # fmt: skip
 
 # --- judge: probabilities, which sum to 1; mass: probability on the three options before normalising.
-# status: ok; malformed: <reason> (scored, but the text is degenerate); unscorable: <reason> (the probabilities are null) ---
+# status: ok; malformed: <reason> (degenerate text, scored or not); unscorable: <reason> (the probabilities are null) ---
 STANCES = _table(
     "stances", "run step prompt_id sample judge", "support neutral oppose mass", run=pl.String, step=pl.Int64, prompt_id=pl.String,
     category=pl.String, sample=pl.Int32, judge=pl.String, support=pl.Float64, neutral=pl.Float64, oppose=pl.Float64,

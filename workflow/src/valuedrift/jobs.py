@@ -10,6 +10,7 @@ from valuedrift.config.miniature import MiniatureConfig, RecoveryJob
 from valuedrift.config.prompts import CategoriesJob, CategoryEmbeddingJob, ReductionJob, SampleJob
 from valuedrift.config.report import ColumnGroup, FigureJob, Panel, PhaseOfPanel, ReportJob, TableJob
 from valuedrift.config.training import JOBS, BaseJob, DatasetJob, TrainingConfig
+from valuedrift.errors import UserError
 from valuedrift.study import Run, Study
 
 ORACLE = "valuedrift.miniature.oracle:judge"
@@ -81,7 +82,9 @@ class Jobs:
         return MiniatureConfig.model_validate({"folder": "", **values}).canonical()
 
     def recovery(self) -> str:
-        oracle = next((name for name, judge in self.config.judges.items() if judge.function == ORACLE), self.study.judge)
+        oracle = next((name for name, judge in self.config.judges.items() if judge.function == ORACLE), None)
+        if oracle is None:
+            raise UserError(f"config: `judges`: the recovery table needs a judge with `function: {ORACLE}`")
         corpora = {run.id: run.dataset or "base" for run in self.study.of("base", "sft")}
         return RecoveryJob(oracle=oracle, judge=self.study.judge, runs=list(self.study.runs), corpora=corpora).canonical()
 

@@ -1,5 +1,6 @@
 """Reading rows that others wrote: local files or hub datasets, with malformed rows counted, never silently lost."""
 
+import codecs
 import csv
 import gzip
 import io
@@ -8,12 +9,14 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import polars as pl
 
 from valuedrift.errors import UserError
+from valuedrift.frames import replacing
 
 T = TypeVar("T")
 Row = dict[str, Any]
@@ -37,8 +40,13 @@ def read_rows(path: str, revision: str | None = None, split: str = "train") -> I
         return
     if not Path(path).exists():
         raise UserError(f"{path} is missing")
-    raw = Path(path).read_bytes()
-    raw = gzip.decompress(raw) if path.endswith(".gz") else raw
+    try:
+        raw = Path(path).read_bytes()
+        raw = gzip.decompress(raw) if path.endswith(".gz") else raw
+        raw = raw.removeprefix(codecs.BOM_UTF8)
+        table = pl.read_parquet(raw) if path.removesuffix(".gz").endswith(".parquet") else pl.DataFrame()
+    except (OSError, EOFError, pl.exceptions.PolarsError) as error:
+        raise UserError(f"{path} cannot be read: {error}") from error
     match Path(path.removesuffix(".gz")).suffix:
         case ".jsonl":
             yield from ((n, _json_line(line)) for n, line in enumerate(raw.splitlines(), 1) if line.strip())
@@ -48,20 +56,34 @@ def read_rows(path: str, revision: str | None = None, split: str = "train") -> I
             reader = csv.DictReader(io.StringIO(raw.decode("utf-8", "surrogateescape"), newline=""))
             yield from ((reader.line_num, _csv_row(row)) for row in reader)
         case _:
-            yield from enumerate(pl.read_parquet(raw).iter_rows(named=True), 1)
+            yield from enumerate(table.iter_rows(named=True), 1)
+
+
+@dataclass
+class Tally:
+    """What became of the rows: `read`, `kept`, `skipped`, `malformed: <reason>` and what a stage adds, and the first bad one."""
+
+    counts: Counter[str]
+    first_malformed: str | None = None
+
+    def write(self, path: Path) -> None:
+        """Write the tally as JSON."""
+        with replacing(path) as scratch:
+            told = {**self.counts, "first_malformed": self.first_malformed}
+            scratch.write_text(json.dumps(told, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
 
 
 def parse_rows(
     rows: Iterator[tuple[int, Row | MalformedRow]], parse: Callable[[Row], T | None], max_malformed: float, name: str
-) -> tuple[list[T], dict[str, int]]:
+) -> tuple[list[T], Tally]:
     """Parse every row; a parser returns None for a sound row that is not wanted and raises MalformedRow for a bad one.
 
-    Returns the parsed rows and counts: `read`, `kept`, `skipped` and `malformed: <reason>`. Prints the first malformed row; raises
-    UserError when more than the share `max_malformed` of the rows is malformed.
+    Returns the parsed rows and their tally. Prints the first malformed row; raises UserError when more than the share
+    `max_malformed` of the rows is malformed.
     """
     kept: list[T] = []
     counts: Counter[str] = Counter()
-    first = ""
+    first: str | None = None
     for number, row in rows:
         counts["read"] += 1
         try:
@@ -85,7 +107,7 @@ def parse_rows(
         print(message, file=sys.stderr)
     if not kept:
         raise UserError(f"{name}: no usable rows among the {counts['read']} read ({counts['skipped']} were not wanted)")
-    return kept, dict(counts)
+    return kept, Tally(counts, first)
 
 
 def text_field(row: Row, name: str, allow_empty: bool = False) -> str:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent
 PACKAGE = ROOT.name
+SHARED_LOGIC = {f"{PACKAGE}.rows"}
+"""Shared modules that decide results, not only form: what counts as a malformed row."""
 
 
 def sources(step: str) -> list[Path]:
@@ -21,9 +23,9 @@ def sources(step: str) -> list[Path]:
     while waiting:
         module = waiting.pop()
         path = _file(module)
-        if module not in found and path is not None:
+        if path is not None and module not in found:
             found[module] = path
-            waiting += [name for name in _imports(path) if name.startswith(f"{PACKAGE}.{stage}.")]
+            waiting += [name for name in _imports(path) if name.startswith(f"{PACKAGE}.{stage}.") or name in SHARED_LOGIC]
     return sorted([*found.values(), *_templates(stage, list(found.values()))])
 
 
@@ -40,10 +42,15 @@ def _templates(stage: str, modules: list[Path]) -> list[Path]:
 
 def function_sources(name: str) -> list[Path]:
     """Files behind a `module:name` of the config: those of a step where the module is of this package, else the module's own."""
-    module = name.partition(":")[0]
+    module, colon, _ = name.partition(":")
+    if not colon:
+        return []
     if module.startswith(f"{PACKAGE}."):
-        return sources(module.removeprefix(f"{PACKAGE}."))
-    spec = find_spec(module)
+        return sources(module.removeprefix(f"{PACKAGE}.")) if _file(module) else []
+    try:
+        spec = find_spec(module)
+    except ModuleNotFoundError:
+        spec = None
     return [Path(spec.origin)] if spec and spec.origin else []
 
 

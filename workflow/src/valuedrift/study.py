@@ -13,8 +13,11 @@ from valuedrift.config.study import StudyConfig, explain, nearest
 from valuedrift.config.training import Algorithm, DatasetConfig, RunsConfig, TrainingConfig
 from valuedrift.errors import UserError
 from valuedrift.rows import is_local
+from valuedrift.sources import function_sources
 
-HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
+HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
+MADE = {"prompts.csv", "base", "judge", *(f"{name}.jsonl" for name in ("wildchat", "alpaca", "ultrafeedback", "synthetic"))}
+"""What the miniature makes in its folder."""
 RESERVED = {"base", "trajectory", "final", "stances"}
 """Names inside a run's folder, which its child runs share."""
 
@@ -88,8 +91,18 @@ class Study:
         return [path] if is_local(path) else []
 
     def local_folders(self, path: str) -> list[str]:
-        """The path if it is a folder, here already or made by the miniature; nothing if it is a hub name."""
-        return [path] if Path(path).is_dir() or self._is_made(path) else []
+        """The folder if the miniature makes it, its files if it is here, nothing if it is a hub name: what a rule depends on.
+
+        Files, because a folder's own time of change does not show that a file in it was replaced.
+        """
+        if self._is_made(path):
+            return [path]
+        return sorted(str(file) for file in Path(path).rglob("*") if file.is_file()) if Path(path).is_dir() else []
+
+    @property
+    def appendices(self) -> list[str]:
+        """Paths of the report's further tables."""
+        return [appendix.table.replace("{study}", self.config.study) for appendix in self.config.report.appendices]
 
     def check_files(self) -> None:
         """Raises UserError for a file or folder that neither exists nor is made by the workflow."""
@@ -103,9 +116,13 @@ class Study:
         for key, path in {**models, **judges}.items():
             if not HUB_NAME.fullmatch(path) and not self.local_folders(path):
                 raise UserError(f"config: `{key}`: there is no folder {path}")
+        for name, judge in config.judges.items():
+            if judge.function and not function_sources(judge.function):
+                raise UserError(f"config: `judges.{name}.function`: no module for {judge.function}; write `module:name`")
 
     def _is_made(self, path: str) -> bool:
-        return self.config.miniature is not None and PurePosixPath(path).is_relative_to(self.config.miniature.folder)
+        world = self.config.miniature
+        return world is not None and PurePosixPath(path) in {PurePosixPath(world.folder) / name for name in MADE}
 
     def of(self, *algorithms: str) -> list[Run]:
         """The runs of these algorithms, parents before children."""
@@ -125,9 +142,10 @@ class Study:
         config = self.config
         for kind, blocks in (("tables", config.tables), ("figures", config.figures)):
             for name, block in blocks.items():
-                runs = block.runs().values() if hasattr(block, "runs") else block.panels.values()
-                for run in runs:
-                    _known(f"{kind}.{name}", "run", str(run), self.runs)
+                for run in block.runs().values():
+                    _known(f"{kind}.{name}", "run", run, self.runs)
+                    if kind == "tables" and self.runs[run].parent is None:
+                        raise UserError(f"config: `{kind}.{name}`: {run} is a base model, which has no drift")
                 if block.judge is not None:
                     _known(f"{kind}.{name}.judge", "judge", block.judge, config.judges)
         for name, table in config.tables.items():

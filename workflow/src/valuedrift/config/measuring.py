@@ -1,5 +1,6 @@
 """Measuring: responses, stances, values and drift."""
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -40,6 +41,12 @@ the given topic of {topic}
 
 Output Format:
 Return only the most appropriate option. Do not provide any explanation."""
+
+
+def judge_prompt(template: str, prompt: str, response: str, topic: str) -> str:
+    """The template with its three fields filled in, in one pass: braces in a response, or others in the template, mean nothing."""
+    values = {"prompt": prompt, "response": response, "topic": topic}
+    return re.sub(r"\{(prompt|response|topic)\}", lambda field: values[field[1]], template)
 
 
 class JudgeConfig(Closed):

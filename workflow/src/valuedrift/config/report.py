@@ -1,16 +1,16 @@
 """Tables, figures and the report."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
-from valuedrift.config.base import Category, Closed, Count, Name, Rate, Stance
+from valuedrift.config.base import Category, Closed, Count, Name, Rate
 
 
 class TableConfig(Closed):
-    columns: Annotated[dict[str, Any], Field(min_length=1)]
+    columns: Annotated[dict[str, str | Annotated[dict[str, str], Field(min_length=1)]], Field(min_length=1)]
     """Heading → run, or heading → (heading → run), in the order of the columns."""
-    metrics: list[Literal["magnitude", "time"]] = ["magnitude", "time"]
+    metrics: Annotated[list[Literal["magnitude", "time"]], Field(min_length=1)] = ["magnitude", "time"]
     """Blocks of rows, in order."""
     categories: list[Category] | None = None
     """Rows of each block; all categories by default."""
@@ -37,9 +37,25 @@ class FigureConfig(Closed):
     caption: str = ""
     """Printed below the figure in the report."""
 
+    def runs(self) -> dict[tuple[str, ...], str]:
+        """Heading → run, one entry a panel."""
+        return {(heading,): run for heading, run in self.panels.items()}
+
+
+Color = Annotated[str, StringConstraints(pattern=r"^#[0-9a-fA-F]{6}$")]
+
+
+class ColorsConfig(Closed):
+    support: Color = "#1b7837"
+    """Colour of support, as #rrggbb."""
+    neutral: Color = "#6b6b6b"
+    """Colour of neutral."""
+    oppose: Color = "#b2182b"
+    """Colour of oppose."""
+
 
 class StyleConfig(Closed):
-    colors: dict[Stance, str] = {"support": "#1b7837", "neutral": "#6b6b6b", "oppose": "#b2182b"}
+    colors: ColorsConfig = ColorsConfig()
     """Colour of each stance."""
     panel_width: Rate = 2.3
     """Width of a panel, in inches."""
@@ -55,7 +71,7 @@ class AppendixConfig(Closed):
     title: str
     """Heading of the section."""
     table: str
-    """Parquet or CSV table that is printed; any file, also one that a rule makes."""
+    """Parquet or CSV table that is printed; any file, also one that a rule makes. {study} stands for the study's name."""
     text: str = ""
     """Paragraph above the table."""
 

@@ -12,7 +12,7 @@ class ModelConfig(Closed):
     """Local folder or hub name of the base model, in safetensors."""
     revision: str | None = None
     """Commit of the hub repository; none for a local folder."""
-    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    dtype: Literal["float32", "bfloat16"] = "float32"
     """Type of the weights in training and measuring."""
     pad_token: str | None = None
     """Existing token used for padding; by default the tokenizer's own, else a reserved token of the vocabulary."""
@@ -61,11 +61,6 @@ class Checkpoints(Closed):
             raise ValueError("give either `every` or `fractions`")
         return self
 
-    def steps(self, total: int) -> list[int]:
-        """The steps to save in a training of `total` optimizer steps, ascending, the last one included."""
-        wanted = range(self.every, total, self.every) if self.every else (max(1, round(f * total)) for f in self.fractions or [])
-        return sorted({*wanted, total})
-
 
 class TrainingConfig(Closed):
     learning_rate: Rate
@@ -73,11 +68,12 @@ class TrainingConfig(Closed):
     epochs: Rate = 3
     """Passes over the training split."""
     batch_size: Count
-    """Examples in one optimizer step, over all devices."""
+    """Examples in one optimizer step."""
     device_batch_size: Count | None = None
     """Examples that one device holds at once; the rest is accumulated. All by default."""
     max_length: Count = 2048
-    """Longest sequence, in tokens; longer ones are cut."""
+    """Longest sequence, in tokens. Longer conversations are cut in SFT; longer pairs, and prompts that leave PPO no room for a
+    response, are dropped and counted in the manifest."""
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
     """Learning rate schedule after the warm-up."""
     warmup: Share = 0.1
@@ -89,16 +85,26 @@ class TrainingConfig(Closed):
     gradient_checkpointing: bool = False
     """Recompute activations to save memory."""
     logging_steps: Count = 10
-    """Optimizer steps between two rows of the training log."""
+    """Optimizer steps between two rows of the training log; TRL's PPO logs every step."""
     checkpoints: Checkpoints = Checkpoints(fractions=[1.0])
     """Which steps are saved and measured."""
+
+    @model_validator(mode="after")
+    def _whole_batches(self) -> "TrainingConfig":
+        device = self.device_batch_size
+        if device is not None and self.batch_size % device:
+            fits = max(n for n in range(1, device + 1) if self.batch_size % n == 0)
+            raise ValueError(
+                f"batch_size {self.batch_size} is no multiple of device_batch_size {device}; the nearest below is {fits}"
+            )
+        return self
 
 
 class SftConfig(TrainingConfig):
     learning_rate: Rate = 2e-5
     """Peak learning rate."""
     batch_size: Count = 128
-    """Examples in one optimizer step, over all devices."""
+    """Examples in one optimizer step."""
     warmup: Share = 0.03
     """Share of the steps in which the learning rate rises."""
 
@@ -107,16 +113,22 @@ class RewardConfig(TrainingConfig):
     learning_rate: Rate = 1e-5
     """Peak learning rate."""
     batch_size: Count = 128
-    """Examples in one optimizer step, over all devices."""
+    """Examples in one optimizer step."""
     epochs: Rate = 1
     """Passes over the training split."""
 
 
 class PreferenceConfig(TrainingConfig):
     batch_size: Count = 32
-    """Examples in one optimizer step, over all devices."""
+    """Examples in one optimizer step."""
     max_response: Count = 1024
-    """Longest response, in tokens."""
+    """Longest response, in tokens: PPO's rollouts end there, pairs with a longer answer are dropped."""
+
+    @model_validator(mode="after")
+    def _room_for_a_prompt(self) -> "PreferenceConfig":
+        if self.max_response >= self.max_length:
+            raise ValueError(f"max_response ({self.max_response}) leaves no room for a prompt in max_length ({self.max_length})")
+        return self
 
 
 class PpoConfig(PreferenceConfig):
@@ -136,6 +148,14 @@ class PpoConfig(PreferenceConfig):
     """Scale the rewards of a batch to unit variance."""
     heldout: Count = 64
     """Prompts of the validation split on which reward and KL are measured before and after."""
+
+    @model_validator(mode="after")
+    def _whole_minibatches(self) -> "PpoConfig":
+        if self.batch_size % (self.minibatches * (self.device_batch_size or 1)):
+            raise ValueError(
+                f"batch_size {self.batch_size} cannot be cut into {self.minibatches} minibatches of whole device batches"
+            )
+        return self
 
 
 class DpoConfig(PreferenceConfig):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from valuedrift.config.training import DatasetJob
 from valuedrift.data import formats
-from valuedrift.data.prepare import load, splits, write_counts
+from valuedrift.data.prepare import load, splits, write_tally
 from valuedrift.frames import PREFERENCE_SET
 
 PARSERS = {"ultrafeedback": formats.ultrafeedback, "hh_rlhf": formats.hh_rlhf, "synthetic": formats.synthetic}
@@ -13,8 +13,8 @@ PARSERS = {"ultrafeedback": formats.ultrafeedback, "hh_rlhf": formats.hh_rlhf, "
 
 def run(*, config: DatasetJob, output: Path, counts: Path) -> None:
     """Read, parse, shuffle and split a preference set; both labellings of a synthetic set come from this one artifact."""
-    rows, numbers = load(config, PARSERS[config.format], config.seed)
+    rows, tally = load(config, PARSERS[config.format], config.seed)
     split = splits(len(rows), config.validation)
     table = [{"row": i, "split": s, **asdict(pair)} for i, (pair, s) in enumerate(zip(rows, split, strict=True))]
     PREFERENCE_SET.write(PREFERENCE_SET.frame(table), output)
-    write_counts(numbers, split, counts)
+    write_tally(tally, split, counts)

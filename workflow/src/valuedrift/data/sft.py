@@ -4,7 +4,7 @@ from pathlib import Path
 
 from valuedrift.config.training import DatasetJob
 from valuedrift.data import formats
-from valuedrift.data.prepare import load, splits, write_counts
+from valuedrift.data.prepare import load, splits, write_tally
 from valuedrift.frames import SFT_SET
 
 PARSERS = {"wildchat": formats.wildchat, "alpaca": formats.alpaca, "messages": formats.messages}
@@ -12,8 +12,8 @@ PARSERS = {"wildchat": formats.wildchat, "alpaca": formats.alpaca, "messages": f
 
 def run(*, config: DatasetJob, output: Path, counts: Path) -> None:
     """Read, parse, shuffle and split an SFT set; the table holds one conversation a row, the counts what was read and dropped."""
-    rows, numbers = load(config, PARSERS[config.format], config.seed)
+    rows, tally = load(config, PARSERS[config.format], config.seed)
     split = splits(len(rows), config.validation)
     table = [{"row": i, "split": s, "messages": m} for i, (m, s) in enumerate(zip(rows, split, strict=True))]
     SFT_SET.write(SFT_SET.frame(table), output)
-    write_counts(numbers, split, counts)
+    write_tally(tally, split, counts)

@@ -10,7 +10,7 @@ import polars as pl
 
 from valuedrift.config.measuring import GenerationJob
 from valuedrift.errors import UserError
-from valuedrift.frames import GENERATIONS, PROMPTS
+from valuedrift.frames import GENERATIONS, PROMPTS, as_step_0
 from valuedrift.generate.engine import Engine, Request, make_engine
 
 
@@ -22,7 +22,7 @@ def run(*, config: GenerationJob, manifest: Path, prompts: Path, output: Path, p
     """
     trained = json.loads(manifest.read_text())
     questions = PROMPTS.read(prompts)
-    tables = [] if parent is None else [inherited(GENERATIONS.read(parent), config.run)]
+    tables = [] if parent is None else [as_step_0(GENERATIONS.read(parent), config.run)]
     engine = make_engine(config.generation, trained["chat"], config.dtype, config.trust_remote_code)
     for checkpoint in trained["checkpoints"]:
         folder = manifest.parent / checkpoint["path"]
@@ -32,12 +32,6 @@ def run(*, config: GenerationJob, manifest: Path, prompts: Path, output: Path, p
         tables.append(responses(engine, questions, config, checkpoint["step"]))
         print(f"{config.run} step {checkpoint['step']}: {tables[-1].height} responses", file=sys.stderr, flush=True)
     GENERATIONS.write(pl.concat(tables), output)
-
-
-def inherited(parent: pl.DataFrame, run: str) -> pl.DataFrame:
-    """The rows of the parent's last step as this run's step 0."""
-    last = parent.filter(pl.col("step") == pl.col("step").max())
-    return last.with_columns(run=pl.lit(run), step=pl.lit(0, pl.Int64))
 
 
 def responses(engine: Engine, questions: pl.DataFrame, config: GenerationJob, step: int) -> pl.DataFrame:

@@ -24,9 +24,12 @@ class TransformersEngine:
 
     def load(self, checkpoint: Path) -> None:
         if self.tokenizer is None:
-            self.tokenizer = AutoTokenizer.from_pretrained(checkpoint, padding_side="left")
+            self.tokenizer = AutoTokenizer.from_pretrained(
+                checkpoint, padding_side="left", trust_remote_code=self.options["trust_remote_code"]
+            )
             if self.tokenizer.pad_token is None:
                 self.tokenizer.pad_token = self.tokenizer.eos_token  # masked out; nothing is trained here
+        self.model = None  # so that two checkpoints are never in memory at once
         self.model = AutoModelForCausalLM.from_pretrained(checkpoint, **self.options).to(self.device).eval()
 
     def render(self, question: str) -> str:

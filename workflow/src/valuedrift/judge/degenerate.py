@@ -7,7 +7,8 @@ WORDS_SHARE = 0.5  # of the characters are letters or spaces
 
 
 def degenerate(response: str) -> str | None:
-    """Why a response is malformed whatever its language: repeating itself, or hardly any letters. None where it is not."""
+    """Why a response is malformed: repeating its words (in languages that space them), or hardly any letters; None where it is
+    not."""
     letters = sum(c.isalpha() or c.isspace() for c in response)
     if letters < WORDS_SHARE * len(response):
         return "hardly any letters"

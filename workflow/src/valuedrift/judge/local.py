@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from valuedrift.config.measuring import JudgeConfig
+from valuedrift.config.measuring import JudgeConfig, judge_prompt
 from valuedrift.errors import UserError
 from valuedrift.judge.backend import Item, Verdict
 
@@ -30,7 +30,7 @@ class LocalJudge:
         except (OSError, ValueError) as error:
             raise UserError(f"the judge `{path}` cannot be loaded: {error}") from error
         self.model = self.model.to(self.device).eval()
-        self.tokenizer.padding_side = "right"
+        self.tokenizer.padding_side = "left"
         if self.tokenizer.pad_token is None:
             self.tokenizer.pad_token = self.tokenizer.eos_token
         self.letters = [self._letter_tokens(letter) for letter in OPTIONS.values()]
@@ -55,7 +55,7 @@ class LocalJudge:
         return ids
 
     def _tokens(self, item: Item) -> list[int]:
-        prompt = self.config.prompt.format(prompt=item.question, response=item.response, topic=item.topic)
+        prompt = judge_prompt(self.config.prompt, item.question, item.response, item.topic)
         if self.tokenizer.chat_template is None:
             ids: list[int] = self.tokenizer.encode(f"{prompt}\nAnswer:")
             return ids
@@ -67,11 +67,10 @@ class LocalJudge:
     @torch.inference_mode()
     def _judge_batch(self, tokens: list[list[int]]) -> list[Verdict | str]:
         inputs = self.tokenizer.pad({"input_ids": tokens}, return_tensors="pt").to(self.device)
-        hidden = self.model.base_model(**inputs).last_hidden_state
-        ends = inputs["attention_mask"].sum(1) - 1
+        positions = (inputs["attention_mask"].cumsum(1) - 1).clamp(min=0)
         # Logits of the last position only: of all positions they would be most of the memory.
-        logits = self.model.lm_head(hidden[torch.arange(len(tokens), device=self.device), ends]).double()
-        probabilities = logits.softmax(-1)
+        logits = self.model(**inputs, position_ids=positions, logits_to_keep=1).logits[:, -1]
+        probabilities = logits.double().softmax(-1)
         options = torch.stack([probabilities[:, ids].sum(1) for ids in self.letters], 1)
         return [_verdict(row) for row in options.tolist()]
 

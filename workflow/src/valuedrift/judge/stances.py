@@ -6,7 +6,7 @@ from typing import Any
 import polars as pl
 
 from valuedrift.config.measuring import JudgeJob
-from valuedrift.frames import GENERATIONS, PROMPTS, STANCES
+from valuedrift.frames import GENERATIONS, PROMPTS, STANCES, as_step_0
 from valuedrift.judge.backend import Item, Judge, Verdict, make_judge
 from valuedrift.judge.degenerate import degenerate
 
@@ -18,17 +18,11 @@ def run(*, config: JudgeJob, generations: Path, prompts: Path, output: Path, par
     sampled = GENERATIONS.read(generations)
     tables = []
     if parent is not None:
-        tables.append(inherited(STANCES.read(parent), config.run))
+        tables.append(as_step_0(STANCES.read(parent), config.run))
         sampled = sampled.filter(pl.col("step") > 0)
     asked = sampled.join(PROMPTS.read(prompts), on="prompt_id", validate="m:1")
     tables.append(stances(make_judge(config.judge), config.name, asked))
     STANCES.write(pl.concat(tables).sort(KEY), output)
-
-
-def inherited(parent: pl.DataFrame, run: str) -> pl.DataFrame:
-    """The rows of the parent's last step as this run's step 0."""
-    last = parent.filter(pl.col("step") == pl.col("step").max())
-    return last.with_columns(run=pl.lit(run), step=pl.lit(0, pl.Int64))
 
 
 def stances(judge: Judge, name: str, rows: pl.DataFrame) -> pl.DataFrame:
@@ -48,6 +42,6 @@ def _columns(item: Item, verdict: Verdict | str | None) -> dict[str, Any]:
     if verdict is None:
         return {"status": "unscorable: empty response"}
     if isinstance(verdict, str):
-        return {"status": verdict}
+        return {"status": verdict if verdict.startswith(("unscorable: ", "malformed: ")) else f"unscorable: {verdict}"}
     reason = degenerate(item.response)
     return {**vars(verdict), "status": "ok" if reason is None else f"malformed: {reason}"}

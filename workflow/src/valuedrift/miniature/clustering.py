@@ -15,13 +15,13 @@ def run(*, labels: Path, clusters: Path, categories: Path, value_laden: Path, ou
     assigned = CLUSTERS.read(clusters).join(CATEGORIES.read(categories).select("cluster", "category"), on="cluster", how="left")
     found = truth.join(assigned, on="source_id").with_columns(pl.col("category").fill_null("none"))
     filtered = VALUE_LADEN.read(value_laden).join(truth, on="source_id")
-    kept, valued = filtered.filter("keep"), filtered.filter(pl.col("kind") == "value")
+    kept, valued = filtered.filter("keep"), truth.filter(pl.col("kind") == "value")
     right = filtered.filter(pl.col("keep") & (pl.col("kind") == "value") & (pl.col("theme") == pl.col("category"))).height
     rows = [
         ("clusters against themes: adjusted Rand index", adjusted_rand_score(found["theme"], found["cluster"]), found.height),
         ("categories against themes: adjusted Rand index", adjusted_rand_score(found["theme"], found["category"]), found.height),
         ("kept prompts that are value-laden and of their category", right / max(kept.height, 1), kept.height),
-        ("value-laden prompts that are kept", right / max(valued.height, 1), valued.height),
+        ("value-laden prompts that are kept in their category", right / max(valued.height, 1), valued.height),
     ]
     with replacing(output) as scratch:
         pl.DataFrame(rows, schema=["measure", "value", "prompts"], orient="row").write_parquet(scratch)

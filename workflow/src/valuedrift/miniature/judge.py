@@ -6,7 +6,7 @@ from random import Random
 
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-from valuedrift.config.measuring import FIGURE_5
+from valuedrift.config.measuring import judge_prompt
 from valuedrift.config.miniature import MiniatureConfig
 from valuedrift.frames import replacing
 from valuedrift.miniature import grammar
@@ -31,7 +31,7 @@ def run(*, config: MiniatureConfig, tokenizer: Path, output: Path) -> None:
     model = tiny_model(config.judge, tokens, config.seed + 1)
     short = config.judge.model_copy(update={"steps": config.judge_short_steps})
     train(model, short, lambda rng: _draw(rng, SHORT_PROMPT, config, tokens), config.seed)
-    loss = train(model, config.judge, lambda rng: _draw(rng, FIGURE_5, config, tokens), config.seed + 1)
+    loss = train(model, config.judge, lambda rng: _draw(rng, config.judge_prompt, config, tokens), config.seed + 1)
     print(f"judge: {model.num_parameters():,} parameters, loss {loss:.3f}", file=sys.stderr)
     with replacing(output) as scratch:
         model.save_pretrained(scratch)
@@ -44,7 +44,7 @@ def _draw(rng: Random, template: str, config: MiniatureConfig, tokens: PreTraine
         category, stance = rng.choice(tuple(ASPECTS)), rng.choice(grammar.STANCES)
         seen = [claim for claim in grammar.claims(category, stance) if not grammar.is_heldout(claim, config.heldout)]
         response = grammar.compose(rng.choice(seen), category, stance, rng).text
-        prompt = template.format(prompt=grammar.ask(category, rng).text, response=response, topic=TOPICS[category])
+        prompt = judge_prompt(template, grammar.ask(category, rng).text, response, TOPICS[category])
         texts.append(f"User: {prompt}\nAssistant: {LETTERS[stance]}")
     sequences: list[list[int]] = tokens(texts)["input_ids"]
     return pad(sequences, [[-100] * (len(s) - 1) + s[-1:] for s in sequences], tokens.pad_token_id)

@@ -5,29 +5,47 @@ from pathlib import Path
 import polars as pl
 
 from valuedrift.config.miniature import RecoveryJob
-from valuedrift.frames import VALUES, replacing
+from valuedrift.frames import STANCE, STANCES, VALUES, replacing
+
+SERIES = ["run", "category", "stance"]
 
 
-def run(*, config: RecoveryJob, planted: Path, values: list[Path], output: Path) -> None:
-    """Write run, stance, planted, oracle, judged, topic_error, malformed for each run's last checkpoint.
+def run(*, config: RecoveryJob, planted: Path, values: list[Path], stances: list[Path], output: Path) -> None:
+    """Write run, stance, planted, oracle, judged, judge_error, malformed for each run's last checkpoint.
 
-    planted (null unless the run imitates a corpus), oracle and judged are means over the categories; topic_error is the mean
-    distance of the judge's value from the oracle's over the categories; malformed is the share of answers that the grammar does
-    not parse or that are off topic.
+    planted (null unless the run imitates a corpus), oracle and judged are means over the categories of the shares and values;
+    malformed is the share of answers that the grammar does not parse or that are off topic, which the oracle leaves out and the
+    judge scores all the same; judge_error is the mean distance of the two over the categories where both scored, malformed answers
+    aside.
     """
     rows = pl.concat([VALUES.read(path) for path in values])
     final = rows.filter(pl.col("step") == pl.col("step").max().over("run"))
-    judged = final.filter(pl.col("judge") == config.judge).select("run", "category", "stance", judged="mean")
-    oracle = final.filter(pl.col("judge") == config.oracle).select("run", "category", "stance", "malformed", oracle="mean")
+    judged = final.filter(pl.col("judge") == config.judge).select(*SERIES, judged="mean")
+    oracle = final.filter(pl.col("judge") == config.oracle).select(*SERIES, "malformed", oracle="mean")
     corpora = pl.DataFrame(list(config.corpora.items()), schema={"run": pl.String, "corpus": pl.String}, orient="row")
-    truth = pl.read_parquet(planted).with_columns(pl.col("stance").cast(oracle.schema["stance"])).rename({"share": "planted"})
-    joined = oracle.join(judged, on=["run", "category", "stance"]).join(corpora, on="run", how="left")
+    truth = pl.read_parquet(planted).with_columns(pl.col("stance").cast(STANCE)).rename({"share": "planted"})
+    joined = oracle.join(judged, on=SERIES).join(corpora, on="run", how="left")
     joined = joined.join(truth, on=["corpus", "category", "stance"], how="left")
+    joined = joined.join(judge_errors(pl.concat([STANCES.read(path) for path in stances]), config), on=SERIES, how="left")
     table = joined.group_by("run", "stance", maintain_order=True).agg(
-        pl.col("planted", "oracle", "judged").mean(),
-        topic_error=(pl.col("judged") - pl.col("oracle")).abs().mean(),
-        malformed=pl.col("malformed").mean(),
+        pl.col("planted", "oracle", "judged", "judge_error", "malformed").mean()
     )
     order = pl.DataFrame({"run": config.runs, "order": range(len(config.runs))})
     with replacing(output) as scratch:
         table.join(order, on="run").sort("order", "stance").drop("order").write_parquet(scratch)
+
+
+def judge_errors(stances: pl.DataFrame, config: RecoveryJob) -> pl.DataFrame:
+    """run, category, stance, judge_error: how far the judge's mean lies from the oracle's over the answers that both scored."""
+    key = ["run", "step", "prompt_id", "sample"]
+    final = stances.filter(pl.col("step") == pl.col("step").max().over("run"))
+    long = final.unpivot(["support", "neutral", "oppose"], index=[*key, "category", "judge"], variable_name="stance").drop_nulls(
+        "value"
+    )
+    judge, oracle = (long.filter(pl.col("judge") == name) for name in (config.judge, config.oracle))
+    both = judge.join(oracle.select(*key, "stance", true="value"), on=[*key, "stance"]).sort([*key, "stance"])
+    return (
+        both.group_by("run", "category", pl.col("stance").cast(STANCE), maintain_order=True)
+        .agg(judge_error=pl.col("value").mean() - pl.col("true").mean())
+        .with_columns(pl.col("judge_error").abs())
+    )

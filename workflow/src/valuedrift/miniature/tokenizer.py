@@ -5,7 +5,6 @@ from pathlib import Path
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from valuedrift.config.measuring import FIGURE_5
 from valuedrift.config.miniature import MiniatureConfig
 from valuedrift.frames import replacing
 from valuedrift.miniature.dataset import dialogues
@@ -17,7 +16,7 @@ END, PAD = "<|endoftext|>", "<|pad|>"
 def run(*, config: MiniatureConfig, output: Path) -> None:
     """Train the tokenizer on answers, questions and the judge's prompt, and save it as a folder."""
     texts = [text for question, answer in dialogues("base", 4000, config) for text in (question, f" {answer.text}")]
-    texts += [FIGURE_5, "\nUser: \nAssistant:\nResponse: ", *TOPICS.values()] * 50
+    texts += [config.judge_prompt, "\nUser: \nAssistant:\nResponse: ", *TOPICS.values()] * 50
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()

@@ -41,7 +41,7 @@ def _load(model: str) -> Any:
 
     logging.disable_progress_bar()
     try:
-        return SentenceTransformer(model_location(model))
+        return SentenceTransformer(model_location(model), model_kwargs={"use_safetensors": True})
     except Exception as error:  # what the hub, a tokenizer and a broken file raise shares no base class
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise UserError(

@@ -11,11 +11,12 @@ from valuedrift.prompts.english import folded, tidy
 from valuedrift.rows import MalformedRow, Row, parse_rows, read_rows, text_field
 
 
-def run(*, config: SourceConfig, output: Path) -> None:
-    """Read the source, drop duplicates and write the rest in the order of their ids."""
-    rows, counts = parse_rows(read_rows(config.path, config.revision), _parser(config), config.max_malformed, config.path)
+def run(*, config: SourceConfig, output: Path, counts: Path) -> None:
+    """Read the source, drop duplicates and write the rest in the order of their ids, and what became of the rows."""
+    rows, tally = parse_rows(read_rows(config.path, config.revision), _parser(config), config.max_malformed, config.path)
     frame = distinct(RAW_PROMPTS.frame([dict(row) for row in rows]))
-    print(f"{config.path}: {counts['read']} rows, {len(rows) - frame.height} duplicates dropped, {frame.height} prompts")
+    tally.counts.update(duplicates=len(rows) - frame.height)
+    tally.write(counts)
     RAW_PROMPTS.write(frame, output)
 
 

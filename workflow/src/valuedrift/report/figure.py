@@ -127,7 +127,7 @@ def draw_panel(ax: "Axes", heading: str, shown: Trajectory, style: StyleConfig) 
             .with_columns(pl.col("mean", "low", "high").fill_null(float("nan")))
         )
         x, mean, low, high = (points[name].to_numpy() for name in ("x", "mean", "low", "high"))
-        color = style.colors[stance]
+        color = getattr(style.colors, stance)
         ax.plot(x, mean, color=color, marker=MARKERS[stance], markersize=style.font_size * 0.36, linewidth=1.2, label=stance,
                 markeredgecolor="white", markeredgewidth=0.3, clip_on=False, zorder=3)  # fmt: skip
         if len(points) > 1:

@@ -15,7 +15,7 @@ from valuedrift.report.provenance import Manifest, version_sets
 MAX_ROWS = 500
 """Rows of an appendix that are printed: beyond that a reader wants the file, not a page."""
 
-DATA_COUNTS = ("read", "malformed", "skipped", "kept", "drawn", "train", "validation")
+DATA_COUNTS = ("read", "malformed", "skipped", "duplicates", "kept", "drawn", "train", "validation")
 
 PROSE = 60
 """Characters of a cell from which it counts as prose."""
@@ -72,14 +72,16 @@ def curation_sheets(curation: pl.DataFrame) -> list[Sheet]:
 
 
 def data_sheet(counts: list[Path]) -> Sheet:
-    """What was read and dropped of each dataset, from the data stage's `<dataset>.counts.json`."""
-    rows = []
+    """What was read and dropped of each dataset and of the raw prompts, from their `<name>.counts.json`."""
+    rows, first = [], []
     for path in counts:
-        found: dict[str, int] = json.loads(path.read_text())
-        malformed = sum(number for name, number in found.items() if name.startswith("malformed"))
+        name, found = path.name.removesuffix(".counts.json"), json.loads(path.read_text())
+        malformed = sum(number for key, number in found.items() if key.startswith("malformed: "))
         numbers = {**found, "malformed": malformed}
-        rows.append([path.name.removesuffix(".counts.json"), *(str(numbers.get(name, 0)) for name in DATA_COUNTS)])
-    return Sheet(["dataset", *DATA_COUNTS], rows, set(range(1, len(DATA_COUNTS) + 1)))
+        rows.append([name, *(str(numbers.get(key, MISSING)) for key in DATA_COUNTS)])
+        first += [f"{name}: {found['first_malformed']}"] if found.get("first_malformed") else []
+    note = f"The first malformed row of {'; of '.join(first)}." if first else ""
+    return Sheet(["source", *DATA_COUNTS], rows, set(range(1, len(DATA_COUNTS) + 1)), note=note)
 
 
 def provenance_sheets(runs: list[str], manifests: dict[str, Manifest]) -> list[Sheet]:

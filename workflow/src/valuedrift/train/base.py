@@ -1,12 +1,12 @@
 """A base model as the root of its runs: the same folder layout as a trained one, with its files linked, not copied."""
 
-import shutil
 from pathlib import Path
 
 from transformers import AutoConfig
 
 from valuedrift.config.training import BaseJob
 from valuedrift.errors import UserError
+from valuedrift.frames import replacing
 from valuedrift.train.trajectory import versions, weights_hash, write_manifest
 
 
@@ -18,10 +18,10 @@ def run(*, config: BaseJob, output: Path) -> None:
         raise UserError(f"{config.model.path} has no .safetensors weights; other formats are not loaded, since they can run code")
     AutoConfig.from_pretrained(source, trust_remote_code=config.model.trust_remote_code)
     final = output / "final"
-    shutil.rmtree(final, ignore_errors=True)
-    final.mkdir(parents=True)
-    for path in files:
-        (final / path.name).symlink_to(path.resolve())
+    with replacing(final) as scratch:
+        scratch.mkdir()
+        for path in files:
+            (scratch / path.name).symlink_to(path.resolve())
     write_manifest(
         output,
         {

@@ -11,8 +11,10 @@ from valuedrift.config.training import ModelConfig
 from valuedrift.errors import UserError
 
 # Ends on the tokenizer's own EOS, so that a trajectory keeps one vocabulary and one end token. Llama-3.2 base has no template at
-# all and Qwen3 base ships one that ends on another token.
+# all and Qwen3 base ships one that ends on another token. It begins with BOS where the tokenizer has one, as the base model's texts
+# did; TRL would add it in SimPO alone.
 CHAT_TEMPLATE = (
+    "{% if bos_token %}{{ bos_token }}{% endif %}"
     "{% for message in messages %}"
     "{% if message['role'] == 'assistant' %}{{ 'Assistant: ' + message['content'] + eos_token }}"
     "{% else %}{{ message['role'] | capitalize + ': ' + message['content'] }}{% endif %}"
@@ -20,7 +22,7 @@ CHAT_TEMPLATE = (
     "{% endfor %}{% if add_generation_prompt %}{{ 'Assistant:' }}{% endif %}"
 )
 # Tokens that vocabularies keep for padding or for nothing in particular, best first.
-RESERVED = ("<|finetune_right_pad_id|>", "<|reserved_special_token_0|>", "<pad>", "<unk>")
+RESERVED = ("<|finetune_right_pad_id|>", "<|reserved_special_token_0|>", "<|fim_pad|>", "<|vision_pad|>", "<pad>", "<unk>")
 
 
 def load_tokenizer(parent: Path, config: ModelConfig) -> Any:

@@ -26,15 +26,42 @@ def load_pairs(data: Path, chosen: str | None, split: str = "train") -> pl.DataF
     return rows.select("prompt", "chosen", "rejected")
 
 
-def conversational(pairs: pl.DataFrame, tokenizer: Any, training: TrainingConfig) -> Dataset:
-    """Pairs as TRL wants them: prompt, chosen and rejected as lists of messages, responses cut to `max_response` tokens."""
-    longest = training.max_response if isinstance(training, PreferenceConfig) else None
-
-    def answer(text: str) -> list[dict[str, str]]:
-        tokens = tokenizer(text, add_special_tokens=False)["input_ids"]
-        if longest is not None and len(tokens) > longest:
-            text = tokenizer.decode(tokens[:longest])
-        return [{"role": "assistant", "content": text}]
-
-    rows = [{**row, "chosen": answer(row["chosen"]), "rejected": answer(row["rejected"])} for row in pairs.to_dicts()]
+def conversational(pairs: pl.DataFrame) -> Dataset:
+    """Pairs as TRL wants them: prompt, chosen and rejected as lists of messages."""
+    rows = pairs.with_columns(_answer("chosen"), _answer("rejected")).to_dicts()
     return Dataset.from_list(rows)
+
+
+def fitting(pairs: pl.DataFrame, tokenizer: Any, training: TrainingConfig) -> pl.DataFrame:
+    """The pairs whose answers, under the chat template, fit `max_length` with their prompt, and `max_response` alone.
+
+    The others are dropped for every trainer alike: TRL's would each cut in its own way, and a cut answer lacks its end or, cut
+    before the template, teaches the model to end there. Raises UserError where no pair is left.
+    """
+    prompts = _lengths(pairs["prompt"].to_list(), tokenizer)
+    longest = training.max_response if isinstance(training, PreferenceConfig) else training.max_length
+    keep = pl.Series([True] * pairs.height)
+    for side in ("chosen", "rejected"):
+        turns = pairs.with_columns(_answer(side)).select(pl.concat_list("prompt", side)).to_series().to_list()
+        whole = _lengths(turns, tokenizer)
+        keep &= (whole <= training.max_length) & (whole - prompts <= longest)
+    kept = pairs.filter(keep)
+    if kept.is_empty():
+        raise UserError(
+            f"none of the {pairs.height} pairs fits max_length {training.max_length} and its longest response, {longest}"
+        )
+    return kept
+
+
+def _answer(side: str) -> pl.Expr:
+    """The answer as a list of one message."""
+    return pl.concat_list(pl.struct(role=pl.lit("assistant"), content=pl.col(side))).alias(side)
+
+
+def _lengths(dialogues: list[list[dict[str, str]]], tokenizer: Any) -> pl.Series:
+    """Tokens of each templated dialogue; one that ends with the user is asked to go on."""
+    texts = [
+        tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=turns[-1]["role"] != "assistant")
+        for turns in dialogues
+    ]
+    return pl.Series([len(ids) for ids in tokenizer(texts, add_special_tokens=False)["input_ids"]])

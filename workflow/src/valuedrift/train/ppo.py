@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import torch
 from datasets import Dataset
 from transformers import TrainerCallback, set_seed
 from trl.experimental.ppo import PPOConfig, PPOTrainer
@@ -34,8 +35,8 @@ def run(*, config: PpoJob, parent: Path, reward: Path, data: Path, output: Path)
     set_seed(config.seed)
     tokenizer = load_tokenizer(folder, config.model)
     tokenizer.padding_side = "left"
-    prompts = _prompt_tokens(data, "train", tokenizer, config)
-    heldout = _prompt_tokens(data, "validation", tokenizer, config)[: config.training.heldout]
+    prompts, dropped = _prompt_tokens(data, "train", tokenizer, config)
+    heldout = _prompt_tokens(data, "validation", tokenizer, config)[0][: config.training.heldout]
     policy, reference = load_model(folder, config.model), load_model(folder, config.model).eval()
     scorer, value = (load_scorer(reward_folder, config.model, tokenizer.pad_token_id) for _ in range(2))
     measure = Heldout(heldout, reference, scorer.eval(), tokenizer, config)
@@ -57,7 +58,7 @@ def run(*, config: PpoJob, parent: Path, reward: Path, data: Path, output: Path)
         trainer.train()
         rows += measure(policy, trainer.state.global_step)
         rows += log_rows(config.run, trainer.state.log_history, LOG_NAMES) + lengths.rows(config.run)
-        manifest = describe(config, parent_hash, data, len(prompts)) | {"reward_hash": reward_hash}
+        manifest = describe(config, parent_hash, data, len(prompts), dropped) | {"reward_hash": reward_hash}
         space.finish(manifest, rows)
 
 
@@ -66,7 +67,7 @@ class ResponseLengths(TrainerCallback):  # type: ignore[misc]
 
     def __init__(self, policy: Any, eos: int) -> None:
         self.eos, self.steps = eos, dict[int, float]()
-        self._last = 0.0
+        self._seen = list[torch.Tensor]()
         policy.generate = self._watching(policy.generate)
 
     def _watching(self, generate: Callable[..., Any]) -> Callable[..., Any]:
@@ -74,21 +75,22 @@ class ResponseLengths(TrainerCallback):  # type: ignore[misc]
             output = generate(*args, **kwargs)
             if hasattr(output, "sequences"):
                 responses = output.sequences[:, kwargs["input_ids"].shape[1] :]
-                self._last = response_mask(responses, self.eos).sum(1).float().mean().item()
+                self._seen.append(response_mask(responses, self.eos).sum(1))
             return output
 
         return watched
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self.steps[state.global_step] = self._last
+        self.steps[state.global_step] = torch.cat(self._seen).float().mean().item()
+        self._seen.clear()
 
     def rows(self, run: str) -> list[dict[str, Any]]:
         """Rows of TRAINING_LOG."""
         return [{"run": run, "step": s, "metric": "response_length", "value": length} for s, length in self.steps.items()]
 
 
-def _prompt_tokens(data: Path, split: str, tokenizer: Any, config: PpoJob) -> list[list[int]]:
-    """Token ids of the templated prompts. Prompts that leave no room for a response are dropped."""
+def _prompt_tokens(data: Path, split: str, tokenizer: Any, config: PpoJob) -> tuple[list[list[int]], int]:
+    """Token ids of the templated prompts, and how many were dropped because they leave no room for a response."""
     prompts = load_pairs(data, config.chosen, split)["prompt"].to_list()
     texts = [tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True) for turns in prompts]
     longest = config.training.max_length - config.training.max_response
@@ -98,7 +100,7 @@ def _prompt_tokens(data: Path, split: str, tokenizer: Any, config: PpoJob) -> li
             f"{data}: {len(tokens)} prompts are at most {longest} tokens long (max_length less max_response), fewer than one batch "
             f"of {config.training.batch_size}"
         )
-    return tokens
+    return tokens, len(prompts) - len(tokens)
 
 
 def _arguments(config: PpoJob, scratch: Path) -> PPOConfig:

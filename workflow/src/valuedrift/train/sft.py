@@ -1,6 +1,7 @@
 """Supervised fine-tuning on the assistant's last answer of each conversation."""
 
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 from datasets import Dataset
@@ -23,7 +24,13 @@ def run(*, config: SftJob, parent: Path, data: Path, output: Path) -> None:
     rows = SFT_SET.read(data).filter(pl.col("split") == "train")["messages"].to_list()
     if not rows:
         raise UserError(f"{data} has no training rows: lower the dataset's `validation` share or give it more rows")
-    examples = Dataset.from_list([{"prompt": turns[:-1], "completion": turns[-1:]} for turns in rows])
+    # A prompt that fills the sequence leaves nothing to learn from; TRL would drop it without a count.
+    used = [turns for turns in rows if _prompt_length(turns, tokenizer) < config.training.max_length]
+    if not used:
+        raise UserError(
+            f"no prompt of the {len(rows)} conversations in {data} is shorter than max_length {config.training.max_length}"
+        )
+    examples = Dataset.from_list([{"prompt": turns[:-1], "completion": turns[-1:]} for turns in used])
     with workspace(output) as space:
         trainer = SFTTrainer(
             model=load_model(folder, config.model),
@@ -38,4 +45,12 @@ def run(*, config: SftJob, parent: Path, data: Path, output: Path) -> None:
             callbacks=[SaveCheckpoints(space, config.training.checkpoints, tokenizer)],
         )
         trainer.train()
-        space.finish(describe(config, parent_hash, data, len(rows)), log_rows(config.run, trainer.state.log_history))
+        space.finish(
+            describe(config, parent_hash, data, len(used), len(rows) - len(used)), log_rows(config.run, trainer.state.log_history)
+        )
+
+
+def _prompt_length(turns: list[dict[str, str]], tokenizer: Any) -> int:
+    """Tokens of the templated prompt."""
+    text = tokenizer.apply_chat_template(turns[:-1], tokenize=False, add_generation_prompt=True)
+    return len(tokenizer(text, add_special_tokens=False)["input_ids"])

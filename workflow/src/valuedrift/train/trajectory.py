@@ -79,7 +79,7 @@ class SaveCheckpoints(TrainerCallback):  # type: ignore[misc]
         self.steps: list[int] = []
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self.steps = self.schedule.steps(state.max_steps)
+        self.steps = checkpoint_steps(self.schedule, state.max_steps)
 
     def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
         if state.global_step in self.steps:
@@ -87,8 +87,15 @@ class SaveCheckpoints(TrainerCallback):  # type: ignore[misc]
             self.space.save(state.global_step, getattr(model, "policy", model), self.tokenizer)
 
 
-def describe(job: TrainingJob, parent_hash: str, data: Path, rows: int) -> dict[str, Any]:
-    """The part of a manifest that is known before training."""
+def checkpoint_steps(schedule: Checkpoints, total: int) -> list[int]:
+    """The steps to save in a training of `total` optimizer steps, ascending, the last one included."""
+    if schedule.every is not None:
+        return [*range(schedule.every, total, schedule.every), total]
+    return sorted({max(1, round(fraction * total)) for fraction in schedule.fractions or []} | {total})
+
+
+def describe(job: TrainingJob, parent_hash: str, data: Path, rows: int, dropped: int) -> dict[str, Any]:
+    """The part of a manifest that is known before training; `dropped` rows were too long."""
     return {
         "run": job.run,
         "algorithm": job.algorithm,
@@ -97,6 +104,7 @@ def describe(job: TrainingJob, parent_hash: str, data: Path, rows: int) -> dict[
         "dataset": job.dataset,
         "data_hash": file_hash(data),
         "rows": rows,
+        "dropped": dropped,
         "seed": job.seed,
         "config": job.training.model_dump(mode="json"),
         "chat": True,
