@@ -257,3 +257,18 @@ def test_base_models_must_have_safetensors(tmp_path):
     (tmp_path / "model" / "pytorch_model.bin").touch()
     with pytest.raises(UserError, match=r"no .safetensors weights"):
         base.run(config=BaseJob(run="m/base", model=ModelConfig(path=str(tmp_path / "model")), seed=0), output=tmp_path / "run")
+
+
+def test_the_penalty_for_a_missing_end_applies(tuned, tiny_base, pairs, tmp_path):
+    """Responses of at most 2 tokens never end, so that the first step's mean reward is lower by exactly the penalty."""
+    reward.run(config=job("reward", "mini/x/d", "support", learning_rate=1e-4, batch_size=32), parent=tuned / "manifest.json",
+               data=pairs, output=tmp_path / "reward")  # fmt: skip
+    rewards = []
+    for penalty in (None, 5.0):
+        folder = tmp_path / f"ppo-{penalty}"
+        config = job("ppo", chosen="support", learning_rate=1e-6, batch_size=32, max_response=2, eos_penalty=penalty, heldout=2)
+        ppo.run(
+            config=config, parent=tuned / "manifest.json", reward=tmp_path / "reward" / "manifest.json", data=pairs, output=folder
+        )
+        rewards.append(logged(folder, "reward")[0])
+    assert rewards[0] - rewards[1] == pytest.approx(5.0, abs=1e-4)

@@ -78,8 +78,9 @@ def test_ppo_raised_the_reward_on_heldout_prompts_at_a_logged_kl(results):
 
 def test_the_judge_agrees_with_the_oracle_and_curation_with_the_labels(results):
     assert pl.read_parquet(results / "recovery.parquet")["judge_error"].mean() < 0.15
-    indices = pl.read_parquet(results / "clustering.parquet")["value"].to_list()
-    assert indices[0] > 0.5 and min(indices[2:]) > 0.7
+    clusters, _, precision, recall = pl.read_parquet(results / "clustering.parquet")["value"]
+    assert clusters > 0.5 and precision > 0.6
+    assert recall > 0.9 * 4 / 11  # the study has 4 of the grammar's 11 categories
 
 
 def test_the_report_shows_the_runs_and_is_self_contained(results):

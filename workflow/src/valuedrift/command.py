@@ -15,6 +15,7 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
+from valuedrift.config.study import explain
 from valuedrift.errors import UserError
 
 
@@ -50,7 +51,7 @@ def _options(prog: str, run: Any) -> argparse.ArgumentParser:
             nargs="*" if many else None,
             required=required,
             default=None if required else parameter.default,
-            metavar=f"{kind.__name__} as JSON" if issubclass(kind, BaseModel) else kind.__name__.upper(),
+            metavar=f"{kind.__name__.upper()}-JSON" if issubclass(kind, BaseModel) else kind.__name__.upper(),
         )
     return parser
 
@@ -59,7 +60,9 @@ def _json_of(model: type[BaseModel]) -> Any:
     def parse(text: str) -> BaseModel:
         try:
             return model.model_validate_json(Path(text[1:]).read_text() if text.startswith("@") else text)
-        except (ValidationError, OSError) as error:
-            raise argparse.ArgumentTypeError(str(error)) from error
+        except ValidationError as error:
+            raise argparse.ArgumentTypeError(explain(error, model)) from None
+        except OSError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
 
     return parse

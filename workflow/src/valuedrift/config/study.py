@@ -74,8 +74,8 @@ def explain(error: ValidationError, model: type[BaseModel], prefix: str = "") ->
         return f"config: unknown key `{key}`{nearest(str(location[-1]), known)}"
     if first["type"] == "missing":
         return f"config: the key `{key}` is missing"
-    given = first["input"] if isinstance(first["input"], str | int | float | bool | list) else type(first["input"]).__name__
-    return f"config: `{key}`: {first['msg'].removeprefix('Value error, ')} (given: {given!r})"
+    given = "" if isinstance(first["input"], dict) else f" (given: {first['input']!r})"
+    return f"config: `{key}`: {first['msg'].removeprefix('Value error, ')}{given}"
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -1,14 +1,39 @@
 """Preference pairs for the trainers, labelled as the run says."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 from datasets import Dataset
+from transformers import set_seed
 
-from valuedrift.config.training import PreferenceConfig, TrainingConfig
+from valuedrift.config.training import PreferenceConfig, TrainingConfig, TrainingJob
 from valuedrift.errors import UserError
 from valuedrift.frames import PREFERENCE_SET
+from valuedrift.train.model import final_of, load_tokenizer
+from valuedrift.train.trajectory import describe
+
+
+@dataclass(frozen=True)
+class PairTraining:
+    """What every training on pairs starts from: the parent's model, its tokenizer, the pairs and what the manifest says so far."""
+
+    parent: Path
+    tokenizer: Any
+    pairs: Dataset
+    manifest: dict[str, Any]
+
+
+def prepare(config: TrainingJob, parent: Path, data: Path) -> PairTraining:
+    """Seed everything and read the parent of the manifest `parent` and the pairs that fit."""
+    set_seed(config.seed)
+    folder, parent_hash = final_of(parent)
+    tokenizer = load_tokenizer(folder, config.model)
+    given = load_pairs(data, config.chosen)
+    pairs = fitting(given, tokenizer, config.training)
+    manifest = describe(config, parent_hash, data, pairs.height, given.height - pairs.height)
+    return PairTraining(folder, tokenizer, conversational(pairs), manifest)
 
 
 def load_pairs(data: Path, chosen: str | None, split: str = "train") -> pl.DataFrame:

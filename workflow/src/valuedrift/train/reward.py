@@ -2,33 +2,25 @@
 
 from pathlib import Path
 
-from transformers import set_seed
 from trl import RewardConfig, RewardTrainer
 
 from valuedrift.config.training import RewardJob
 from valuedrift.train.arguments import trainer_arguments
-from valuedrift.train.model import final_of, load_scorer, load_tokenizer
-from valuedrift.train.pairs import conversational, fitting, load_pairs
-from valuedrift.train.trajectory import SaveCheckpoints, describe, log_rows, workspace
+from valuedrift.train.model import load_scorer
+from valuedrift.train.pairs import prepare
+from valuedrift.train.trajectory import SaveCheckpoints, log_rows, workspace
 
 
 def run(*, config: RewardJob, parent: Path, data: Path, output: Path) -> None:
     """Train a reward model from the final model of the manifest `parent` on a preference set, by Bradley-Terry."""
-    folder, parent_hash = final_of(parent)
-    set_seed(config.seed)
-    tokenizer = load_tokenizer(folder, config.model)
-    given = load_pairs(data, config.chosen)
-    pairs = fitting(given, tokenizer, config.training)
+    given = prepare(config, parent, data)
     with workspace(output) as space:
         trainer = RewardTrainer(
-            model=load_scorer(folder, config.model, tokenizer.pad_token_id),
+            model=load_scorer(given.parent, config.model, given.tokenizer.pad_token_id),
             args=RewardConfig(**trainer_arguments(config, space.scratch), max_length=config.training.max_length),
-            train_dataset=conversational(pairs),
-            processing_class=tokenizer,
-            callbacks=[SaveCheckpoints(space, config.training.checkpoints, tokenizer)],
+            train_dataset=given.pairs,
+            processing_class=given.tokenizer,
+            callbacks=[SaveCheckpoints(space, config.training.checkpoints, given.tokenizer)],
         )
         trainer.train()
-        space.finish(
-            describe(config, parent_hash, data, pairs.height, given.height - pairs.height),
-            log_rows(config.run, trainer.state.log_history),
-        )
+        space.finish(given.manifest, log_rows(config.run, trainer.state.log_history))
