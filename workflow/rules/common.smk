@@ -2,6 +2,7 @@
 import os
 import sys
 from pathlib import Path
+from shlex import quote
 
 from snakemake.exceptions import WorkflowError
 
@@ -30,13 +31,13 @@ RUN = f"{R}/runs/{{run}}"
 # Snakemake strips PYTHONPATH for conda jobs. Without conda a job's python is Snakemake's own, also where its environment is not
 # activated. The rest keeps logs to what matters.
 exports = [
-    f"PYTHONPATH={SOURCE_ROOT}",
+    f"PYTHONPATH={quote(str(SOURCE_ROOT))}",
     "TQDM_DISABLE=1",
     "TRL_EXPERIMENTAL_SILENCE=1",
     "TOKENIZERS_PARALLELISM=false",
 ]
 if not workflow.deployment_settings.deployment_method:
-    exports.append(f"PATH={Path(sys.executable).parent}:$PATH")
+    exports.append(f'PATH={quote(str(Path(sys.executable).parent))}:"$PATH"')
 shell.prefix(f"export {' '.join(exports)}; ")
 
 
