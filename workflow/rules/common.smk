@@ -1,4 +1,4 @@
-# What every file of this folder shares, the study, where its results lie, and how a step's sources become inputs.
+# Shared by every file here: the study, where its results lie, and how a step's sources become inputs.
 import os
 import sys
 from pathlib import Path

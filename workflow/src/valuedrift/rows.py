@@ -43,10 +43,9 @@ def read_rows(path: str, revision: str | None = None, split: str = "train") -> I
     try:
         raw = Path(path).read_bytes()
         raw = gzip.decompress(raw) if path.endswith(".gz") else raw
-        raw = raw.removeprefix(codecs.BOM_UTF8)
-        table = pl.read_parquet(raw) if path.removesuffix(".gz").endswith(".parquet") else pl.DataFrame()
-    except (OSError, EOFError, pl.exceptions.PolarsError) as error:
+    except (OSError, EOFError) as error:
         raise UserError(f"{path} cannot be read: {error}") from error
+    raw = raw.removeprefix(codecs.BOM_UTF8)
     match Path(path.removesuffix(".gz")).suffix:
         case ".jsonl":
             yield from ((n, _json_line(line)) for n, line in enumerate(raw.splitlines(), 1) if line.strip())
@@ -56,7 +55,7 @@ def read_rows(path: str, revision: str | None = None, split: str = "train") -> I
             reader = csv.DictReader(io.StringIO(raw.decode("utf-8", "surrogateescape"), newline=""))
             yield from ((reader.line_num, _csv_row(row)) for row in reader)
         case _:
-            yield from enumerate(table.iter_rows(named=True), 1)
+            yield from enumerate(_parquet_rows(raw, path), 1)
 
 
 @dataclass
@@ -149,6 +148,14 @@ def _json_list(raw: bytes, path: str) -> Iterator[Row | MalformedRow]:
     if not isinstance(rows, list):
         raise UserError(f"{path} holds no list of rows")
     yield from (row if isinstance(row, dict) else MalformedRow("no JSON object") for row in rows)
+
+
+def _parquet_rows(raw: bytes, path: str) -> Iterator[Row]:
+    try:
+        table = pl.read_parquet(raw)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise UserError(f"{path} cannot be read: {error}") from error
+    yield from table.iter_rows(named=True)
 
 
 def _csv_row(row: Row) -> Row | MalformedRow:

@@ -23,9 +23,9 @@ is not listed here is an error that names the nearest one. `workflow/schemas/stu
 A key with no default must be given. A later `--configfile` is merged over an earlier one, so a variant of a study is a short file:
 
 ```yaml
-# config/warmer.yaml: snakemake --cores 2 --configfile config/miniature.yaml config/warmer.yaml
-study: warmer
-generation: {temperature: 1.0}
+# config/cooler.yaml: snakemake --cores 2 --configfile config/miniature.yaml config/cooler.yaml
+study: cooler
+generation: {temperature: 0.7}
 ```
 
 The runs are products of lists. A block of your own, trained with another beta beside the runs that are there:

@@ -3,14 +3,14 @@
 from collections import Counter
 
 REPEATED_SHARE = 0.5  # of the words lie in repetitions of one 3-gram
-WORDS_SHARE = 0.5  # of the characters are letters or spaces
+LETTERS_SHARE = 0.5  # of the characters are letters or spaces
 
 
 def degenerate(response: str) -> str | None:
     """Why a response is malformed: repeating its words (in languages that space them), or hardly any letters; None where it is
     not."""
     letters = sum(c.isalpha() or c.isspace() for c in response)
-    if letters < WORDS_SHARE * len(response):
+    if letters < LETTERS_SHARE * len(response):
         return "hardly any letters"
     words = response.lower().split()
     if len(words) >= 9:

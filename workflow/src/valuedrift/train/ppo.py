@@ -29,7 +29,7 @@ def run(*, config: PpoJob, parent: Path, reward: Path, data: Path, output: Path)
     """Optimize the final model of the manifest `parent` against the reward model of the manifest `reward`.
 
     A step is one batch of rollouts. The log holds reward, KL and response length at every logging step, and reward and KL on
-    held-out prompts (`heldout_*`) before and after.
+    held-out prompts (`heldout_*`) before and after. `reward` has the penalty for a missing end taken off, `heldout_reward` has not.
     """
     (folder, parent_hash), (reward_folder, reward_hash) = final_of(parent), final_of(reward)
     set_seed(config.seed)
