@@ -12,7 +12,8 @@ rule generations:
     conda:
         "../../envs/generate.yaml"
     params:
-        config=lambda wildcards: jobs.generation(wildcards.run),
+        config=lambda wildcards: jobs.generation(wildcards.run)[0],
+        tracked=lambda wildcards: jobs.generation(wildcards.run)[1],
         parent=lambda wildcards, input: (
             f"--parent {input.parent}" if input.parent else ""
         ),

@@ -15,7 +15,8 @@ rule stances:
     conda:
         "../../envs/generate.yaml"
     params:
-        config=lambda wildcards: jobs.judge(wildcards.run, wildcards.judge),
+        config=lambda wildcards: jobs.judge(wildcards.run, wildcards.judge)[0],
+        tracked=lambda wildcards: jobs.judge(wildcards.run, wildcards.judge)[1],
         parent=lambda wildcards, input: (
             f"--parent {input.parent}" if input.parent else ""
         ),

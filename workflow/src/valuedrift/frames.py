@@ -139,19 +139,28 @@ GENERATIONS = _table(
     response=pl.String, n_tokens=pl.Int32, finish_reason=pl.String, seed=pl.Int64,
 )  # fmt: skip
 
-# --- judge: probabilities, which sum to 1; mass: probability on the three options before normalising.
-# status: ok; malformed: <reason> (degenerate text, scored or not); unscorable: <reason> (the probabilities are null) ---
+# --- judge: probabilities, which sum to 1. mass: probability on the three options before normalising. bound: what the options that
+# the judge's server did not return may have of it at most, 0 where it returned all. flips: share of the orders of the options
+# whose answer is not that of the average; null where they were asked in one order.
+# status: ok; refused: <reason>; malformed: <reason> (degenerate text, scored or not); unscorable: <reason> (numbers are null) ---
 STANCES = _table(
-    "stances", "run step prompt_id sample judge", "support neutral oppose mass", run=pl.String, step=pl.Int64, prompt_id=pl.String,
-    category=pl.String, sample=pl.Int32, judge=pl.String, support=pl.Float64, neutral=pl.Float64, oppose=pl.Float64,
-    mass=pl.Float64, status=pl.String,
+    "stances", "run step prompt_id sample judge", "support neutral oppose mass bound flips", run=pl.String, step=pl.Int64,
+    prompt_id=pl.String, category=pl.String, sample=pl.Int32, judge=pl.String, support=pl.Float64, neutral=pl.Float64,
+    oppose=pl.Float64, mass=pl.Float64, bound=pl.Float64, flips=pl.Float64, status=pl.String,
+)  # fmt: skip
+# A response that people label: `id` tells nothing of run or judge; the judge's probabilities stay out of what people see.
+LABEL_SAMPLE = _table(
+    "label sample", "id", id=pl.String, run=pl.String, step=pl.Int64, prompt_id=pl.String, sample=pl.Int32, category=pl.String,
+    question=pl.String, response=pl.String, topic=pl.String, support=pl.Float64, neutral=pl.Float64, oppose=pl.Float64,
 )  # fmt: skip
 
-# --- drift: mean, low, high are probabilities; prompts is the number of prompts averaged; unscorable and malformed are shares of
-# the responses. Means are null where nothing could be scored, intervals also where there is one prompt ---
+# --- drift: mean, low, high are probabilities; prompts is the number of prompts averaged; unscorable, malformed and refused are
+# shares of the responses; mass, bound and flips are means over them. Means are null where nothing could be scored, intervals also
+# where there is one prompt ---
 VALUES = _table(
-    "values", "run step judge category stance", "mean low high", run=pl.String, step=pl.Int64, judge=pl.String, category=pl.String,
-    stance=STANCE, mean=pl.Float64, low=pl.Float64, high=pl.Float64, prompts=pl.Int64, unscorable=pl.Float64, malformed=pl.Float64,
+    "values", "run step judge category stance", "mean low high mass bound flips", run=pl.String, step=pl.Int64, judge=pl.String,
+    category=pl.String, stance=STANCE, mean=pl.Float64, low=pl.Float64, high=pl.Float64, prompts=pl.Int64, unscorable=pl.Float64,
+    malformed=pl.Float64, refused=pl.Float64, mass=pl.Float64, bound=pl.Float64, flips=pl.Float64,
 )  # fmt: skip
 # magnitude is a difference of probabilities; time a fraction of total_steps; extremum a probability.
 DRIFT = _table(

@@ -7,9 +7,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent
 PACKAGE = ROOT.name
-SHARED_LOGIC = {f"{PACKAGE}.rows", f"{PACKAGE}.embedding", f"{PACKAGE}.chat.client"}
+SHARED_LOGIC = {f"{PACKAGE}.{name}" for name in ("rows", "embedding", "chat.client", "judge_prompt", "refusals")}
 """Shared modules that decide results, not only form: what counts as a malformed row, how texts become vectors, what is asked of a
-chat model."""
+chat model or of a judge, what counts as a refusal."""
 
 
 def sources(step: str) -> list[Path]:

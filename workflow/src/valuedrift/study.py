@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
-from valuedrift.config.chat import ChatConfig
+from valuedrift.config.chat import ChatConfig, ChatJob
 from valuedrift.config.models import ModelConfig
 from valuedrift.config.prompts import EmbeddingConfig
 from valuedrift.config.study import StudyConfig
@@ -136,13 +136,16 @@ class Study:
         """What a rule that embeds texts depends on."""
         return self.model_inputs(embedding.model, embedding.revision)
 
-    def chat(self, name: str) -> ChatConfig:
+    def chat(self, name: str) -> ChatJob:
         """A chat model with the folder of its download in its server's command."""
         chat = self.config.chats[name]
+        return ChatJob(**chat.model_dump() | {"server": self._command(chat)}, name=name, spending=f"{self.folder}/spending")
+
+    def _command(self, chat: ChatConfig) -> list[str] | None:
         if not chat.is_downloaded or chat.server is None:
-            return chat
+            return chat.server
         folder = self.model_at(chat.model, chat.revision)
-        return chat.model_copy(update={"server": [part.replace("{folder}", folder) for part in chat.server]})
+        return [part.replace("{folder}", folder) for part in chat.server]
 
     def chat_inputs(self, name: str | None) -> list[str]:
         """What a rule that asks a chat model depends on."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from valuedrift.chat.ledger import Answer, Ledger, key_of
-from valuedrift.config.chat import ChatConfig
+from valuedrift.config.chat import ChatJob
 
 
 @dataclass(frozen=True)
@@ -15,24 +15,39 @@ class Request:
     user: str
     system: str | None = None
     sample: int = 0
+    logprobs: int | None = None
+    """So many of the likeliest tokens are wanted at each place of the answer, with their logprobs."""
 
-    def key(self, config: ChatConfig) -> str:
+    def key(self, config: ChatJob) -> str:
         """The question's key in a ledger."""
+        logprobs = {} if self.logprobs is None else {"logprobs": self.logprobs}  # absent, so that older ledgers' keys hold
         return key_of(
             model=config.model, revision=config.revision, temperature=config.temperature, max_tokens=config.max_tokens,
-            system=self.system, user=self.user, sample=self.sample,
+            system=self.system, user=self.user, sample=self.sample, **logprobs,
         )  # fmt: skip
 
 
 @dataclass(frozen=True)
+class Place:
+    """One place of an answer: the token that stands there, and the likeliest ones with their logprobs, likeliest first."""
+
+    token: str
+    likeliest: list[tuple[str, float]]
+
+
+@dataclass(frozen=True)
 class Reply:
-    """An answer's text, or the problem why there is none: refused, empty, cut at max_tokens, or the server's word."""
+    """An answer's text, or the problem why there is none: refused, empty, cut at max_tokens, or the server's word.
+
+    Where logprobs were wanted, `places` holds them, and an answer that was cut is no problem: its first tokens are what counts.
+    """
 
     text: str | None
     problem: str | None
+    places: tuple[Place, ...] = ()
 
 
-def ask(requests: list[Request], config: ChatConfig, ledger: Path) -> list[Reply]:
+def ask(requests: list[Request], config: ChatJob, ledger: Path) -> list[Reply]:
     """The replies, in order. What the ledger holds is not asked again, and an answer is stored there at once.
 
     A question that the server rejects is a problem of this run alone: the next one asks it again. Raises UserError where the server
@@ -55,6 +70,8 @@ def _reply(answer: Answer) -> Reply:
         return Reply(None, answer["rejected"])
     if answer["refusal"] or answer["finish_reason"] == "content_filter":
         return Reply(None, "refused")
+    if places := answer.get("places"):
+        return Reply(answer["text"], None, tuple(Place(token, [(t, p) for t, p in likeliest]) for token, likeliest in places))
     if answer["finish_reason"] == "length":
         return Reply(None, "cut at max_tokens")
     if not (answer["text"] or "").strip():

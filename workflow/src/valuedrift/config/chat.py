@@ -1,11 +1,23 @@
 """Chat models behind an OpenAI-compatible server: one of OpenAI's, one that is there, or one that a step starts for itself."""
 
 import re
+from datetime import date
 from typing import Any
 
 from pydantic import model_validator
 
-from valuedrift.config.base import Closed, Count, NonNegative, Rate
+from valuedrift.config.base import Closed, Count, NonNegative, Rate, Share
+
+
+class PriceConfig(Closed):
+    input: NonNegative
+    """US dollars for a million tokens of questions."""
+    output: NonNegative
+    """US dollars for a million tokens of answers."""
+    batch: Share = 0.5
+    """What the Batch API takes, as a share of these."""
+    day: date
+    """When these prices were read."""
 
 
 class ChatConfig(Closed):
@@ -28,9 +40,21 @@ class ChatConfig(Closed):
     max_tokens: Count
     """Longest answer, in tokens; an answer that is cut there counts as none."""
     concurrency: Count = 16
-    """Questions under way at once."""
+    """Questions under way at once: the most; fewer where the server says that it is busy."""
     requests_per_minute: Count | None = None
-    """Pace, evenly spaced; none where the server sets no limit."""
+    """Pace, evenly spaced; none where the server sets no limit. Jobs that ask at once share it."""
+    tokens_per_minute: Count | None = None
+    """The same in tokens, of questions and longest answers."""
+    batch: bool = False
+    """Ask through OpenAI's Batch API: at half the price, with answers within a day."""
+    poll: Rate = 60
+    """Seconds between two looks whether a batch is done."""
+    price: PriceConfig | None = None
+    """For the plan before a run, and for `spending_cap`."""
+    spending_cap: Rate | None = None
+    """US dollars that all jobs of the study may spend on this model; what is answered until then is kept."""
+    shutdown: date | None = None
+    """Day on which the model leaves its server; every run warns of it. Known days of OpenAI's models need not be given."""
     attempts: Count = 6
     """How often a question is asked while the server is busy, fails or cannot be reached."""
     timeout: Rate = 120
@@ -54,6 +78,10 @@ class ChatConfig(Closed):
             raise ValueError("`base_url` must begin with http:// or https://")
         if self.key_variable is not None and not re.fullmatch(r"[A-Z_][A-Z0-9_]*", self.key_variable):
             raise ValueError("`key_variable` is the name of an environment variable, in capitals, not the key itself")
+        if self.spending_cap is not None and self.price is None:
+            raise ValueError("`spending_cap` needs `price`: what a million tokens cost")
+        if self.batch and self.server is not None:
+            raise ValueError("`batch` is of a service; a `server` of the step's own answers at once")
         if self.server is None:
             return self
         if self.base_url is not None:
@@ -64,3 +92,12 @@ class ChatConfig(Closed):
         if "{revision}" in command and self.revision is None:
             raise ValueError("`server` contains {revision}: give a `revision`")
         return self
+
+
+class ChatJob(ChatConfig):
+    """A chat model as a step asks it."""
+
+    name: str
+    """Its name in the study."""
+    spending: str
+    """Folder in which each ledger of the study says what it has cost."""

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from valuedrift.config.base import Category, Closed, Count, Name, NonNegative, Share
-from valuedrift.config.chat import ChatConfig
+from valuedrift.config.chat import ChatJob
 
 
 class SourceConfig(Closed):
@@ -148,7 +148,7 @@ class ChatStep(Closed):
     """A step that may ask a chat model; it does where its method is llm."""
 
     method: str
-    chat: ChatConfig | None = None
+    chat: ChatJob | None = None
     instruction: str | None = None
 
     @model_validator(mode="after")

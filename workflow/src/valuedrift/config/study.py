@@ -10,7 +10,9 @@ from pydantic import BaseModel, Field, Tag, ValidationError, model_validator
 from valuedrift.config.base import Closed, Name, Seed
 from valuedrift.config.chat import ChatConfig
 from valuedrift.config.downstream import DownstreamConfig
-from valuedrift.config.measuring import DriftConfig, GenerationConfig, JudgeConfig, ValuesConfig
+from valuedrift.config.human import HumanConfig
+from valuedrift.config.judging import JudgeConfig
+from valuedrift.config.measuring import DriftConfig, GenerationConfig, ValuesConfig
 from valuedrift.config.miniature import MiniatureConfig
 from valuedrift.config.models import ExternalConfig, ModelConfig
 from valuedrift.config.prompts import PromptsConfig
@@ -43,7 +45,7 @@ class StudyConfig(Closed):
     mixtures: dict[Name, MixtureConfig] = {}
     """Value-gap sweeps by name: preference sets mixed from two of the datasets."""
     chats: dict[Name, ChatConfig] = {}
-    """Chat models by name, for curation and for synthetic preferences."""
+    """Chat models by name, for curation, for synthetic preferences and as judges."""
     training: Training = Training()
     """Hyperparameters of each kind of training; `set` in a block of runs overrides them."""
     runs: list[RunsConfig] = []
@@ -56,6 +58,8 @@ class StudyConfig(Closed):
     """Judges by name; the first is the study's own."""
     judge: Name | None = None
     """The judge that tables, figures and the scorecard show; the first of `judges` by default."""
+    human: HumanConfig = HumanConfig()
+    """The check of the judge against people."""
     values: ValuesConfig = ValuesConfig()
     """How stances become values."""
     drift: DriftConfig = DriftConfig()

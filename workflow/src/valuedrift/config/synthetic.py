@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from valuedrift.config.base import Category, Closed, Count, Name, Share
-from valuedrift.config.chat import ChatConfig
+from valuedrift.config.chat import ChatJob
 from valuedrift.config.prompts import EmbeddingConfig
 
 Side = Literal["support", "oppose"]
@@ -137,4 +137,4 @@ class RetrievalJob(Closed):
 class AnswersJob(Closed):
     prompts: dict[Category, dict[Side, str]]
     """System prompt of each side."""
-    chat: ChatConfig
+    chat: ChatJob

@@ -24,8 +24,10 @@ def values(stances: pl.DataFrame, config: ValuesConfig, seed: int) -> pl.DataFra
     the paper: a reader sees their share beside the value.
     """
     shares = stances.group_by(GROUP).agg(
-        unscorable=pl.col("support").is_null().mean(), malformed=pl.col("status").str.starts_with("malformed").mean()
-    )
+        unscorable=pl.col("support").is_null().mean(), malformed=pl.col("status").str.starts_with("malformed").mean(),
+        refused=pl.col("status").str.starts_with("refused").mean(), mass=pl.col("mass").mean(), bound=pl.col("bound").mean(),
+        flips=pl.col("flips").mean(),
+    )  # fmt: skip
     by_prompt = prompt_means(stances)
     rows = []
     for key, prompts in by_prompt.group_by([*GROUP, "stance"], maintain_order=True):
@@ -33,7 +35,7 @@ def values(stances: pl.DataFrame, config: ValuesConfig, seed: int) -> pl.DataFra
         mean, low, high = mean_interval(scored.to_numpy(), config, seed)
         measured = {"mean": mean, "low": low, "high": high, "prompts": len(scored)}
         rows.append(dict(zip([*GROUP, "stance"], key, strict=True)) | measured)
-    schema = {name: kind for name, kind in VALUES.columns.items() if name not in ("unscorable", "malformed")}
+    schema = {name: kind for name, kind in VALUES.columns.items() if name not in shares.columns or name in GROUP}
     frame = pl.DataFrame(rows, schema=schema).join(shares, on=GROUP)
     return frame.select(list(VALUES.columns)).sort([*GROUP, "stance"])
 

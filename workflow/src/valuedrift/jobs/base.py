@@ -19,6 +19,11 @@ class Untracked:
         return self.text
 
 
+def tracked(job: Closed, **decisive: Any) -> str:
+    """A job as JSON with some of its blocks reduced to what of them decides the result."""
+    return json.dumps(job.model_dump(mode="json") | decisive, sort_keys=True)
+
+
 class StudyJobs:
     """Jobs of one study."""
 
@@ -33,8 +38,7 @@ class StudyJobs:
     @staticmethod
     def asking(job: ChatStep | AnswersJob) -> tuple[Untracked, str]:
         """The job of a step that may ask a chat model, and what of it decides the answers: pace or GPUs do not."""
-        tracked = job.model_dump(mode="json") | {"chat": job.chat.identity if job.chat else None}
-        return Untracked(job.canonical()), json.dumps(tracked, sort_keys=True)
+        return Untracked(job.canonical()), tracked(job, chat=job.chat.identity if job.chat else None)
 
     def encoder(self, embedding: EmbeddingConfig) -> EmbeddingConfig:
         """The block with the place of the model."""

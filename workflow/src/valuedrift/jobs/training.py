@@ -1,11 +1,12 @@
 """Jobs of data, training, measuring and drift, and of the miniature."""
 
 from valuedrift.config.downstream import DownstreamDataJob, DownstreamJob, TaskData
-from valuedrift.config.measuring import DriftJob, GenerationJob, JudgeJob, ValuesJob
+from valuedrift.config.judging import JudgeJob
+from valuedrift.config.measuring import DriftJob, GenerationJob, ValuesJob
 from valuedrift.config.miniature import MiniatureConfig, RecoveryJob
 from valuedrift.config.training import JOBS, BaseJob, DatasetJob, ExternalJob, MixtureJob, TrainingConfig
 from valuedrift.errors import UserError
-from valuedrift.jobs.base import StudyJobs
+from valuedrift.jobs.base import StudyJobs, Untracked, tracked
 from valuedrift.lineage import Run
 
 ORACLE = "valuedrift.miniature.oracle:judge"
@@ -54,18 +55,25 @@ class TrainingJobs(StudyJobs):
         )  # fmt: skip
         return job.canonical()
 
-    def generation(self, run: str) -> str:
+    def generation(self, run: str) -> tuple[Untracked, str]:
+        """The job, and what of it decides the responses."""
         model = self.study.models[self.study.runs[run].model]
-        return GenerationJob(
+        job = GenerationJob(
             run=run, seed=self.config.seed, dtype=model.dtype, trust_remote_code=model.trust_remote_code,
             generation=self.config.generation,
-        ).canonical()  # fmt: skip
+        )  # fmt: skip
+        generation = self.config.generation.model_dump(mode="json", exclude={"batch_size", "vllm", "canary"})
+        return Untracked(job.canonical()), tracked(job, generation=generation)
 
-    def judge(self, run: str, name: str) -> str:
+    def judge(self, run: str, name: str) -> tuple[Untracked, str]:
+        """The job, and what of it decides the stances."""
         judge = self.config.judges[name]
         if judge.path:
             judge = judge.model_copy(update={"path": self.study.model_at(judge.path, judge.revision)})
-        return JudgeJob(run=run, name=name, judge=judge).canonical()
+        chat = self.study.chat(judge.chat) if judge.chat else None
+        job = JudgeJob(run=run, name=name, seed=self.config.seed, judge=judge, chat=chat)
+        decisive = judge.model_dump(mode="json", exclude={"batch_size", "vllm", "chat"})
+        return Untracked(job.canonical()), tracked(job, judge=decisive, chat=chat.identity if chat else None)
 
     def downstream_data(self, task: str) -> str:
         downstream, block = self.config.downstream, self.config.downstream.tasks[task]

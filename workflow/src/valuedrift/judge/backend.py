@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import Protocol
 
-from valuedrift.config.measuring import JudgeConfig
+from valuedrift.config.judging import JudgeJob
 from valuedrift.errors import UserError
 
 
@@ -20,12 +21,30 @@ class Item:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Probabilities of support, neutral and oppose, which sum to 1, and the mass on the three before normalising."""
+    """Probabilities of support, neutral and oppose, which sum to 1, and what they were made of.
+
+    `mass` is the probability on the three before normalising; `bound` the most of it that options may have which the judge did not
+    return, 0 where it returned all; `flips` the share of the orders of the options whose answer is not that of the average, None
+    where they were asked in one order.
+    """
 
     support: float
     neutral: float
     oppose: float
     mass: float
+    bound: float = 0.0
+    flips: float | None = None
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Probabilities of the letters A, B and C as the first word of an answer, as they came: they need not sum to 1.
+
+    One that the judge did not return is put at the most that it may be; `bound` is the sum of those.
+    """
+
+    letters: tuple[float, float, float]
+    bound: float = 0.0
 
 
 class Judge(Protocol):
@@ -34,13 +53,34 @@ class Judge(Protocol):
     def __call__(self, items: list[Item]) -> list[Verdict | str]: ...
 
 
-def make_judge(config: JudgeConfig) -> Judge:
-    """The configured judge."""
-    if config.backend == "function":
-        return FunctionJudge(str(config.function))
-    from valuedrift.judge.local import LocalJudge
+class Reader(Protocol):
+    """A model that answers prompts by option letter; a string in place of a reading is the reason why there is none."""
 
-    return LocalJudge(config)
+    def __call__(self, prompts: list[str]) -> list[Reading | str]: ...
+
+
+def make_judge(job: JudgeJob, ledger: Path) -> Judge:
+    """The configured judge; what a paid one answers stays in `ledger`."""
+    if job.judge.backend == "function":
+        return FunctionJudge(str(job.judge.function))
+    from valuedrift.judge_prompted import PromptedJudge
+
+    return PromptedJudge(_reader(job, ledger), job.judge)
+
+
+def _reader(job: JudgeJob, ledger: Path) -> Reader:
+    if job.judge.backend == "openai":
+        from valuedrift.judge.api import ApiReader
+
+        assert job.chat
+        return ApiReader(job.judge, job.chat, ledger)
+    if job.judge.backend == "vllm":
+        from valuedrift.judge.vllm_reader import VllmReader
+
+        return VllmReader(job.judge)
+    from valuedrift.judge.local import LocalReader
+
+    return LocalReader(job.judge)
 
 
 class FunctionJudge:

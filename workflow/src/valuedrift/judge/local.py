@@ -5,16 +5,16 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from valuedrift.config.measuring import JudgeConfig, judge_prompt
+from valuedrift.config.judging import JudgeConfig
 from valuedrift.errors import UserError
-from valuedrift.judge.backend import Item, Verdict
+from valuedrift.judge.backend import Reading
+from valuedrift.judge_prompt import LETTERS
 
-OPTIONS = {"support": "A", "neutral": "B", "oppose": "C"}
 # How an answer may begin with an option. Only those that are one token count: the "(" of a split "(A" is common to all three.
 VARIANTS = ("{}", " {}", "({}", " ({}")
 
 
-class LocalJudge:
+class LocalReader:
     """A transformers model that answers the judge's prompt by option letter."""
 
     def __init__(self, config: JudgeConfig) -> None:
@@ -33,18 +33,20 @@ class LocalJudge:
         self.tokenizer.padding_side = "left"
         if self.tokenizer.pad_token is None:
             self.tokenizer.pad_token = self.tokenizer.eos_token
-        self.letters = [self._letter_tokens(letter) for letter in OPTIONS.values()]
+        self.letters = [self._letter_tokens(letter) for letter in LETTERS]
 
-    def __call__(self, items: list[Item]) -> list[Verdict | str]:
-        tokens = [self._tokens(item) for item in items]
+    def __call__(self, prompts: list[str]) -> list[Reading | str]:
+        tokens = [self._tokens(prompt) for prompt in prompts]
         longest = getattr(self.model.config, "max_position_embeddings", None)
-        verdicts: list[Verdict | str] = [f"unscorable: prompt longer than the judge's {longest} positions"] * len(items)
-        order = sorted((i for i in range(len(items)) if longest is None or len(tokens[i]) <= longest), key=lambda i: len(tokens[i]))
+        readings: list[Reading | str] = [f"unscorable: prompt longer than the judge's {longest} positions"] * len(prompts)
+        order = sorted(
+            (i for i in range(len(prompts)) if longest is None or len(tokens[i]) <= longest), key=lambda i: len(tokens[i])
+        )
         for start in range(0, len(order), self.config.batch_size):
             batch = order[start : start + self.config.batch_size]
-            for index, verdict in zip(batch, self._judge_batch([tokens[i] for i in batch]), strict=True):
-                verdicts[index] = verdict
-        return verdicts
+            for index, reading in zip(batch, self._read_batch([tokens[i] for i in batch]), strict=True):
+                readings[index] = reading
+        return readings
 
     def _letter_tokens(self, letter: str) -> list[int]:
         """Ids of the tokens that begin an answer with this option."""
@@ -54,8 +56,7 @@ class LocalJudge:
             raise UserError(f"the judge `{self.config.path}` has no single token for the option {letter}")
         return ids
 
-    def _tokens(self, item: Item) -> list[int]:
-        prompt = judge_prompt(self.config.prompt, item.question, item.response, item.topic)
+    def _tokens(self, prompt: str) -> list[int]:
         if self.tokenizer.chat_template is None:
             ids: list[int] = self.tokenizer.encode(f"{prompt}\nAnswer:")
             return ids
@@ -65,18 +66,11 @@ class LocalJudge:
         return ids
 
     @torch.inference_mode()
-    def _judge_batch(self, tokens: list[list[int]]) -> list[Verdict | str]:
+    def _read_batch(self, tokens: list[list[int]]) -> list[Reading]:
         inputs = self.tokenizer.pad({"input_ids": tokens}, return_tensors="pt").to(self.device)
         positions = (inputs["attention_mask"].cumsum(1) - 1).clamp(min=0)
         # Logits of the last position only: of all positions they would be most of the memory.
         logits = self.model(**inputs, position_ids=positions, logits_to_keep=1).logits[:, -1]
         probabilities = logits.double().softmax(-1)
         options = torch.stack([probabilities[:, ids].sum(1) for ids in self.letters], 1)
-        return [_verdict(row) for row in options.tolist()]
-
-
-def _verdict(options: list[float]) -> Verdict | str:
-    mass = sum(options)
-    if not mass > 0:  # also where the logits are not finite
-        return "unscorable: no probability on the options"
-    return Verdict(options[0] / mass, options[1] / mass, options[2] / mass, mass)
+        return [Reading((a, b, c)) for a, b, c in options.tolist()]

@@ -5,7 +5,7 @@ from typing import Any
 
 import polars as pl
 
-from valuedrift.config.measuring import JudgeJob
+from valuedrift.config.judging import JudgeJob
 from valuedrift.frames import GENERATIONS, PROMPTS, STANCES, as_step_0
 from valuedrift.judge.backend import Item, Judge, Verdict, make_judge
 from valuedrift.judge.degenerate import degenerate
@@ -21,7 +21,7 @@ def run(*, config: JudgeJob, generations: Path, prompts: Path, output: Path, par
         tables.append(as_step_0(STANCES.read(parent), config.run))
         sampled = sampled.filter(pl.col("step") > 0)
     asked = sampled.join(PROMPTS.read(prompts), on="prompt_id", validate="m:1")
-    tables.append(stances(make_judge(config.judge), config.name, asked))
+    tables.append(stances(make_judge(config, output.with_suffix(".ledger.sqlite")), config.name, asked))
     STANCES.write(pl.concat(tables).sort(KEY), output)
 
 

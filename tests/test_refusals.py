@@ -1,6 +1,6 @@
 import pytest
 
-from valuedrift.synthetic.refusals import is_refusal
+from valuedrift.refusals import is_refusal
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,18 @@
+"""How vLLM runs on a machine. None of it decides what is asked, so none of it reruns a step."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from valuedrift.config.base import Closed, Count
+
+
+class VllmConfig(Closed):
+    tensor_parallel: Count = 1
+    """GPUs over which the weights are split."""
+    memory_share: Annotated[float, Field(gt=0, le=1)] = 0.9
+    """Share of a GPU's memory that weights and cache may take."""
+    max_length: Count | None = None
+    """Longest prompt with its response, in tokens; the model's own limit by default."""
+    cpu_cache: Count = 2
+    """GiB of cache on a machine without a GPU."""

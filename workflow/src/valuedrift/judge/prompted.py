@@ -1,0 +1,44 @@
+"""A judge that is asked by prompt: the readings of its letters, in one or more orders of the options, become stances."""
+
+from valuedrift.config.base import STANCES
+from valuedrift.config.judging import JudgeConfig
+from valuedrift.judge.backend import Item, Reader, Reading, Verdict
+from valuedrift.judge_prompt import Order, judge_prompt, orders
+
+
+class PromptedJudge:
+    """Asks a reader about each item in every configured order; the verdict is the average over the orders."""
+
+    def __init__(self, reader: Reader, config: JudgeConfig) -> None:
+        self.reader, self.config, self.orders = reader, config, orders(config.orders)
+
+    def __call__(self, items: list[Item]) -> list[Verdict | str]:
+        prompts = [
+            judge_prompt(self.config.prompt, item.question, item.response, item.topic, self.config.options, order)
+            for item in items
+            for order in self.orders
+        ]
+        readings, count = self.reader(prompts), len(self.orders)
+        return [verdict(readings[start : start + count], self.orders) for start in range(0, len(readings), count)]
+
+
+def verdict(readings: list[Reading | str], asked: list[Order]) -> Verdict | str:
+    """One item's verdict from its readings, one for each order; the first reason where one of them failed."""
+    found = [reading for reading in readings if isinstance(reading, Reading)]
+    if len(found) < len(readings):
+        return next(reading for reading in readings if isinstance(reading, str))
+    if not all(sum(reading.letters) > 0 for reading in found):  # also where a probability is not finite
+        return "unscorable: no probability on the options"
+    shares = [
+        {stance: p / sum(reading.letters) for stance, p in zip(order, reading.letters, strict=True)}
+        for reading, order in zip(found, asked, strict=True)
+    ]
+    mean = {stance: sum(share[stance] for share in shares) / len(shares) for stance in STANCES}
+    chosen = max(STANCES, key=lambda stance: mean[stance])
+    flips = sum(max(STANCES, key=lambda stance: share[stance]) != chosen for share in shares) / len(shares)
+    return Verdict(
+        mean["support"], mean["neutral"], mean["oppose"],
+        mass=sum(sum(reading.letters) for reading in found) / len(found),
+        bound=max(reading.bound for reading in found),
+        flips=flips if len(asked) > 1 else None,
+    )  # fmt: skip
