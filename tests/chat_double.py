@@ -24,12 +24,34 @@ class Planned:
     body: str | None = None
     delay: float = 0.0
     drop: bool = False
+    model: str | None = None
+    """Who says that it answers; by default the model that was asked."""
+    likeliest: list[dict[str, float]] | None = None
+    """At each place of the answer, tokens with their logprobs; the first of them stands there."""
+    usage: tuple[int, int] | None = None
+    """Tokens of question and answer."""
 
     def payload(self, model: str) -> bytes:
         message = {"role": "assistant", "content": self.text, "refusal": self.refusal}
-        choices = [{"index": 0, "message": message, "finish_reason": self.finish_reason}]
-        whole = {"id": "1", "object": "chat.completion", "created": 0, "model": model, "choices": choices}
+        choices = [{"index": 0, "message": message, "finish_reason": self.finish_reason, "logprobs": self._logprobs()}]
+        usage = self.usage and dict(zip(("prompt_tokens", "completion_tokens"), self.usage, strict=True))
+        whole = {
+            "id": "1",
+            "object": "chat.completion",
+            "created": 0,
+            "model": self.model or model,
+            "choices": choices,
+            "usage": usage,
+        }
         return (json.dumps(whole) if self.body is None else self.body).encode()
+
+    def _logprobs(self) -> Asked | None:
+        if self.likeliest is None:
+            return None
+        places = [
+            [{"token": token, "logprob": logprob, "bytes": None} for token, logprob in place.items()] for place in self.likeliest
+        ]
+        return {"content": [place[0] | {"top_logprobs": place} for place in places], "refusal": None}
 
 
 def error(status: int, message: str = "busy", code: str | None = None, **headers: str) -> Planned:

@@ -2,7 +2,7 @@ import pytest
 from tenacity import wait_none
 
 from valuedrift.chat import failures
-from valuedrift.config.chat import ChatConfig
+from valuedrift.config.chat import ChatJob
 
 
 @pytest.fixture(autouse=True)
@@ -12,10 +12,11 @@ def no_backoff(monkeypatch):
 
 
 @pytest.fixture
-def chat():
-    """Makes the config of a chat model at a server."""
+def chat(tmp_path):
+    """Makes a chat model at a server, as a step asks it."""
 
-    def make(base_url: str | None, **settings) -> ChatConfig:
-        return ChatConfig(**{"model": "talker", "base_url": base_url, "max_tokens": 32, **settings})
+    def make(base_url: str | None, **settings) -> ChatJob:
+        given = {"name": "talk", "spending": str(tmp_path / "spending"), "model": "talker", "base_url": base_url, "max_tokens": 32}
+        return ChatJob(**{**given, **settings})
 
     return make

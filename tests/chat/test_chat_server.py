@@ -13,7 +13,7 @@ from valuedrift.chat import server as server_module
 from valuedrift.chat import tether
 from valuedrift.chat.client import Reply, Request, ask
 from valuedrift.chat.server import serving
-from valuedrift.config.chat import ChatConfig
+from valuedrift.config.chat import ChatConfig, ChatJob
 from valuedrift.errors import UserError
 
 TESTS = Path(__file__).parents[1]
@@ -35,7 +35,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         self.rfile.read(int(self.headers["Content-Length"]))
         message = '{"role": "assistant", "content": "I am ' + model + '"}'
-        self.respond('{"id": "1", "object": "chat.completion", "created": 0, "model": "m", "choices": '
+        self.respond('{"id": "1", "object": "chat.completion", "created": 0, "model": "' + model + '", "choices": '
                      '[{"index": 0, "finish_reason": "stop", "message": ' + message + '}]}')
 HTTPServer(("127.0.0.1", port), Handler).serve_forever()
 """
@@ -50,9 +50,10 @@ def often(monkeypatch):
 def served(tmp_path):
     """Makes the config of a model that a double of a server, a small script, serves."""
 
-    def make(script: str = SERVER, **settings) -> ChatConfig:
+    def make(script: str = SERVER, **settings) -> ChatJob:
         command = [sys.executable, "-c", script, "{port}", "{model}", str(tmp_path)]
-        return ChatConfig(**{"model": "talker", "server": command, "max_tokens": 8, **settings})
+        given = {"name": "talk", "spending": str(tmp_path / "spending"), "model": "talker", "server": command, "max_tokens": 8}
+        return ChatJob(**{**given, **settings})
 
     return make
 
@@ -105,8 +106,8 @@ def test_a_server_does_not_outlive_a_killed_job(served, tmp_path):
     job = f"""
 import sys, time
 from valuedrift.chat.server import serving
-from valuedrift.config.chat import ChatConfig
-with serving(ChatConfig.model_validate_json({served().model_dump_json()!r})):
+from valuedrift.config.chat import ChatJob
+with serving(ChatJob.model_validate_json({served().model_dump_json()!r})):
     print("up", flush=True)
     time.sleep(60)
 """

@@ -1,3 +1,4 @@
+import logging
 import os
 import signal
 import sqlite3
@@ -10,7 +11,7 @@ import pytest
 
 from chat_double import ChatServerDouble, Planned, error
 from valuedrift.chat import asking
-from valuedrift.chat.client import Reply, Request, ask
+from valuedrift.chat.client import Place, Reply, Request, ask
 from valuedrift.chat.ledger import Ledger
 from valuedrift.errors import UserError
 
@@ -78,8 +79,9 @@ def test_sampling_sends_a_seed_that_a_rerun_repeats(chat, tmp_path):
         Planned(body='{"choices": []}'),
         Planned(body="<html>", headers={"Content-Type": "text/html"}),
         Planned("too late", delay=0.3),
+        Planned("from another", model="babbler"),
     ],
-    ids=["429", "500", "503", "dropped", "truncated", "no choices", "html", "slow"],
+    ids=["429", "500", "503", "dropped", "truncated", "no choices", "html", "slow", "wrong model"],
 )
 def test_what_passes_is_asked_again(chat, ledger, failure):
     with ChatServerDouble(lambda _: [failure, failure, Planned("At last")]) as server:
@@ -179,6 +181,61 @@ def test_an_answer_without_text_is_a_problem_and_not_asked_again(chat, ledger, n
     assert len(server.asked) == 2
 
 
+def test_replies_hold_the_likeliest_tokens_also_of_a_cut_answer_and_from_the_ledger(chat, ledger):
+    planned = Planned("A.", "length", likeliest=[{"A": -0.5, "B": -1.5}, {".": 0.0}])
+    with ChatServerDouble(lambda _: planned) as server:
+        for _ in range(2):
+            found = ask([Request("a", logprobs=2)], chat(server.base_url), ledger)
+            assert found == [Reply("A.", None, (Place("A", [("A", -0.5), ("B", -1.5)]), Place(".", [(".", 0.0)])))]
+    assert len(server.asked) == 1
+
+
+def test_an_answer_without_logprobs_is_asked_again_where_others_have_them(chat, ledger):
+    with ChatServerDouble(lambda _: [Planned("B"), Planned("A", likeliest=[{"A": -0.5}])]) as server:
+        assert [reply.text for reply in ask([Request("a", logprobs=2)], chat(server.base_url), ledger)] == ["A"]
+    assert len(server.asked) == 2
+
+
+def test_a_server_that_never_returns_logprobs_is_told_before_much_is_paid(chat, ledger):
+    with (
+        ChatServerDouble() as server,
+        pytest.raises(UserError, match=r"returns no logprobs: set the judge's `reading: sampling` or ask another server"),
+    ):
+        ask([Request(f"a {number}", logprobs=2) for number in range(500)], chat(server.base_url, concurrency=4), ledger)
+    assert len(server.asked) < 30
+    assert stored(ledger) == 0
+
+
+def test_another_model_s_answers_end_the_run_naming_both_before_much_is_paid(chat, ledger):
+    with (
+        ChatServerDouble(lambda _: Planned(model="babbler")) as server,
+        pytest.raises(UserError, match="answers as the model `babbler` where `talker` is asked: mend the chat's `model`"),
+    ):
+        ask(requests(500), chat(server.base_url, concurrency=4), ledger)
+    assert len(server.asked) < 30
+
+
+def test_a_spending_cap_ends_the_run_and_keeps_what_was_under_way(chat, ledger):
+    price = {"input": 1.0, "output": 2.0, "day": "2026-11-01"}
+    with ChatServerDouble(lambda _: Planned(usage=(1_000_000, 500_000), delay=0.01)) as server:
+        config = chat(server.base_url, concurrency=4, price=price, spending_cap=20)
+        with pytest.raises(UserError, match=r"of the cap \$20.00 on talk: raise `chats.talk.spending_cap`.* run again"):
+            ask(requests(50), config, ledger)
+        assert 10 <= len(server.asked) == stored(ledger) < 30
+        paid = len(server.asked)
+        with pytest.raises(UserError, match="of the cap"):
+            ask(requests(50), config, ledger)
+        assert len(server.asked) == paid
+        assert len(ask(requests(50), chat(server.base_url, price=price), ledger)) == 50
+    assert len(server.asked) == 50
+
+
+def test_a_model_s_last_day_is_told_before_it_is_asked(chat, ledger, capsys):
+    with ChatServerDouble() as server:
+        ask([Request("a")], chat(server.base_url, shutdown="2027-01-14"), ledger)
+    assert "talker" in capsys.readouterr().err.split("2027-01-14")[0]
+
+
 def stored(ledger):
     return sqlite3.connect(ledger).execute("SELECT count(*) FROM answers").fetchone()[0]
 
@@ -243,16 +300,26 @@ def test_the_key_never_reaches_the_ledger(chat, ledger, monkeypatch):
     assert KEY.encode() not in ledger.read_bytes()
 
 
+def test_the_key_is_in_no_log_file_or_error(chat, ledger, monkeypatch, caplog, capfd):
+    monkeypatch.setenv("TALKER_KEY", KEY)
+    caplog.set_level(logging.DEBUG)
+    faults = [Planned(drop=True), error(500, f"Bearer {KEY} fails"), Planned(model=f"for {KEY}")]
+    with ChatServerDouble(lambda question: faults if question == "bad" else [*faults, Planned()]) as server:
+        config = chat(server.base_url, key_variable="TALKER_KEY", attempts=4, concurrency=1, requests_per_minute=6000)
+        with pytest.raises(UserError, match=r"for \*\*\*") as raised:
+            ask([Request("good"), Request("bad")], config, ledger)
+    told = capfd.readouterr()
+    assert "openai" in {record.name.split(".")[0] for record in caplog.records}  # which is where it would be
+    assert KEY not in caplog.text + told.out + told.err + str(raised.value)
+    kept = [path for path in ledger.parent.rglob("*") if path.is_file()]
+    assert len(kept) >= 2
+    assert not any(KEY.encode() in path.read_bytes() for path in kept)
+
+
 def test_no_more_than_the_agreed_questions_are_under_way(chat, ledger):
     with ChatServerDouble(lambda _: Planned(delay=0.03)) as server:
         ask(requests(24), chat(server.base_url, concurrency=6), ledger)
     assert server.most_at_once == 6
-
-
-def test_the_pace_is_even(chat, ledger):
-    with ChatServerDouble() as server:
-        ask(requests(6), chat(server.base_url, requests_per_minute=1200), ledger)
-    assert server.times[-1] - server.times[0] >= 5 * 0.05 * 0.9
 
 
 def test_progress_is_told(chat, ledger, monkeypatch, capsys):
@@ -281,8 +348,8 @@ JOB = """
 import sys
 from pathlib import Path
 from valuedrift.chat.client import Request, ask
-from valuedrift.config.chat import ChatConfig
-config = ChatConfig(model="talker", base_url=sys.argv[1], max_tokens=32, concurrency=4)
+from valuedrift.config.chat import ChatJob
+config = ChatJob(name="talk", spending=sys.argv[3], model="talker", base_url=sys.argv[1], max_tokens=32, concurrency=4)
 ask([Request(f"question {number}") for number in range(40)], config, Path(sys.argv[2]))
 """
 
@@ -290,7 +357,8 @@ ask([Request(f"question {number}") for number in range(40)], config, Path(sys.ar
 def test_a_killed_job_goes_on_without_asking_again(chat, ledger):
     with ChatServerDouble(lambda _: Planned(delay=0.05)) as server:
         job = subprocess.Popen(
-            [sys.executable, "-c", JOB, server.base_url, str(ledger)], env=dict(os.environ, PYTHONPATH=":".join(sys.path))
+            [sys.executable, "-c", JOB, server.base_url, str(ledger), str(ledger.parent / "spending")],
+            env=dict(os.environ, PYTHONPATH=":".join(sys.path)),
         )
         until = time.monotonic() + 60
         while len(server.asked) < 20 and time.monotonic() < until:

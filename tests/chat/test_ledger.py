@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+
 import pytest
 
 from valuedrift.chat.ledger import Ledger, key_of
@@ -45,3 +49,51 @@ def test_answers_are_stored_together_or_not_at_all(tmp_path):
             book.put({"a": {}, None: {}})  # type: ignore[dict-item]
         book.put({"b": {}})
         assert book.get(["a", "b"]) == {"b": {}}
+
+
+def test_a_full_disk_is_told_and_what_was_stored_before_stays(tmp_path):
+    path = tmp_path / "answers.sqlite"
+    with Ledger(path) as book:
+        book.put({"a": {"text": "kept"}})
+        book._db.execute("PRAGMA max_page_count = 4")  # what SQLite then says is what it says of a full disk
+        with pytest.raises(UserError, match=r"the disk is full on which .*answers.sqlite lies: make room, then run again"):
+            book.put({f"b{number}": {"text": "x" * 4000} for number in range(9)})
+        assert book.get(["a", "b0"]) == {"a": {"text": "kept"}}
+
+
+LIMITED = """
+import resource, sys
+from pathlib import Path
+from valuedrift.chat.ledger import Ledger
+resource.setrlimit(resource.RLIMIT_FSIZE, (40960, 40960))
+with Ledger(Path(sys.argv[1])) as book:
+    for number in range(99):
+        book.put({str(number): {"text": "x" * 999}})
+        print(number, flush=True)
+"""
+
+
+def test_a_write_that_the_system_refuses_is_told_and_loses_nothing_that_was_stored(tmp_path):
+    path = tmp_path / "answers.sqlite"
+    job = subprocess.run(
+        [sys.executable, "-c", LIMITED, str(path)],
+        check=False, capture_output=True, text=True, env=dict(os.environ, PYTHONPATH=":".join(sys.path)),
+    )  # fmt: skip
+    assert f"UserError: {path} cannot be read or written (" in job.stderr
+    stored = job.stdout.split()
+    with Ledger(path) as book:
+        assert 1 < len(stored) == len(book.get(stored)) < 99
+
+
+def test_tokens_are_summed_by_route(tmp_path):
+    with Ledger(tmp_path / "answers.sqlite") as book:
+        book.put(
+            {
+                "a": {"usage": [5, 1]},
+                "b": {"usage": [6, 2]},
+                "c": {},
+                "d": {"usage": [7, 3], "batch": True},
+                "e": {"rejected": "no"},
+            }
+        )
+        assert book.usage() == [(0, 3, 11, 3), (1, 1, 7, 3)]

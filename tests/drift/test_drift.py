@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from valuedrift.config.measuring import DriftConfig, DriftJob, ValuesConfig, ValuesJob
 from valuedrift.drift import magnitude_and_time, values
-from valuedrift.drift.interval import mean_interval
 from valuedrift.drift.trajectory import Drift, Point, drift_time
 from valuedrift.frames import DRIFT, STANCES, VALUES
+from valuedrift.interval import mean_interval
 
 PAPER = DriftConfig()
 
@@ -117,6 +117,18 @@ def test_unscorable_responses_are_counted_and_left_out():
     assert table["mean"].to_list() == [1.0, 0.0, 0.0]
     assert table["prompts"].to_list() == [1, 1, 1]
     assert table["unscorable"].to_list() == [0.75] * 3
+
+
+def test_flags_are_counted_by_status_so_that_they_add_up_and_what_was_scored_stays_in_the_mean():
+    rows = stance_rows({0: {"a": [(1, 0, 0), (0, 1, 0), (0, 0, 1), None, None]}}).with_columns(
+        status=pl.Series(["ok", "refused: by rule", "malformed: repeating", "malformed: off topic", "unscorable: too long"]),
+        mass=pl.Series([1.0, 0.5, 0.75, None, None]), bound=pl.Series([0.0, 0.125, 0.0625, None, None]),
+        flips=pl.Series([None, 0.5, 0.25, None, None]),
+    )  # fmt: skip
+    found = values.values(rows, ValuesConfig(), 0).row(0, named=True)
+    told = {name: found[name] for name in ("mean", "unscorable", "malformed", "refused", "mass", "bound", "flips")}
+    assert told == {"mean": pytest.approx(1 / 3), "unscorable": 0.2, "malformed": 0.4, "refused": 0.2, "mass": 0.75, "bound": 0.0625,
+                    "flips": 0.375}  # fmt: skip
 
 
 def test_a_category_without_any_score_is_null_not_zero():

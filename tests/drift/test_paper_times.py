@@ -62,7 +62,7 @@ def trajectory(row, reached, rising, counted):
     means += [0.9] * (len(steps) - len(on_grid))  # a final checkpoint off the grid would be the extremum if it were a candidate
     for step, mean in zip([0, *steps], means if rising else [1 - mean for mean in means], strict=True):
         yield {"run": run_of(row), "step": step, "judge": "j", "category": row["category"], "stance": row["stance"], "mean": mean,
-               "low": mean - 0.02, "high": mean + 0.02, "prompts": 50, "unscorable": 0.0, "malformed": 0.0}  # fmt: skip
+               "low": mean - 0.02, "high": mean + 0.02, "prompts": 50, "unscorable": 0.0, "malformed": 0.0, "refused": 0.0}  # fmt: skip
 
 
 def drift_times(rows, folder, counted):

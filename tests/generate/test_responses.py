@@ -4,14 +4,11 @@ import shutil
 import numpy as np
 import polars as pl
 import pytest
-import torch
 
 from valuedrift.config.measuring import GenerationConfig, GenerationJob
 from valuedrift.errors import UserError
 from valuedrift.frames import GENERATIONS, PROMPTS
 from valuedrift.generate import responses
-from valuedrift.generate.engine import Request, make_engine
-from valuedrift.generate.transformers_engine import SeededSampler
 
 
 def job(run="mini/base", **values):
@@ -92,56 +89,3 @@ def test_step_0_is_the_parents_last_step_copied(sampled, tiny_base, some_prompts
     with pytest.raises(UserError, match="step-8 is missing"):
         responses.run(config=job("mini/x"), output=child / "g2.parquet", **arguments)
     assert not (child / "g2.parquet").exists()
-
-
-def test_base_models_are_asked_with_the_suffix_and_chat_models_with_the_template(tiny_base):
-    engine = make_engine(GenerationConfig(), dtype="float32", trust_remote_code=False)
-    engine.load(tiny_base / "final", chat=False)
-    assert engine.render("Why?") == "Why?\nResponse:"
-
-
-def sampled_with(tiny_base, folder, **settings):
-    """Responses, at temperature 1, of the base model with other settings in its generation_config.json."""
-    shutil.copytree(tiny_base / "final", folder)
-    path = folder / "generation_config.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | settings))
-    engine = make_engine(GenerationConfig(max_new_tokens=24, temperature=1.0), dtype="float32", trust_remote_code=False)
-    engine.load(folder, chat=False)
-    return engine.sample([Request(f"Is tax {number} right?\nResponse:", number) for number in range(16)]), engine
-
-
-def test_checkpoints_are_sampled_alike_whatever_their_generation_config_says(tiny_base, tmp_path):
-    plain, _ = sampled_with(tiny_base, tmp_path / "plain")
-    for name, settings in {"a": {"repetition_penalty": 1.3}, "b": {"no_repeat_ngram_size": 1}, "c": {"min_new_tokens": 24}}.items():
-        assert sampled_with(tiny_base, tmp_path / name, **settings)[0] == plain
-
-
-def test_a_response_ends_on_every_end_token_of_the_checkpoint_and_the_tokenizer(tiny_base, tmp_path):
-    plain, engine = sampled_with(tiny_base, tmp_path / "plain")
-    (word,) = engine.tokenizer(" the")["input_ids"]
-    found, _ = sampled_with(tiny_base, tmp_path / "extra", eos_token_id=[word])
-    cut = [(before, after) for before, after in zip(plain, found, strict=True) if before != after]
-    assert cut and all(after.finish_reason == "stop" and after.n_tokens < before.n_tokens for before, after in cut)
-    assert all(before.text.startswith(after.text) for before, after in cut)
-    assert all(before.text[len(after.text) :].strip().startswith("the") for before, after in cut)
-    assert any(before == after and after.finish_reason == "stop" for before, after in zip(plain, found, strict=True))
-
-
-def test_the_sampler_follows_the_distribution():
-    """20,000 rows of one distribution: frequencies within 4 standard errors of the probabilities."""
-    logits = torch.tensor([2.0, 1.0, 0.0, -torch.inf])
-    rows = 20_000
-    sampler = SeededSampler(list(range(rows)), temperature=0.5, steps=1)
-    drawn = sampler(torch.zeros(rows, 1, dtype=torch.long), logits.expand(rows, 4)).argmax(1).bincount(minlength=4) / rows
-    expected = (logits / 0.5).softmax(0)
-    error = 4 * (expected * (1 - expected) / rows).sqrt()
-    assert ((drawn - expected).abs() <= error).all()
-    assert drawn[3] == 0
-
-
-def test_an_engine_gives_one_response_per_request_in_order(tiny_base):
-    engine = make_engine(GenerationConfig(max_new_tokens=5, temperature=0), dtype="float32", trust_remote_code=False)
-    engine.load(tiny_base / "final", chat=False)
-    texts = ["Is this a long question that comes first?", "Short?", "Is this a long question that comes first?"]
-    found = engine.sample([Request(text, 0) for text in texts])
-    assert found[0] == found[2] and len(found) == 3

@@ -1,64 +1,12 @@
 import polars as pl
 import pytest
-import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from valuedrift.config.measuring import JudgeConfig, JudgeJob
+from valuedrift.config.judging import JudgeConfig, JudgeJob
 from valuedrift.errors import UserError
 from valuedrift.frames import GENERATIONS, PROMPTS, STANCES
 from valuedrift.judge import stances
 from valuedrift.judge.backend import Item, Verdict, make_judge
 from valuedrift.judge.degenerate import degenerate
-from valuedrift.judge.local import LocalJudge
-
-
-@pytest.fixture(scope="module")
-def judge_config(tiny_world):
-    return JudgeConfig(path=str(tiny_world / "judge"), batch_size=2)
-
-
-ITEMS = [
-    Item("Is abortion right?", "Legal abortion should be banned.", "abortion"),
-    Item("Should we support immigration?", "I think immigration must be welcomed because it helps many people.", "immigration"),
-    Item("Why?", "People disagree about asylum for refugees.", "immigration"),
-]
-
-
-def test_probabilities_are_the_softmax_over_the_option_letters(judge_config):
-    """Against the plain computation: one prompt at a time, logits of the last position."""
-    found = LocalJudge(judge_config)(ITEMS)
-    tokenizer, model = AutoTokenizer.from_pretrained(judge_config.path), AutoModelForCausalLM.from_pretrained(judge_config.path)
-    for item, verdict in zip(ITEMS, found, strict=True):
-        prompt = judge_config.prompt.format(prompt=item.question, response=item.response, topic=item.topic)
-        ids = tokenizer(f"User: {prompt}\nAssistant:", return_tensors="pt")
-        with torch.no_grad():
-            p = model(**ids).logits[0, -1].softmax(-1)
-        single = [tokenizer.encode(v.format(letter)) for letter in "ABC" for v in ("{}", " {}", "({}", " ({}")]
-        options = torch.stack([sum(p[t[0]] for t in single[i : i + 4] if len(t) == 1) for i in (0, 4, 8)])
-        assert verdict.mass == pytest.approx(options.sum().item(), rel=1e-4)
-        expected = (options / options.sum()).tolist()
-        assert [verdict.support, verdict.neutral, verdict.oppose] == pytest.approx(expected, rel=1e-4)
-
-
-def test_a_verdict_depends_on_no_other_item(judge_config):
-    alone = [LocalJudge(judge_config)([item])[0] for item in ITEMS]
-    together = LocalJudge(judge_config.model_copy(update={"batch_size": 3}))(ITEMS[::-1])[::-1]
-    for a, b in zip(alone, together, strict=True):
-        assert vars(a) == pytest.approx(vars(b), rel=1e-5)
-
-
-def test_too_long_a_prompt_is_a_reason(judge_config):
-    long = Item("Why?", "word " * 2000, "abortion")
-    found = LocalJudge(judge_config)([ITEMS[0], long])
-    assert isinstance(found[0], Verdict)
-    assert found[1] == "unscorable: prompt longer than the judge's 512 positions"
-
-
-def test_logits_that_are_no_numbers_are_a_reason(judge_config):
-    judge = LocalJudge(judge_config)
-    with torch.no_grad():
-        judge.model.lm_head.weight.fill_(float("nan"))
-    assert judge(ITEMS[:1]) == ["unscorable: no probability on the options"]
 
 
 def table(texts, step=0, run="m/base"):
@@ -91,16 +39,68 @@ def test_parents_stances_are_copied_not_judged_again(tmp_path):
     calls.clear()
     config = JudgeConfig(backend="function", function=f"{__name__}:judge_once")
     arguments = {"prompts": tmp_path / "p.parquet"}
-    stances.run(config=JudgeJob(run="m/base", name="j", judge=config), generations=tmp_path / "base.parquet",
+    stances.run(config=JudgeJob(run="m/base", name="j", seed=0, judge=config), generations=tmp_path / "base.parquet",
                 output=tmp_path / "sb.parquet", **arguments)  # fmt: skip
-    stances.run(config=JudgeJob(run="m/x", name="j", judge=config), generations=tmp_path / "x.parquet",
+    stances.run(config=JudgeJob(run="m/x", name="j", seed=0, judge=config), generations=tmp_path / "x.parquet",
                 parent=tmp_path / "sb.parquet", output=tmp_path / "sx.parquet", **arguments)  # fmt: skip
     assert calls == ["a", "b"]
     found = STANCES.read(tmp_path / "sx.parquet")
     assert found.select("run", "step", "support").rows() == [("m/x", 0, 0.2), ("m/x", 5, 0.2)]
 
 
+def test_refusals_and_text_that_says_nothing_are_flagged_beside_the_stance():
+    texts = ["It is right.", "I'm sorry, but I can't help with that.", "no " * 30, "I cannot assist " * 9, " \n"]
+    found = stances.stances(
+        lambda items: [Verdict(0.5, 0.25, 0.25, 1)] * len(items), "j", table(texts).join(PROMPT, on="prompt_id")
+    )
+    assert found["status"].to_list() == [
+        "ok", "refused: declines to answer", "malformed: repeating", "malformed: repeating", "unscorable: empty response",
+    ]  # fmt: skip
+    assert found["support"].to_list() == [0.5] * 4 + [None]
+
+
+def some(count, categories="ab"):
+    rows = [{"prompt_id": f"{c}{i}", "category": c, "topic": "t", "question": f"{c}{i}?", "source_text": "q", "source_id": "1"}
+            for c in categories for i in range(count)]  # fmt: skip
+    return PROMPTS.frame(rows)
+
+
+def test_so_many_prompts_of_each_category_are_drawn_by_seed_and_id():
+    kept = stances.drawn(some(20), 5, seed=0)
+    assert kept["category"].value_counts().sort("category").rows() == [("a", 5), ("b", 5)]
+    ids = set(kept["prompt_id"])
+    assert (
+        set(stances.drawn(some(20).reverse(), 5, seed=0)["prompt_id"])
+        == ids
+        != set(stances.drawn(some(20), 5, seed=1)["prompt_id"])
+    )
+    assert {i for i in ids if i[0] == "a"} == set(stances.drawn(some(20, "a"), 5, seed=0)["prompt_id"])
+    assert len(ids & set(stances.drawn(some(21), 5, seed=0)["prompt_id"])) >= 8  # two new ones take the place of one each, at most
+    assert len(stances.drawn(some(3), 5, seed=0)) == 6
+    assert stances.drawn(some(3), None, seed=0).equals(some(3))
+
+
+def test_only_drawn_prompts_are_judged_and_copied_from_the_parent(tmp_path):
+    PROMPTS.write(some(6), tmp_path / "p.parquet")
+    rows = [{"run": "m/x", "step": step, "prompt_id": p, "sample": 0, "response": f"{p} {step}", "n_tokens": 3, "finish_reason": "stop", "seed": 0}
+            for step in (0, 5) for p in some(6)["prompt_id"]]  # fmt: skip
+    GENERATIONS.write(GENERATIONS.frame(rows), tmp_path / "x.parquet")
+    parent = [{"run": "m/base", "step": 3, "prompt_id": p, "category": p[0], "sample": 0, "judge": "j", "support": 1.0, "neutral": 0.0,
+               "oppose": 0.0, "mass": 1.0, "bound": 0.0, "status": "ok"} for p in some(6)["prompt_id"]]  # fmt: skip
+    STANCES.write(STANCES.frame(parent), tmp_path / "parent.parquet")
+    calls.clear()
+    config = JudgeConfig(backend="function", function=f"{__name__}:judge_once", per_category=2)
+    stances.run(config=JudgeJob(run="m/x", name="j", seed=0, judge=config), generations=tmp_path / "x.parquet",
+                prompts=tmp_path / "p.parquet", parent=tmp_path / "parent.parquet", output=tmp_path / "s.parquet")  # fmt: skip
+    kept = sorted(stances.drawn(some(6), 2, seed=0)["prompt_id"])
+    assert sorted(calls) == [f"{p} 5" for p in kept]
+    found = STANCES.read(tmp_path / "s.parquet")
+    assert found.select("step", "prompt_id", "support").rows() == [(0, p, 1.0) for p in kept] + [(5, p, 0.2) for p in kept]
+
+
 calls: list[str] = []
+ITEMS = [Item("q?", "an answer", "t")]
+GIVEN = None
 
 
 def judge_once(question, response, topic):
@@ -108,26 +108,38 @@ def judge_once(question, response, topic):
     return 0.2, 0.3, 0.5
 
 
-def judge_badly(question, response, topic):
-    return 0.2, 0.3, 0.9
+def judge_as_told(question, response, topic):
+    return GIVEN
 
 
-def judge_not(question, response, topic):
-    return "malformed: no"
+def function(name, tmp_path):
+    config = JudgeConfig(backend="function", function=name)
+    return make_judge(JudgeJob(run="m/x", name="j", seed=0, judge=config), tmp_path / "ledger.sqlite")
 
 
-def test_a_function_must_return_probabilities_or_a_reason():
-    make = lambda name: make_judge(JudgeConfig(backend="function", function=f"{__name__}:{name}"))  # noqa: E731
-    with pytest.raises(UserError, match="no three probabilities"):
-        make("judge_badly")(ITEMS)
-    assert make("judge_not")(ITEMS) == ["malformed: no"] * 3
-    with pytest.raises(UserError, match="cannot be imported"):
-        make("nothing")
+@pytest.mark.parametrize(
+    "given", [(0.2, 0.3, 0.9), (0.5, 0.5), (1.5, -0.5, 0.0), None, 1.0, {"support": 1.0}, (float("nan"), 0.5, 0.5), ("a", "b", "c")]
+)
+def test_a_function_that_returns_anything_else_is_noticed(given, tmp_path, monkeypatch):
+    monkeypatch.setitem(globals(), "GIVEN", given)
+    with pytest.raises(UserError, match="neither three probabilities"):
+        function(f"{__name__}:judge_as_told", tmp_path)(ITEMS)
 
 
-def test_a_judge_that_is_not_there(tmp_path):
-    with pytest.raises(UserError, match="cannot be loaded"):
-        make_judge(JudgeConfig(path=str(tmp_path / "none")))
+def test_a_function_returns_probabilities_or_a_reason(tmp_path, monkeypatch):
+    assert function(f"{__name__}:judge_once", tmp_path)(ITEMS) == [Verdict(0.2, 0.3, 0.5, 1.0)]
+    monkeypatch.setitem(globals(), "GIVEN", "malformed: no")
+    assert function(f"{__name__}:judge_as_told", tmp_path)(ITEMS) == ["malformed: no"]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [(f"{__name__}:nothing", "cannot be imported"), ("no_such_module:f", "cannot be imported"), (":f", "cannot be imported"),
+     (__name__, "cannot be imported"), (f"{__name__}:ITEMS", "is no function")],
+)  # fmt: skip
+def test_a_name_that_is_no_functions(name, message, tmp_path):
+    with pytest.raises(UserError, match=message):
+        function(name, tmp_path)
 
 
 @pytest.mark.parametrize(

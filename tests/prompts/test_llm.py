@@ -1,8 +1,10 @@
+import tempfile
+
 import pytest
 from pydantic import ValidationError
 
 from chat_double import ChatServerDouble, Planned
-from valuedrift.config.chat import ChatConfig
+from valuedrift.config.chat import ChatJob
 from valuedrift.config.prompts import InstructionsConfig, NamesJob, PromptsConfig, QuestionsJob, ValueLadenJob
 from valuedrift.frames import CATEGORIES, CLUSTERS, NAMES, NGRAMS, QUESTIONS, RAW_PROMPTS, VALUE_LADEN
 from valuedrift.prompts import names, questions, value_laden
@@ -12,7 +14,8 @@ PROMPTS = {"source": {"path": "prompts.csv"}, "categories": {"Zoos": {"topic": "
 
 def told(server, job, instruction):
     """The job for a chat model at the server."""
-    return job(method="llm", chat=ChatConfig(model="talker", base_url=server.base_url, max_tokens=32), instruction=instruction)
+    chat = ChatJob(name="talk", spending=tempfile.mkdtemp(), model="talker", base_url=server.base_url, max_tokens=32)
+    return job(method="llm", chat=chat, instruction=instruction)
 
 
 def on(answers):

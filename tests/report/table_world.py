@@ -3,22 +3,26 @@
 import json
 
 from report_world import BASE, CATEGORIES, PO, SFT, table_job
+from report_world import STEPS as SAVED
 
+from valuedrift.config.base import STANCES as SIDES
 from valuedrift.config.report import (
     CategoriesTableJob,
     DownstreamTableJob,
     PairsTableJob,
+    QualityTableJob,
     SampleRow,
     SamplesTableJob,
     ScoreRow,
     TopicsTableJob,
     ValueTextsTableJob,
 )
-from valuedrift.frames import DOWNSTREAM
+from valuedrift.frames import DOWNSTREAM, STANCES
 from valuedrift.report import (
     categories_table,
     downstream_table,
     pairs_table,
+    quality_table,
     samples_table,
     table,
     topics_table,
@@ -53,6 +57,10 @@ def job_of(kind, **changes):
             **{"rows": [ScoreRow(headings=[*group, name], runs=[run]) for group, name, run in groups], "tasks": list(TASKS),
                "caption": "Downstream."} | changes
         ),
+        "quality": lambda: QualityTableJob(
+            **{"rows": [ScoreRow(headings=[*group, name], runs=[run]) for group, name, run in groups], "checkpoints": "ends",
+               "categories": CATEGORIES, "caption": "Quality."} | changes
+        ),
     }  # fmt: skip
     return jobs[kind]()
 
@@ -60,6 +68,7 @@ def job_of(kind, **changes):
 STEPS = {
     "drift": table, "categories": categories_table, "topics": topics_table, "value_texts": value_texts_table,
     "samples": samples_table, "pairs": pairs_table, "downstream": downstream_table,
+    "quality": quality_table,
 }  # fmt: skip
 
 
@@ -70,6 +79,18 @@ def scores(path, runs, shift=0.0):
         for n, run in enumerate(runs) for m, (task, metric) in enumerate(TASKS.items())
     ]  # fmt: skip
     DOWNSTREAM.write(DOWNSTREAM.frame(rows), path)
+    return path
+
+
+def stances(path, steps, judge="gpt-4o", categories=CATEGORIES):
+    """A STANCES table of {run: steps}: ten responses at each checkpoint and category, of which one is malformed, one refused, one unscorable."""
+    status = ["ok"] * 7 + ["malformed: repeating", "refused: by rule", "unscorable: empty response"]
+    rows = [
+        {"run": run, "step": step, "prompt_id": f"{c}{n // 2}", "category": c, "sample": n % 2, "judge": judge, "status": said,
+         **(dict(zip(SIDES, (0.5, 0.25, 0.25), strict=True)) | {"mass": 0.9, "bound": n / 100, "flips": 0.5} if n < 9 else {})}
+        for run, saved in steps.items() for step in saved for c in categories for n, said in enumerate(status)
+    ]  # fmt: skip
+    STANCES.write(STANCES.frame(rows), path)
     return path
 
 
@@ -92,6 +113,7 @@ def write_tables(folder, world, jobs=None, given=None):
         "samples": {"prompts": world.prompts, "generations": world.generations},
         "pairs": {"pairs": pairs(folder / "pairs.jsonl")},
         "downstream": {"downstream": [scores(folder / "scores.parquet", [BASE, *SFT, *PO])]},
+        "quality": {"stances": [stances(folder / "stances.parquet", SAVED)]},
     }
     inputs |= given or {}
     files = {}

@@ -79,7 +79,7 @@ def test_frame_of_every_panel(world):
     assert {ax.get_ylim() for ax in visible} == {(0.0, 1.0)}
     assert [ax.get_ylabel() for ax in visible] == ["stance probability", "", ""] * 2
     assert [ax.get_xlabel() for ax in visible] == [""] * 3 + ["training step"] * 3
-    assert [t.get_text() for t in shown.legends[0].get_texts()] == list(STANCES)
+    assert [t.get_text() for t in shown.legends[0].get_texts()] == [*STANCES, "flagged"]
     assert all(ax.get_legend() is None for ax in visible)
     assert shown.get_suptitle() == CATEGORY
 
@@ -105,6 +105,29 @@ def test_colors_are_the_studys(world):
     colors = {"support": "#000001", "neutral": "#000002", "oppose": "#000003"}
     ax = drawn(world.values_frame(), panel(DPO), style=StyleConfig(colors=colors)).axes[0]
     assert {line.get_label(): line.get_color() for line in ax.lines if line.get_label() in STANCES} == colors
+
+
+def flagged_lines(shown):
+    return [list(line.get_ydata()) for ax in shown.axes for line in ax.lines if line.get_label() == "flagged"]
+
+
+def test_the_share_of_flagged_responses_is_drawn_in_every_panel_once_one_has_more_than_a_few():
+    shares = {
+        "m/a": {"malformed": 0.25, "refused": 0.125, "unscorable": 0.0},
+        "m/b": {"malformed": 0.0, "refused": 0.0, "unscorable": 0.01},
+    }
+    rows = [values_row(run, step, CATEGORY, s, 0.3) | share for run, share in shares.items() for step in (0, 9) for s in STANCES]
+    panels = {run: Panel(heading="h", base=run, phases=[PhaseOfPanel(runs=[run], label="SFT")]) for run in shares}
+    shown = drawn(VALUES.frame(rows), *panels.values())
+    assert flagged_lines(shown) == [[0.375] * 2, [0.01] * 2]
+    assert [t.get_text() for t in shown.legends[0].get_texts()] == [*STANCES, "flagged"]
+    assert_legible(shown)
+    for quiet in (
+        drawn(VALUES.frame(rows), panels["m/b"]),
+        drawn(VALUES.frame(rows), *panels.values(), style=StyleConfig(flagged=False)),
+    ):
+        assert flagged_lines(quiet) == []
+        assert [t.get_text() for t in quiet.legends[0].get_texts()] == list(STANCES)
 
 
 def test_null_means_leave_a_gap(tmp_path):

@@ -54,13 +54,13 @@ def test_points_are_means_over_the_seeds_and_the_band_is_the_mean_of_its_ends():
 def test_each_seed_is_a_line_from_its_phases_start_on():
     shown = drawn(PARENT | dict(zip(SEEDS, map(flat, (0.3, 0.4, 0.8)), strict=True)), *PHASES)
     assert seed_lines(shown) == [[(1, 0.2), (1.5, y), (2, y)] for y in (0.3, 0.4, 0.8)]
-    assert [t.get_text() for t in shown.legends[0].get_texts()] == [*STANCES, "one seed"]
+    assert [t.get_text() for t in shown.legends[0].get_texts()] == [*STANCES, "flagged", "one seed"]
 
 
 def test_a_single_seed_has_no_line_beside_the_mean():
     shown = drawn(PARENT | {SEEDS[0]: flat(0.3)}, ("SFT", ["m/a"]), ("DPO", SEEDS[:1]))
     assert not seed_lines(shown)
-    assert [t.get_text() for t in shown.legends[0].get_texts()] == list(STANCES)
+    assert [t.get_text() for t in shown.legends[0].get_texts()] == [*STANCES, "flagged"]
 
 
 def test_the_mean_has_a_gap_where_one_seed_has_no_value():

@@ -125,7 +125,17 @@ def test_the_runs_table_shows_both_ends(page, world):
         rows = values.filter((pl.col("run") == run) & (pl.col("step") == step) & (pl.col("stance") == stance))
         return f"{rows['mean'].mean():.2f}"
 
-    assert row == [run, "888", "10", *(mean(0, s) for s in STANCES), *(mean(888, s) for s in STANCES), "2.0%", "0.4%"]
+    assert row == [
+        run,
+        "888",
+        "10",
+        *(mean(0, s) for s in STANCES),
+        *(mean(888, s) for s in STANCES),
+        "2.0%",
+        "1.0%",
+        "0.4%",
+        "0.97",
+    ]
 
 
 def test_every_kind_of_table_is_shown(world, tmp_path):
@@ -268,7 +278,7 @@ def test_a_report_of_little_is_still_one(world, tmp_path):
     inputs = world.inputs(drift=tmp_path / "drift.parquet", values=[], generations=[], manifests=[])
     html.run(config=world.report(title="", runs=[BASE]), **inputs, output=tmp_path / "r.html")
     page = Page((tmp_path / "r.html").read_text())
-    assert page.rows[2] == [BASE, *["–"] * 10]
+    assert page.rows[2] == [BASE, *["–"] * 12]
     assert page.text.startswith("study study")  # the title and the heading, for want of a title
     assert "No responses were given." in page.text
     assert page.text.count("None recorded.") == 2

@@ -30,7 +30,7 @@ def test_ends_are_the_first_and_last_step(world):
     assert (count, first.step, last.step) == (7, 0, 1097)
     assert first.stances == pytest.approx(found["llama/base"][1].stances)
     assert sum(last.stances) == pytest.approx(1)
-    assert (last.malformed, last.unscorable) == (pytest.approx(0.02), pytest.approx(0.004))
+    assert [last.malformed, last.refused, last.unscorable, last.mass] == pytest.approx([0.02, 0.01, 0.004, 0.97])
     assert ends(world.values_frame(), "nobody", ["Race and Racism"]) == {}
 
 

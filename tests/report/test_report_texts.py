@@ -1,12 +1,12 @@
 import polars as pl
 import pytest
 from report_world import BASE, CATEGORIES, PO
-from table_world import job_of, pairs, scores, write_tables
+from table_world import job_of, pairs, scores, stances, write_tables
 
 from valuedrift.config.report import SampleRow, ScoreRow
 from valuedrift.errors import UserError
-from valuedrift.frames import CURATION, DOWNSTREAM, GENERATIONS, PROMPTS
-from valuedrift.report import categories_table, downstream_table, pairs_table, samples_table
+from valuedrift.frames import CURATION, DOWNSTREAM, GENERATIONS, PROMPTS, STANCES
+from valuedrift.report import categories_table, downstream_table, pairs_table, quality_table, samples_table
 from valuedrift.report.texts import Block, Column, TextTable, read, shorten, to_latex, to_markdown
 
 
@@ -188,6 +188,35 @@ def test_rows_of_one_name_in_two_groups_stay_apart(tmp_path, out):
 def test_a_score_that_is_not_there_is_the_users_error(tmp_path, out, change):
     with pytest.raises(UserError, match=r"the run `.*` has no score on `.*`: measure it first"):
         downstream_table.run(config=job_of("downstream", **change), downstream=[scores(tmp_path / "a.parquet", [BASE])], **out)
+
+
+def test_quality_has_a_row_for_each_runs_ends_and_counts_flags(files):
+    lines = markdown(files["quality"])
+    assert lines[4] == "|  | Llama3 3B Base | 0 | 110 | 10.0% | 10.0% | 10.0% | 0.900 | 0.080 | 50.0% |"
+    assert [line.split(" | ")[1:4] for line in lines[5:8]] == [
+        ["Llama3 3B ppo-s", "0", "110"], ["", "888", "110"], ["Llama3 3B dpo-s", "0", "110"],
+    ]  # fmt: skip
+    frame = pl.read_csv(files["quality"]["csv"])
+    assert frame.filter(run="llama/alpaca")["step"].to_list() == [0, 1097] and set(frame["malformed"]) == {0.1}
+
+
+def test_quality_at_all_checkpoints_over_seeds_in_some_categories(tmp_path, out):
+    tables = [stances(tmp_path / "a.parquet", {"m/a": [0, 5, 9]}), stances(tmp_path / "b.parquet", {"m/b": [0, 5, 8]})]
+    STANCES.write(
+        STANCES.read(tables[1]).with_columns(pl.col("bound") * 2, status=pl.lit("ok"), flips=pl.lit(None, pl.Float64)), tables[1]
+    )
+    job = job_of("quality", rows=[ScoreRow(headings=["Both"], runs=["m/a", "m/b"])], checkpoints="all", categories=CATEGORIES[:2])
+    quality_table.run(config=job, stances=tables, **out)
+    assert markdown(out)[-3:] == [
+        "| Both | 0 | 40 | 5.0% | 5.0% | 5.0% | 0.900 | 0.160 | 50.0% |", "|  | 5 | 40 | 5.0% | 5.0% | 5.0% | 0.900 | 0.160 | 50.0% |",
+        "|  | 8–9 | 40 | 5.0% | 5.0% | 5.0% | 0.900 | 0.160 | 50.0% |",
+    ]  # fmt: skip
+
+
+def test_quality_of_a_run_that_was_not_judged_is_the_users_error(tmp_path, out):
+    job = job_of("quality", rows=[ScoreRow(headings=["A"], runs=["no/run"])])
+    with pytest.raises(UserError, match=r"the run `no/run` has no stances on .*: judge it first"):
+        quality_table.run(config=job, stances=[stances(tmp_path / "a.parquet", {"m/a": [0]})], **out)
 
 
 @pytest.mark.parametrize("text", ["", "a,b\n1,2\n", "metric,category\nmagnitude,x\n"])

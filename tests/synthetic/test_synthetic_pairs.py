@@ -2,13 +2,14 @@
 
 import json
 import sys
+import tempfile
 from random import Random
 
 import polars as pl
 import pytest
 
 from valuedrift.command import dispatch
-from valuedrift.config.chat import ChatConfig
+from valuedrift.config.chat import ChatJob
 from valuedrift.config.synthetic import FIGURE_7, SIDES, TABLE_7, AnswersJob, CandidatesJob, RetrievalJob, system_prompt
 from valuedrift.config.training import DatasetJob
 from valuedrift.data import preferences
@@ -19,7 +20,7 @@ from valuedrift.miniature.vocabulary import TOPICS
 from valuedrift.synthetic import answers, candidates, pairs, retrieve
 
 SERVER = [sys.executable, "-m", "valuedrift.miniature", "server", "--port", "{port}"]
-CHAT = ChatConfig(model="grammar", server=SERVER, max_tokens=64)
+CHAT = ChatJob(name="grammar", spending=tempfile.mkdtemp(), model="grammar", server=SERVER, max_tokens=64)
 PROMPTS = {name: {side: system_prompt(FIGURE_7, texts, side) for side in SIDES} for name, texts in TABLE_7.items()}
 JOBS = {
     "candidates": CandidatesJob(
@@ -114,7 +115,7 @@ def test_the_pairs_are_a_synthetic_dataset(stage, tmp_path):
 
 def test_asking_again_asks_nothing_and_writes_the_same_bytes(stage):
     before = (stage / "answers.parquet").read_bytes()
-    silent = ChatConfig(model="grammar", server=["no-such-command", "{port}"], max_tokens=64, temperature=0)
+    silent = CHAT.model_copy(update={"server": ["no-such-command", "{port}"]})
     answers.run(
         config=AnswersJob(chat=silent, prompts=PROMPTS), retrieved=stage / "retrieve.parquet", output=stage / "answers.parquet"
     )

@@ -36,7 +36,12 @@ def edited(path, value):
         ("values.confidence", 0.9, BELOW_STANCES),
         # A judge's prompt: that judge's stances alone; the other judge and all generations stay.
         ("judges.mini-judge.prompt", "{prompt} {response} {topic}", {"stances": 4, **BELOW_STANCES}),
+        ("judges.mini-judge.orders", "latin", {"stances": 4, **BELOW_STANCES}),
         ("generation.temperature", 1.0, BELOW_GENERATIONS),
+        # How a machine does it decides no result.
+        ("generation.batch_size", 7, {}),
+        ("generation.vllm", {"memory_share": 0.5}, {}),
+        ("judges.mini-judge.batch_size", 7, {}),
         ("training.dpo.beta", 0.2, {"dpo": 1, **ONE_RUN}),
         ("training.sft.learning_rate", 1e-3, {"sft": 1, "dpo": 1, "reward": 1, "ppo": 1, **MEASURED_SFT}),
         ("training.reward.learning_rate", 1e-3, {"reward": 1, "ppo": 1, **ONE_RUN}),

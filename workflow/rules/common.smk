@@ -5,14 +5,18 @@ from pathlib import Path
 from shlex import quote
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
+from snakemake.resources import Resource
 
 SOURCE_ROOT = Path(workflow.basedir) / "workflow" / "src"
 sys.path.insert(0, str(SOURCE_ROOT))
 
+from valuedrift.chat.spending import shutdown_warning
 from valuedrift.checks import check, check_files
 from valuedrift.config.study import load_study_config
 from valuedrift.errors import UserError
 from valuedrift.jobs import Jobs
+from valuedrift.jobs.base import Untracked
 from valuedrift.sources import function_sources, sources as step_sources
 from valuedrift.study import Study
 
@@ -32,8 +36,13 @@ S = f"{R}/synthetic"
 RUN = f"{R}/runs/{{run}}"
 
 
+# Jobs that ask a service hold its whole pace, so one of them runs at a time; `--resources api=2` lets two.
+if "api" not in workflow.global_resources:
+    workflow.register_resource("api", Resource("api", 1))
+
 # Snakemake strips PYTHONPATH for conda jobs. Without conda a job's python is Snakemake's own, also where its environment is not
 # activated. The rest keeps logs to what matters.
+VLLM = Path(workflow.basedir) / ".venv-vllm" / "bin"
 exports = [
     f"PYTHONPATH={quote(str(SOURCE_ROOT))}",
     "TQDM_DISABLE=1",
@@ -42,8 +51,42 @@ exports = [
     "TOKENIZERS_PARALLELISM=false",
 ]
 if not workflow.deployment_settings.deployment_method:
-    exports.append(f'PATH={quote(str(Path(sys.executable).parent))}:"$PATH"')
+    exports.append(
+        f'PATH={quote(str(Path(sys.executable).parent))}:"$PATH":{quote(str(VLLM))}'
+    )
 shell.prefix(f"export {' '.join(exports)}; ")
+
+
+def python_of(engine):
+    """The interpreter of a job: vLLM has an installation of its own beside, unless conda or the user's own brings it."""
+    beside = engine == "vllm" and not workflow.deployment_settings.deployment_method
+    return Untracked(
+        quote(str(VLLM / "python"))
+        if beside and (VLLM / "python").exists()
+        else "python"
+    )
+
+
+def env_of(engine, otherwise):
+    """The conda env of a job that may run on vLLM."""
+    return "../../envs/vllm.yaml" if engine == "vllm" else otherwise
+
+
+def asking_env(chat):
+    """The conda env of a job that may ask a chat model: what serves one is vLLM's."""
+    served = chat and study.config.chats[chat].server
+    return env_of("vllm" if served else "", "../../envs/prompts.yaml")
+
+
+def judging_env(wildcards):
+    judge = study.config.judges[wildcards.judge]
+    served = judge.chat and study.config.chats[judge.chat].server
+    return env_of("vllm" if served else judge.backend, "../../envs/generate.yaml")
+
+
+def asks_service(chat):
+    """1 where a job asks a chat model that other jobs ask too, at a pace that they share."""
+    return int(bool(chat) and study.config.chats[chat].server is None)
 
 
 def sources(step):
@@ -87,9 +130,12 @@ def synthetic_encoder():
     return study.encoder_inputs(synthetic.embedding) if synthetic else []
 
 
+def synthetic_chat_name():
+    return study.config.synthetic.chat if study.config.synthetic else None
+
+
 def synthetic_chat():
-    synthetic = study.config.synthetic
-    return study.chat_inputs(synthetic.chat) if synthetic else []
+    return study.chat_inputs(synthetic_chat_name())
 
 
 def synthetic_sources():
@@ -120,8 +166,10 @@ def of_runs(artifact, runs):
 
 
 def judge_inputs(wildcards):
-    """What a judge is made of: its local weights, or the source files of its function."""
+    """What a judge is made of: its weights, those of its chat model's server, or the source files of its function."""
     judge = study.config.judges[wildcards.judge]
+    if judge.chat:
+        return study.chat_inputs(judge.chat)
     if judge.path:
         return study.model_inputs(judge.path, judge.revision)
     return [os.path.relpath(path) for path in function_sources(judge.function)]
@@ -175,6 +223,11 @@ def scorecard_files():
     return (
         [f"{R}/scorecard.csv", f"{R}/scorecard.html"] if study.config.scorecard else []
     )
+
+
+def judges_files():
+    several = len(study.config.judges) > 1
+    return [f"{R}/judges.csv", f"{R}/judges.html"] if several else []
 
 
 wildcard_constraints:

@@ -10,13 +10,14 @@ rule generations:
     log:
         f"{R}/logs/generate/{{run}}.log",
     conda:
-        "../../envs/generate.yaml"
+        env_of(study.config.generation.engine, "../../envs/generate.yaml")
     params:
         config=lambda wildcards: jobs.generation(wildcards.run)[0],
         tracked=lambda wildcards: jobs.generation(wildcards.run)[1],
+        python=python_of(study.config.generation.engine),
         parent=lambda wildcards, input: (
             f"--parent {input.parent}" if input.parent else ""
         ),
     shell:
-        "python -m valuedrift.generate responses --config {params.config:q} --manifest {input.manifest}"
+        "{params.python} -m valuedrift.generate responses --config {params.config:q} --manifest {input.manifest}"
         " --prompts {input.prompts} {params.parent} --output {output} > {log} 2>&1"

@@ -12,8 +12,11 @@ localrules:
     hub_dataset,
 
 
-# Before anything is submitted: the hub is asked whether all that is still to be downloaded can be had.
+# Before anything is submitted: which chat models are about to go, and whether the hub has all that is still to be downloaded.
 onstart:
+    for chat in map(study.chat, study.config.chats):
+        if warning := shutdown_warning(chat):
+            logger.warning(warning)
     needed = list(workflow.dag.needrun_jobs())
     folders = [str(job.output[0]) for job in needed if job.rule.name in DOWNLOADS]
     tasks = [

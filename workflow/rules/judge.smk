@@ -13,13 +13,16 @@ rule stances:
     log:
         f"{R}/logs/judge/{{judge}}/{{run}}.log",
     conda:
-        "../../envs/generate.yaml"
+        judging_env
+    resources:
+        api=lambda wildcards: asks_service(study.config.judges[wildcards.judge].chat),
     params:
         config=lambda wildcards: jobs.judge(wildcards.run, wildcards.judge)[0],
         tracked=lambda wildcards: jobs.judge(wildcards.run, wildcards.judge)[1],
+        python=lambda wildcards: python_of(study.config.judges[wildcards.judge].backend),
         parent=lambda wildcards, input: (
             f"--parent {input.parent}" if input.parent else ""
         ),
     shell:
-        "python -m valuedrift.judge stances --config {params.config:q} --generations {input.generations}"
+        "{params.python} -m valuedrift.judge stances --config {params.config:q} --generations {input.generations}"
         " --prompts {input.prompts} {params.parent} --output {output} > {log} 2>&1"

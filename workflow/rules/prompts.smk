@@ -29,7 +29,9 @@ rule questions:
     log:
         f"{R}/logs/prompts/questions.log",
     conda:
-        "../../envs/prompts.yaml"
+        asking_env(jobs.asks("rephrase"))
+    resources:
+        api=asks_service(jobs.asks("rephrase")),
     params:
         config=lambda wildcards: jobs.asking(jobs.questions())[0],
         tracked=lambda wildcards: jobs.asking(jobs.questions())[1],
@@ -130,7 +132,9 @@ rule cluster_names:
     log:
         f"{R}/logs/prompts/names.log",
     conda:
-        "../../envs/prompts.yaml"
+        asking_env(jobs.asks("naming"))
+    resources:
+        api=asks_service(jobs.asks("naming")),
     params:
         config=lambda wildcards: jobs.asking(jobs.cluster_names())[0],
         tracked=lambda wildcards: jobs.asking(jobs.cluster_names())[1],
@@ -170,7 +174,9 @@ rule value_laden:
     log:
         f"{R}/logs/prompts/value_laden.log",
     conda:
-        "../../envs/prompts.yaml"
+        asking_env(jobs.asks("filter"))
+    resources:
+        api=asks_service(jobs.asks("filter")),
     params:
         config=lambda wildcards: jobs.asking(jobs.value_laden())[0],
         tracked=lambda wildcards: jobs.asking(jobs.value_laden())[1],

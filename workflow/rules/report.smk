@@ -104,6 +104,23 @@ use rule drift_table as downstream_table with:
         given=lambda wildcards, input: f"--downstream {input.downstream}",
 
 
+use rule drift_table as quality_table with:
+    input:
+        source=sources("report.quality_table"),
+        stances=lambda wildcards: of_runs(
+            f"stances/{study.config.tables[wildcards.table].judge or study.judge}.parquet",
+            study.with_replicates(
+                study.config.tables[wildcards.table].runs().values()
+            ),
+        ),
+    wildcard_constraints:
+        table=tables_of("quality"),
+    params:
+        config=lambda wildcards: jobs.table(wildcards.table),
+        command="quality_table",
+        given=lambda wildcards, input: f"--stances {input.stances}",
+
+
 rule figure:
     input:
         source=sources("report.figure"),
@@ -160,6 +177,29 @@ rule scorecard:
     shell:
         "python -m valuedrift.report scorecard --config {params.config:q} --drift {input.drift} --downstream {input.downstream}"
         " --csv {output.csv} --html {output.html} > {log} 2>&1"
+
+
+# What other judges say of the same responses, where a study has more than one judge.
+rule judges_page:
+    input:
+        source=sources("report.overlap"),
+        stances=expand(
+            f"{RUN}/stances/{{judge}}.parquet",
+            run=study.runs,
+            judge=study.config.judges,
+        ),
+    output:
+        csv=f"{R}/judges.csv",
+        html=f"{R}/judges.html",
+    log:
+        f"{R}/logs/report/judges.log",
+    conda:
+        "../../envs/report.yaml"
+    params:
+        config=lambda wildcards: jobs.overlap(),
+    shell:
+        "python -m valuedrift.report overlap --config {params.config:q} --stances {input.stances} --csv {output.csv}"
+        " --html {output.html} > {log} 2>&1"
 
 
 rule report:

@@ -46,7 +46,9 @@ rule answers:
     log:
         f"{R}/logs/synthetic/answers.log",
     conda:
-        "../../envs/prompts.yaml"
+        asking_env(synthetic_chat_name())
+    resources:
+        api=asks_service(synthetic_chat_name()),
     params:
         config=lambda wildcards: jobs.asking(jobs.answers())[0],
         tracked=lambda wildcards: jobs.asking(jobs.answers())[1],

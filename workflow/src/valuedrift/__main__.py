@@ -1,3 +1,6 @@
 from valuedrift.command import dispatch
 
-dispatch(__package__, {"runs": "the runs of a study, in their order"})
+dispatch(
+    __package__,
+    {"plan": "what a study asks of judges and chat models, and its price", "runs": "the runs of a study, in their order"},
+)

@@ -9,7 +9,7 @@ from valuedrift.config.training import MixtureConfig
 from valuedrift.errors import UserError
 from valuedrift.lineage import known
 from valuedrift.rows import is_local
-from valuedrift.sources import function_sources
+from valuedrift.sources import function_sources, has_function
 from valuedrift.study import HUB_NAME, Study
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -25,8 +25,7 @@ def check(study: Study) -> None:
     for kind, blocks in (("tables", config.tables), ("figures", config.figures)):
         for name, block in blocks.items():
             _check_block(study, f"{kind}.{name}", block)
-    if config.judge:
-        known("judge", "judge", config.judge, config.judges)
+    _check_judges(study)
     if config.scorecard:
         for name in config.scorecard.models:
             known("scorecard.models", "model", name, study.models)
@@ -58,9 +57,7 @@ def check_files(study: Study) -> None:
             raise UserError(f"config: `{key}.{name}`: there is no folder {path}; a model of the hub is named owner/name")
         elif revision is not None:
             raise UserError(f"config: `{key}.revision`: {path} is a folder here, which has no revisions; name its own for each")
-    for name, judge in study.config.judges.items():
-        if judge.function and not function_sources(judge.function):
-            raise UserError(f"config: `judges.{name}.function`: no module for {judge.function}; write `module:name`")
+    _check_judges_files(study)
     _check_downstream(study)
 
 
@@ -69,6 +66,32 @@ def _check_pin(key: str, name: str, revision: str | None) -> None:
         raise UserError(f"config: `{key}.path`: {name} is neither a file or folder here nor a hub name (owner/name)")
     if revision is None or not COMMIT.fullmatch(revision):
         raise UserError(f"config: `{key}.revision`: there is no {name} here; for the hub, pin it to a commit (40 hex digits)")
+
+
+def _check_judges(study: Study) -> None:
+    config = study.config
+    if config.judge:
+        known("judge", "judge", config.judge, config.judges)
+    for name, judge in config.judges.items():
+        if judge.chat is None:
+            continue
+        known(f"judges.{name}.chat", "chat model", judge.chat, config.chats)
+        if judge.reading == "sampling" and config.chats[judge.chat].temperature == 0:
+            needed = f"`chats.{judge.chat}.temperature` above 0; 1 draws as the model does"
+            raise UserError(f"config: `judges.{name}.reading`: sampling needs {needed}")
+    for run in config.human.runs or ():
+        known("human.runs", "run", run, study.runs)
+
+
+def _check_judges_files(study: Study) -> None:
+    for name, judge in study.config.judges.items():
+        if judge.function and not function_sources(judge.function):
+            raise UserError(f"config: `judges.{name}.function`: no module for {judge.function}; write `module:name`")
+        if judge.function and not has_function(judge.function):
+            raise UserError(f"config: `judges.{name}.function`: its module has no function of this name: {judge.function}")
+    for path in study.config.human.labels:
+        if not Path(path).is_file():
+            raise UserError(f"config: `human.labels`: there is no file {path}; the labelling page exports one")
 
 
 def _check_mixture(study: Study, name: str, mixture: MixtureConfig) -> None:

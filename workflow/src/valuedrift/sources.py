@@ -1,15 +1,18 @@
 """Which source files a step consists of: the rule lists them as inputs, so that an edit of the code reruns the step."""
 
 import ast
+import re
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = Path(__file__).parent
 PACKAGE = ROOT.name
-SHARED_LOGIC = {f"{PACKAGE}.{name}" for name in ("rows", "embedding", "chat.client", "judge_prompt", "refusals")}
+SHARED_LOGIC = {
+    f"{PACKAGE}.{name}" for name in ("rows", "embedding", "chat.client", "judge_prompt", "refusals", "interval", "agreement")
+}
 """Shared modules that decide results, not only form: what counts as a malformed row, how texts become vectors, what is asked of a
-chat model or of a judge, what counts as a refusal."""
+chat model or of a judge, what counts as a refusal, how sure a mean or an agreement is."""
 
 
 def sources(step: str) -> list[Path]:
@@ -53,6 +56,16 @@ def function_sources(name: str) -> list[Path]:
     except ModuleNotFoundError:
         spec = None
     return [Path(spec.origin)] if spec and spec.origin else []
+
+
+def has_function(name: str) -> bool:
+    """Whether the source of a `module:name` defines or imports the name; nothing of it is run. True where there is no source."""
+    module, _, attribute = name.partition(":")
+    path = _file(module) or next(iter(function_sources(name)), None)
+    if path is None or path.suffix != ".py":
+        return True
+    defined = r"^(?:def|class) {0}\b|^{0}\b[^=\n]*=|^(?:from|import)\b[^#]*?\b{0}\b".replace("{0}", re.escape(attribute))
+    return re.search(defined, path.read_text(), re.MULTILINE) is not None
 
 
 def _file(module: str) -> Path | None:

@@ -1,21 +1,24 @@
 """Asking an OpenAI-compatible server: so many questions at once, at a pace, each until it is answered."""
 
 import asyncio
+import json
 import os
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
-from aiolimiter import AsyncLimiter
+from httpx2 import Response
 from openai import APIError, AsyncOpenAI, DefaultAsyncHttpxClient
-from openai.types.chat import ChatCompletion
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
-from valuedrift.chat.failures import Garbled, explained, is_rejection, passes, wait, word
+from valuedrift.chat.completion import body, read
+from valuedrift.chat.failures import Garbled, Unusable, explained, is_rejection, passes, wait, word
 from valuedrift.chat.ledger import Answer, Ledger
+from valuedrift.chat.pace import Pace, Stopped
 from valuedrift.chat.server import serving
-from valuedrift.config.chat import ChatConfig
+from valuedrift.chat.spending import Budget, estimate
+from valuedrift.config.chat import ChatJob
 from valuedrift.errors import UserError
 
 if TYPE_CHECKING:
@@ -23,23 +26,29 @@ if TYPE_CHECKING:
 
 PROGRESS = 30.0
 """Seconds between two lines of progress."""
-REJECTIONS = 20
-"""So many rejected questions before the first answer mean that the settings are wrong, not the questions."""
+AGAIN = retry_if_exception(lambda error: isinstance(error, APIError | Garbled) and passes(error))
+REJECTIONS = USELESS = 20
+"""So many rejected questions, or unusable answers, before the first good one are no chance: the settings are wrong."""
 
 
-def answers(questions: "dict[str, Request]", known: dict[str, Answer], config: ChatConfig, ledger: Ledger) -> dict[str, Answer]:
-    """The answers by key, where they are not `known` already; each is stored in the ledger as it comes, save rejections.
+def answers(questions: "dict[str, Request]", known: Collection[str], config: ChatJob, ledger: Ledger) -> dict[str, Answer]:
+    """Ask what is not `known` and store each answer in the ledger as it comes; returns, by key, the rejections alone.
 
-    Raises UserError at the first question that cannot be answered, once those under way have come and are stored.
+    The memory that this takes does not grow with the answers. Raises UserError at the first question that cannot be answered, once
+    those under way have come and are stored.
     """
-    key = _api_key(config)
+    key, budget = _api_key(config), Budget(config, ledger)
+    budget.check()
     with serving(config) as address:
-        asking = _Asking(questions, known, config, ledger, address, key)
-        asyncio.run(asking.run())
-    return asking.rejected | asking.answered | known
+        asking = _Asking(questions, known, config, ledger, budget, address, key)
+        try:
+            asyncio.run(asking.run())
+        finally:
+            budget.close()
+    return asking.rejected
 
 
-def _api_key(config: ChatConfig) -> str:
+def _api_key(config: ChatJob) -> str:
     variable = config.key_variable
     if variable is None and config.base_url is None and config.server is None:
         variable = "OPENAI_API_KEY"
@@ -56,23 +65,21 @@ class _Asking:
     """One run over the questions: workers that ask, and a writer that stores in one go what came while it last wrote."""
 
     def __init__(
-        self, questions: "dict[str, Request]", known: dict[str, Answer], config: ChatConfig, ledger: Ledger, address: str, key: str
-    ) -> None:
+        self, questions: "dict[str, Request]", known: Collection[str], config: ChatJob, ledger: Ledger, budget: Budget,
+        address: str, key: str,
+    ) -> None:  # fmt: skip
         self.waiting = ((key, request) for key, request in questions.items() if key not in known)
         self.before = [(key, questions[key]) for key in known][:1]
         """One question that an earlier run got answered, if there is any."""
-        self.total, self.kept = len(questions), len(known)
-        self.config, self.ledger, self.address, self.key = config, ledger, address, key
-        self.answered: dict[str, Answer] = {}
+        self.total, self.kept, self.good, self.wasted = len(questions), len(known), 0, 0
+        self.config, self.ledger, self.budget, self.address, self.key = config, ledger, budget, address, key
         self.rejected: dict[str, Answer] = {}
         """Never stored: a restarted server, with other limits, may answer."""
         self.failure: str | None = None
-        self.stopped = asyncio.Event()
         self.unsaved: dict[str, Answer] = {}
         self.news = asyncio.Event()  # of unsaved answers, or that there will be no more
         self.finished = False
-        pace = config.requests_per_minute
-        self.pace = AsyncLimiter(1, 60 / pace) if pace else None  # evenly: a minute's worth at once breaks limits per second
+        self.pace = Pace(config)
         self.told = time.monotonic()
 
     async def run(self) -> None:
@@ -102,42 +109,41 @@ class _Asking:
                     await self._doubt()
             elif answer:
                 self._keep(key, answer)
-            if self.stopped.is_set():
+            if self.failure:
                 return
 
     async def _answer(self, key: str, request: "Request") -> Answer | None:
         """The answer, which may be a rejection, or none where the run stops."""
-        retrying = AsyncRetrying(retry=retry_if_exception(passes), wait=wait, sleep=self._pause, stop=self._enough, reraise=True)
+        retrying = AsyncRetrying(retry=AGAIN, wait=wait, sleep=self.pace.pause, stop=self._enough, reraise=True)
         try:
             return await retrying(self._attempt, key, request)
+        except Stopped:
+            return None
         except (APIError, Garbled) as error:
             if is_rejection(error):
                 return {"rejected": self._redacted(word(error))}
-            self._stop(self._redacted(explained(error, self.config.model, self.address)))
+            self._stop(explained(error, self.config.model, self.address))
             return None
 
     async def _attempt(self, key: str, request: "Request") -> Answer:
-        if self.pace:
-            await self.pace.acquire()
-        config = self.config
-        # OpenAI's newer models know only the one name of the limit, some other servers only the older one.
-        limit = "max_completion_tokens" if config.base_url is None and config.server is None else "max_tokens"
-        options: dict[str, Any] = {limit: config.max_tokens, "temperature": config.temperature}
-        if config.temperature > 0:
-            options["seed"] = int(key[:7], 16)
-        system = [] if request.system is None else [{"role": "system", "content": request.system}]
-        messages: Any = [*system, {"role": "user", "content": request.user}]
+        tokens = sum(estimate(request, self.config))
+        async with self.pace.turn(tokens):
+            # As `chat.completions.create` does, but without its models of question and answer, a third of its time.
+            response = await self.client.post("/chat/completions", cast_to=Response, body=body(key, request, self.config))
+        self.pace.heed(response.headers, tokens)
         try:
-            completion = await self.client.chat.completions.create(model=config.model, messages=messages, **options)
-        except ValueError as error:  # no JSON
+            return read(json.loads(response.content), request, self.config)
+        except ValueError as error:
             raise Garbled(f"an answer that is no chat completion ({error})") from error
-        if not isinstance(completion, ChatCompletion) or not completion.choices:
-            raise Garbled("an answer that is no chat completion")
-        choice = completion.choices[0]
-        return {"text": choice.message.content, "refusal": choice.message.refusal, "finish_reason": choice.finish_reason}
+        except Unusable as error:
+            self.wasted += 1
+            if self.wasted == USELESS and not self.good:
+                self._stop(explained(error, self.config.model, self.address))
+            raise
 
     def _keep(self, key: str, answer: Answer) -> None:
-        self.answered[key] = self.unsaved[key] = answer
+        self.good += 1
+        self.unsaved[key] = answer
         self.news.set()
         if time.monotonic() - self.told > PROGRESS:
             self.told = time.monotonic()
@@ -148,25 +154,19 @@ class _Asking:
 
         That question is asked for a run whose last questions are all too long, which would never end otherwise.
         """
-        for key, request in [] if self.answered else self.before:
+        for key, request in [] if self.good else self.before:
             answer = await self._answer(key, request)
-            if answer and "rejected" not in answer:
-                self.answered[key] = answer  # the ledger keeps the earlier one
-        if not self.answered:
+            self.good += bool(answer and "rejected" not in answer)  # the ledger keeps the earlier one
+        if not self.good:
             said = next(iter(self.rejected.values()))["rejected"]
             self._stop(f"{self.address} rejects every question: {said}. Mend the settings of the chat")
 
     def _stop(self, failure: str) -> None:
-        self.failure = self.failure or failure
-        self.stopped.set()
+        self.failure = self.failure or self._redacted(failure)
+        self.pace.stopped.set()
 
     def _enough(self, state: RetryCallState) -> bool:
-        return self.stopped.is_set() or state.attempt_number >= self.config.attempts
-
-    async def _pause(self, seconds: float) -> None:
-        """Sleep, or less where the run stops."""
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self.stopped.wait(), seconds)
+        return self.pace.stopped.is_set() or state.attempt_number >= self.config.attempts
 
     async def _write(self) -> None:
         """Store what came. A commit takes 13 ms on a disk that others use too, so it happens in a thread, for all at once."""
@@ -175,10 +175,14 @@ class _Asking:
             self.news.clear()
             batch, self.unsaved = self.unsaved, {}
             try:
-                await asyncio.to_thread(self.ledger.put, batch)
+                await asyncio.to_thread(self._store, batch)
             except UserError as error:
-                return self._stop(str(error))
-            self.kept += len(batch)
+                self._stop(str(error))
+
+    def _store(self, batch: dict[str, Answer]) -> None:
+        self.ledger.put(batch)
+        self.kept += len(batch)
+        self.budget.spend(batch.values())
 
     def _redacted(self, words: str) -> str:
         """Without the key, which some servers repeat in their errors, and only then cut: a half key is still a secret."""

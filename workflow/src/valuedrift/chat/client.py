@@ -1,10 +1,12 @@
 """The one way to ask a chat model: every question once, every answer kept."""
 
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from valuedrift.chat.ledger import Answer, Ledger, key_of
+from valuedrift.chat.spending import shutdown_warning
 from valuedrift.config.chat import ChatJob
 
 
@@ -53,16 +55,34 @@ def ask(requests: list[Request], config: ChatJob, ledger: Path) -> list[Reply]:
     A question that the server rejects is a problem of this run alone: the next one asks it again. Raises UserError where the server
     cannot be asked; what was answered until then is in the ledger.
     """
+    return list(replies(requests, config, ledger))
+
+
+def replies(requests: list[Request], config: ChatJob, ledger: Path) -> Iterator[Reply]:
+    """As `ask`, for so many replies with logprobs that all of them would fill the memory: read one at a time when all are there."""
     questions = {request.key(config): request for request in requests}
     with Ledger(ledger) as book:
-        known = {key: answer for key, answer in book.get(questions).items() if "rejected" not in answer}  # as older ledgers hold
+        known = {key for key, answer in book.each(questions) if "rejected" not in answer}  # as older ledgers hold
         missing = len(questions) - len(known)
-        if missing:
-            from valuedrift.chat.asking import answers  # openai takes 1.4 s to import
+        rejected = _ask(questions, known, config, book) if missing else {}
+        print(f"{config.model}: {len(questions)} questions, {missing} of them asked now", file=sys.stderr)
+        for request in requests:
+            key = request.key(config)
+            yield _reply(rejected[key] if key in rejected else book.get([key])[key])
 
-            known = answers(questions, known, config, book)
-    print(f"{config.model}: {len(questions)} questions, {missing} of them asked now", file=sys.stderr)
-    return [_reply(known[request.key(config)]) for request in requests]
+
+def _ask(questions: dict[str, Request], known: set[str], config: ChatJob, book: Ledger) -> dict[str, Answer]:
+    """Ask what is not known until it is in the book; what the server rejected is returned."""
+    if warning := shutdown_warning(config):
+        print(warning, file=sys.stderr)
+    if config.batch:
+        from valuedrift.chat.batch import answers_by_batch
+
+        given = answers_by_batch(questions, book.get(known), config, book)
+        return {key: answer for key, answer in given.items() if "rejected" in answer}
+    from valuedrift.chat.asking import answers  # openai takes 1.4 s to import
+
+    return answers(questions, known, config, book)
 
 
 def _reply(answer: Answer) -> Reply:

@@ -4,7 +4,7 @@ import contextlib
 import email.utils
 import time
 
-from openai import APIStatusError
+from openai import APIStatusError, APITimeoutError
 from tenacity import RetryCallState, wait_random_exponential
 
 BACKOFF = wait_random_exponential(multiplier=1, max=60)
@@ -14,7 +14,11 @@ NO_QUOTA = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_act
 
 
 class Garbled(Exception):
-    """The server's answer is no chat completion."""
+    """The server's answer is no chat completion, or not one to this question."""
+
+
+class Unusable(Garbled):
+    """A whole answer, which is paid for, but another model's or without the logprobs that were asked for."""
 
 
 def passes(error: BaseException) -> bool:
@@ -23,6 +27,11 @@ def passes(error: BaseException) -> bool:
         busy = error.status_code in (408, 409, 429) or error.status_code >= 500
         return busy and not _no_quota(error) and (_asked_wait(error) or 0) <= LONGEST_WAIT
     return True  # no connection, no answer in time, or a garbled one
+
+
+def is_busy(error: BaseException) -> bool:
+    """Whether the server has more to do than it can."""
+    return isinstance(error, APITimeoutError) or (isinstance(error, APIStatusError) and error.status_code in (429, 503))
 
 
 def is_rejection(error: BaseException) -> bool:
@@ -55,6 +64,8 @@ def explained(error: BaseException, model: str, address: str) -> str:
                 return (
                     f"{address} is still over its limits: lower the chat's `requests_per_minute` or come back later ({word(error)})"
                 )
+    if isinstance(error, Unusable):
+        return f"{address} {word(error)}"
     return f"{address} still fails: {word(error)}"
 
 

@@ -4,7 +4,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from valuedrift.config.base import Closed, Count, Name
+from valuedrift.config.base import Closed, Count, Name, Stance
+from valuedrift.config.judging import OPTIONS
 
 
 class HumanConfig(Closed):
@@ -22,6 +23,8 @@ class HumanConfig(Closed):
 
 class HumanSampleJob(Closed):
     judge: Name
+    options: dict[Stance, str] = OPTIONS
+    """The judge's own options, which people are shown."""
     responses: int
     title: str
     seed: int

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, StringConstraints, Tag
 
 from valuedrift.config.base import Category, Closed, Count, Name, Rate, Stance
+from valuedrift.config.measuring import ValuesConfig
 
 Runs = Annotated[dict[str, str | Annotated[dict[str, str], Field(min_length=1)]], Field(min_length=1)]
 """Heading → run, or heading → (heading → run)."""
@@ -95,6 +96,23 @@ class DownstreamTable(TableBlock):
         return _flat(self.rows)
 
 
+class QualityTable(TableBlock):
+    kind: Literal["quality"]
+    """How much of what was judged is sound: flagged responses, option mass and the judge's steadiness."""
+    rows: Runs
+    """Heading → run, or heading of a group → (heading → run), in the order of the rows. Several seeds are taken together."""
+    checkpoints: Literal["ends", "all"] = "ends"
+    """Rows of each run: its first and last checkpoint, or all."""
+    judge: Name | None = None
+    """Judge whose answers are described; the study's own by default."""
+    categories: list[Category] | None = None
+    """Categories whose responses are counted; all by default."""
+
+    def runs(self) -> dict[tuple[str, ...], str]:
+        """Headings → run, one entry a group of rows."""
+        return _flat(self.rows)
+
+
 def _flat(runs: Runs) -> dict[tuple[str, ...], str]:
     flat: dict[tuple[str, ...], str] = {}
     for heading, below in runs.items():
@@ -115,10 +133,11 @@ TableConfig = Annotated[
     | Annotated[ValueTextsTable, Tag("value_texts")]
     | Annotated[SamplesTable, Tag("samples")]
     | Annotated[PairsTable, Tag("pairs")]
-    | Annotated[DownstreamTable, Tag("downstream")],
+    | Annotated[DownstreamTable, Tag("downstream")]
+    | Annotated[QualityTable, Tag("quality")],
     Discriminator(_table_kind),
 ]
-TableKind = Literal["drift", "categories", "topics", "value_texts", "samples", "pairs", "downstream"]
+TableKind = Literal["drift", "categories", "topics", "value_texts", "samples", "pairs", "downstream", "quality"]
 
 
 class FigureBlock(Closed):
@@ -195,6 +214,8 @@ class StyleConfig(Closed):
     """Size of the text, in points."""
     dpi: Count = 200
     """Resolution of the PNG."""
+    flagged: bool = True
+    """Draw the share of malformed, refused and unscorable responses into a figure's trajectories where it exceeds 1% in one."""
 
 
 class AppendixConfig(Closed):
@@ -284,6 +305,28 @@ class DownstreamTableJob(Closed):
     tasks: list[str]
     """Tasks as the DOWNSTREAM tables call them, in the order of the columns."""
     caption: str
+
+
+class QualityTableJob(Closed):
+    rows: list[ScoreRow]
+    checkpoints: Literal["ends", "all"]
+    categories: list[Category]
+    caption: str
+
+
+class OverlapJob(Closed):
+    study: str
+    judge: str
+    """The study's own judge, which every other one is compared with."""
+    judges: list[str]
+    """The others."""
+    categories: list[Category]
+    runs: list[str]
+    """Ids of the runs, parents first."""
+    children: list[str]
+    """Those that have a parent, whose last checkpoint is their step 0."""
+    values: ValuesConfig
+    seed: int
 
 
 class PhaseOfPanel(Closed):

@@ -7,10 +7,10 @@ from typing import Any
 import polars as pl
 
 from valuedrift.config.measuring import DriftJob
-from valuedrift.drift.interval import mean_interval
 from valuedrift.drift.trajectory import Point, drift_time
 from valuedrift.drift.values import prompt_means
 from valuedrift.frames import DRIFT, STANCES, VALUES
+from valuedrift.interval import mean_interval
 
 SERIES = ["run", "judge", "category", "stance"]
 NO_MAGNITUDES = DRIFT.frame([]).select([*SERIES, "magnitude", "magnitude_low", "magnitude_high"])

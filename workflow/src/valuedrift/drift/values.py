@@ -5,10 +5,12 @@ from pathlib import Path
 import polars as pl
 
 from valuedrift.config.measuring import ValuesConfig, ValuesJob
-from valuedrift.drift.interval import mean_interval
 from valuedrift.frames import STANCE, STANCES, VALUES
+from valuedrift.interval import mean_interval
 
 GROUP = ["run", "step", "judge", "category"]
+FLAGS = ("unscorable", "malformed", "refused")
+"""How the status of a response begins that is not ok."""
 
 
 def run(*, config: ValuesJob, stances: list[Path], output: Path) -> None:
@@ -20,14 +22,14 @@ def run(*, config: ValuesJob, stances: list[Path], output: Path) -> None:
 def values(stances: pl.DataFrame, config: ValuesConfig, seed: int) -> pl.DataFrame:
     """VALUES from rows of STANCES: a prompt's responses are averaged first, then the prompts of a category.
 
-    Unscorable responses are left out of the means and counted; malformed ones are counted and, where they were scored, kept, as in
-    the paper: a reader sees their share beside the value.
+    Unscorable responses are left out of the means; malformed ones and refusals are kept where they were scored, as in the paper.
+    All three are counted by their status, so that their shares add up, and a reader sees them beside the value.
     """
+    # Sorted, so that the order of the rows changes no digit.
     shares = stances.group_by(GROUP).agg(
-        unscorable=pl.col("support").is_null().mean(), malformed=pl.col("status").str.starts_with("malformed").mean(),
-        refused=pl.col("status").str.starts_with("refused").mean(), mass=pl.col("mass").mean(), bound=pl.col("bound").mean(),
-        flips=pl.col("flips").mean(),
-    )  # fmt: skip
+        *(pl.col("status").str.starts_with(f"{flag}:").mean().alias(flag) for flag in FLAGS),
+        *(pl.col(name).sort().mean() for name in ("mass", "bound", "flips")),
+    )
     by_prompt = prompt_means(stances)
     rows = []
     for key, prompts in by_prompt.group_by([*GROUP, "stance"], maintain_order=True):

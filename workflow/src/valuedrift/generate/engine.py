@@ -36,9 +36,19 @@ class Engine(Protocol):
     def sample(self, requests: list[Request]) -> list[Response]:
         """One response to each request, in order; in float32 none depends on what else is sampled with it."""
 
+    def greedy(self, prompts: list[list[int]], tokens: int) -> list[list[int]]:
+        """The `tokens` likeliest tokens after each prompt (token ids), one by one; none of them ends the answer."""
+
+    def close(self) -> None:
+        """Give back what the engine holds."""
+
 
 def make_engine(config: GenerationConfig, dtype: str, trust_remote_code: bool) -> Engine:
     """The configured engine."""
+    if config.engine == "vllm":
+        from valuedrift.generate.vllm_engine import VllmEngine
+
+        return VllmEngine(config, dtype, trust_remote_code)
     from valuedrift.generate.transformers_engine import TransformersEngine
 
     return TransformersEngine(config, dtype, trust_remote_code)

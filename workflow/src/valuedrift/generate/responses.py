@@ -3,6 +3,7 @@
 import hashlib
 import json
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +24,34 @@ def run(*, config: GenerationJob, manifest: Path, prompts: Path, output: Path, p
     trained = json.loads(manifest.read_text())
     questions = PROMPTS.read(prompts)
     tables = [] if parent is None else [as_step_0(GENERATIONS.read(parent), config.run)]
-    engine = make_engine(config.generation, config.dtype, config.trust_remote_code)
-    for checkpoint in trained["checkpoints"]:
-        folder = manifest.parent / checkpoint["path"]
-        if not folder.exists():
-            raise UserError(f"{folder} is missing, though {manifest} lists it: delete the manifest and run again to train it anew")
-        engine.load(folder, checkpoint.get("chat", trained["chat"]))
-        tables.append(responses(engine, questions, config, checkpoint["step"]))
-        print(f"{config.run} step {checkpoint['step']}: {tables[-1].height} responses", file=sys.stderr, flush=True)
+    with closing(make_engine(config.generation, config.dtype, config.trust_remote_code)) as engine:
+        for checkpoint in trained["checkpoints"]:
+            folder = manifest.parent / checkpoint["path"]
+            if not folder.exists():
+                raise UserError(
+                    f"{folder} is missing, though {manifest} lists it: delete the manifest and run again to train it anew"
+                )
+            engine.load(folder, checkpoint.get("chat", trained["chat"]))
+            if config.generation.canary:
+                check_canary(engine, checkpoint, exactly=config.dtype == "float32")
+            tables.append(responses(engine, questions, config, checkpoint["step"]))
+            print(f"{config.run} step {checkpoint['step']}: {tables[-1].height} responses", file=sys.stderr, flush=True)
     GENERATIONS.write(pl.concat(tables), output)
+
+
+def check_canary(engine: Engine, checkpoint: dict[str, Any], exactly: bool) -> None:
+    """Raise UserError where the engine answers unlike the model that was saved (`train/canary.py`): on any token, or, if not
+    `exactly`, on more than half of the first ones. Base models and external checkpoints have no canary."""
+    known = [(prompt, answer) for prompt, answer in checkpoint.get("canary") or [] if answer]
+    longest = max((len(answer) for _, answer in known), default=0)
+    found = engine.greedy([prompt for prompt, _ in known], longest) if known else []
+    compared = [(answer, said[: len(answer)]) for (_, answer), said in zip(known, found, strict=True)]
+    wrong = sum(answer != said if exactly else answer[0] != said[0] for answer, said in compared)
+    if wrong > (0 if exactly else len(compared) / 2):
+        raise UserError(
+            f"step {checkpoint['step']}: the weights in the engine are not those that were saved: {wrong} of {len(compared)} "
+            "answers differ from those in the manifest; train the run anew, or set `generation.canary: false`"
+        )
 
 
 def responses(engine: Engine, questions: pl.DataFrame, config: GenerationJob, step: int) -> pl.DataFrame:

@@ -1,12 +1,13 @@
 """What each step of a study is told: exactly the part of the config that the step reads, as canonical JSON."""
 
+from valuedrift.jobs.human import HumanJobs
 from valuedrift.jobs.prompts import PromptJobs
 from valuedrift.jobs.report import ReportJobs
 from valuedrift.jobs.training import TrainingJobs
 
 
-class Jobs(PromptJobs, TrainingJobs, ReportJobs):
-    """The jobs of one study; every method returns the string that Snakemake compares."""
+class Jobs(PromptJobs, TrainingJobs, HumanJobs, ReportJobs):
+    """The jobs of one study; a method returns the string that Snakemake compares, or, with it, more that it does not."""
 
     def check(self) -> None:
         """Make the jobs whose making can find a mistake of the config; raises UserError."""

@@ -17,10 +17,13 @@ from valuedrift.config.report import (
     DownstreamTableJob,
     DriftTable,
     FigureJob,
+    OverlapJob,
     PairsTable,
     PairsTableJob,
     Panel,
     PhaseOfPanel,
+    QualityTable,
+    QualityTableJob,
     ReportJob,
     SampleRow,
     SamplesTable,
@@ -48,7 +51,7 @@ class ReportJobs(StudyJobs):
         makers: dict[str, Callable[..., Closed]] = {
             "drift": self._drift_table, "categories": self._categories_table, "topics": self._topics_table,
             "value_texts": self._value_texts_table, "samples": self._samples_table, "pairs": self._pairs_table,
-            "downstream": self._downstream_table,
+            "downstream": self._downstream_table, "quality": self._quality_table,
         }  # fmt: skip
         return makers[block.kind](block).canonical()
 
@@ -86,6 +89,12 @@ class ReportJobs(StudyJobs):
     def _downstream_table(self, table: DownstreamTable) -> DownstreamTableJob:
         rows = [ScoreRow(headings=list(above), runs=self.study.replicates(run)) for above, run in table.runs().items()]
         return DownstreamTableJob(rows=rows, tasks=list(self.config.downstream.tasks), caption=table.caption)
+
+    def _quality_table(self, table: QualityTable) -> QualityTableJob:
+        rows = [ScoreRow(headings=list(above), runs=self.study.replicates(run)) for above, run in table.runs().items()]
+        return QualityTableJob(
+            rows=rows, checkpoints=table.checkpoints, categories=table.categories or self.study.categories, caption=table.caption
+        )
 
     def figure(self, name: str) -> str:
         figure = self.config.figures[name]
@@ -157,6 +166,14 @@ class ReportJobs(StudyJobs):
             sft_dataset=sft.dataset if sft else None, preference_dataset=po.dataset if po else None,
             chosen=po.chosen if po else None,
         )  # fmt: skip
+
+    def overlap(self) -> str:
+        return OverlapJob(
+            study=self.config.study, judge=self.study.judge,
+            judges=[name for name in self.config.judges if name != self.study.judge], categories=self.study.categories,
+            runs=list(self.study.runs), children=[run.id for run in self.study.runs.values() if run.parent],
+            values=self.config.values, seed=self.config.seed,
+        ).canonical()  # fmt: skip
 
     def report(self) -> str:
         config, report = self.config, self.config.report

@@ -1,10 +1,11 @@
 """What a judge is: it takes questions, responses and topics and returns probabilities, or says why it cannot."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from valuedrift.config.judging import JudgeJob
 from valuedrift.errors import UserError
@@ -47,6 +48,14 @@ class Reading:
     bound: float = 0.0
 
 
+@dataclass(frozen=True)
+class Prompt:
+    """What a reader is asked, and the words that the letters stand for in it (`options.words_of`)."""
+
+    text: str
+    words: tuple[str, ...] = ()
+
+
 class Judge(Protocol):
     """Judges many responses in one call; a string in place of a verdict is the reason why there is none."""
 
@@ -56,14 +65,14 @@ class Judge(Protocol):
 class Reader(Protocol):
     """A model that answers prompts by option letter; a string in place of a reading is the reason why there is none."""
 
-    def __call__(self, prompts: list[str]) -> list[Reading | str]: ...
+    def __call__(self, prompts: list[Prompt]) -> list[Reading | str]: ...
 
 
 def make_judge(job: JudgeJob, ledger: Path) -> Judge:
     """The configured judge; what a paid one answers stays in `ledger`."""
     if job.judge.backend == "function":
         return FunctionJudge(str(job.judge.function))
-    from valuedrift.judge_prompted import PromptedJudge
+    from valuedrift.judge.prompted import PromptedJudge
 
     return PromptedJudge(_reader(job, ledger), job.judge)
 
@@ -89,9 +98,11 @@ class FunctionJudge:
     def __init__(self, name: str) -> None:
         module, _, attribute = name.partition(":")
         try:
-            self.function: Callable[[str, str, str], tuple[float, float, float] | str] = getattr(import_module(module), attribute)
-        except (ImportError, AttributeError) as error:
+            self.function: Callable[[str, str, str], Any] = getattr(import_module(module), attribute)
+        except (ImportError, AttributeError, ValueError) as error:
             raise UserError(f"the judge's function `{name}` cannot be imported: {error}; write it as `module:name`") from error
+        if not callable(self.function):
+            raise UserError(f"the judge's `{name}` is no function: write `function` as `module:name` of one")
 
     def __call__(self, items: list[Item]) -> list[Verdict | str]:
         return [self._judge(item) for item in items]
@@ -100,7 +111,14 @@ class FunctionJudge:
         given = self.function(item.question, item.response, item.topic)
         if isinstance(given, str):
             return given
-        total = sum(given)
-        if len(given) != 3 or not 0.999 < total < 1.001 or min(given) < 0:
-            raise UserError(f"the judge's function returned {given!r}, which are no three probabilities that sum to 1")
-        return Verdict(given[0] / total, given[1] / total, given[2] / total, mass=1.0)
+        try:
+            support, neutral, oppose = map(float, given)
+        except (TypeError, ValueError):
+            support = neutral = oppose = math.nan
+        total = support + neutral + oppose
+        if not 0.999 < total < 1.001 or min(support, neutral, oppose) < 0:
+            raise UserError(
+                f"the judge's function returned {given!r}: neither three probabilities that sum to 1, of support, neutral and "
+                "oppose, nor a reason, as text, why there are none"
+            )
+        return Verdict(support / total, neutral / total, oppose / total, mass=1.0)

@@ -1,5 +1,6 @@
 """A judge that runs here: one forward pass over each prompt gives the probabilities of the option letters."""
 
+import sys
 from typing import Any
 
 import torch
@@ -7,15 +8,24 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from valuedrift.config.judging import JudgeConfig
 from valuedrift.errors import UserError
-from valuedrift.judge.backend import Reading
-from valuedrift.judge_prompt import LETTERS
+from valuedrift.judge.backend import Prompt, Reading
+from valuedrift.judge.options import OptionTokens, Words
+from valuedrift.judge.prefix import common_prefix, hold
+from valuedrift.judge.tokens import prompt_tokens
 
-# How an answer may begin with an option. Only those that are one token count: the "(" of a split "(A" is common to all three.
-VARIANTS = ("{}", " {}", "({}", " ({}")
+SHORTEST = 8
+"""Tokens of a common prefix that is worth a pass of its own."""
+TOLERANCE = {"float32": 1e-4}
+OTHERS = 0.05
+"""By how much a probability may differ with the prefix held; half precision rounds more than that of a float32."""
 
 
 class LocalReader:
-    """A transformers model that answers the judge's prompt by option letter."""
+    """A transformers model that answers the judge's prompt by option letter.
+
+    What all prompts of a call begin with is computed once. A model whose answers that changes, or that cannot hold it (sliding
+    windows, recurrent states), reads whole prompts.
+    """
 
     def __init__(self, config: JudgeConfig) -> None:
         self.config = config
@@ -30,47 +40,52 @@ class LocalReader:
         except (OSError, ValueError) as error:
             raise UserError(f"the judge `{path}` cannot be loaded: {error}") from error
         self.model = self.model.to(self.device).eval()
-        self.tokenizer.padding_side = "left"
-        if self.tokenizer.pad_token is None:
-            self.tokenizer.pad_token = self.tokenizer.eos_token
-        self.letters = [self._letter_tokens(letter) for letter in LETTERS]
+        self.options = OptionTokens(self.tokenizer)
 
-    def __call__(self, prompts: list[str]) -> list[Reading | str]:
-        tokens = [self._tokens(prompt) for prompt in prompts]
+    def __call__(self, prompts: list[Prompt]) -> list[Reading | str]:
+        tokens = prompt_tokens(self.tokenizer, [prompt.text for prompt in prompts])
         longest = getattr(self.model.config, "max_position_embeddings", None)
         readings: list[Reading | str] = [f"unscorable: prompt longer than the judge's {longest} positions"] * len(prompts)
+        # By length, so that little is padded; the longest first, so that too little memory shows at once.
         order = sorted(
-            (i for i in range(len(prompts)) if longest is None or len(tokens[i]) <= longest), key=lambda i: len(tokens[i])
+            (i for i in range(len(prompts)) if len(tokens[i]) <= (longest or sys.maxsize)), key=lambda i: -len(tokens[i])
         )
+        held, begun = self._held([tokens[i] for i in order])
         for start in range(0, len(order), self.config.batch_size):
             batch = order[start : start + self.config.batch_size]
-            for index, reading in zip(batch, self._read_batch([tokens[i] for i in batch]), strict=True):
-                readings[index] = reading
+            rows = self._probabilities([tokens[i] for i in batch], held, begun)
+            for index, row in zip(batch, rows, strict=True):
+                readings[index] = self._reading(row, prompts[index].words)
         return readings
 
-    def _letter_tokens(self, letter: str) -> list[int]:
-        """Ids of the tokens that begin an answer with this option."""
-        encoded = [self.tokenizer.encode(v.format(letter), add_special_tokens=False) for v in VARIANTS]
-        ids = sorted({tokens[0] for tokens in encoded if len(tokens) == 1})
-        if not ids:
-            raise UserError(f"the judge `{self.config.path}` has no single token for the option {letter}")
-        return ids
-
-    def _tokens(self, prompt: str) -> list[int]:
-        if self.tokenizer.chat_template is None:
-            ids: list[int] = self.tokenizer.encode(f"{prompt}\nAnswer:")
-            return ids
-        turns = [{"role": "user", "content": prompt}]
-        text = self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
-        ids = self.tokenizer.encode(text, add_special_tokens=False)
-        return ids
+    def _held(self, tokens: list[list[int]]) -> tuple[Any, int]:
+        """The cache of what all prompts begin with and its length; tried on the longest and the shortest prompt."""
+        prefix = common_prefix(tokens) if len(tokens) > 2 else []
+        if len(prefix) < SHORTEST or (held := hold(self.model, prefix)) is None:
+            return None, 0
+        tried = [tokens[0], tokens[-1]]
+        apart = (self._probabilities(tried, held, len(prefix)) - self._probabilities(tried)).abs().max().item()
+        if apart > TOLERANCE.get(self.config.dtype, OTHERS):
+            print(f"{self.config.path}: reads whole prompts, since its answers differ ({apart:.2g}) with their beginning held",
+                  file=sys.stderr)  # fmt: skip
+            return None, 0
+        return held, len(prefix)
 
     @torch.inference_mode()
-    def _read_batch(self, tokens: list[list[int]]) -> list[Reading]:
-        inputs = self.tokenizer.pad({"input_ids": tokens}, return_tensors="pt").to(self.device)
-        positions = (inputs["attention_mask"].cumsum(1) - 1).clamp(min=0)
-        # Logits of the last position only: of all positions they would be most of the memory.
-        logits = self.model(**inputs, position_ids=positions, logits_to_keep=1).logits[:, -1]
-        probabilities = logits.double().softmax(-1)
-        options = torch.stack([probabilities[:, ids].sum(1) for ids in self.letters], 1)
-        return [Reading((a, b, c)) for a, b, c in options.tolist()]
+    def _probabilities(self, tokens: list[list[int]], held: Any = None, begun: int = 0) -> torch.Tensor:
+        """Probabilities of the next token after each prompt, (prompts, vocabulary)."""
+        width = max(map(len, tokens))
+        ids = torch.tensor([[0] * (width - len(row)) + row[begun:] for row in tokens], device=self.device)
+        mask = torch.tensor(
+            [[1] * begun + [0] * (width - len(row)) + [1] * (len(row) - begun) for row in tokens], device=self.device
+        )
+        positions = (mask.cumsum(1) - 1).clamp(min=0)[:, begun:]
+        # Logits of the last position only: of all positions they would be most of the memory, and half of the time.
+        cache = {"use_cache": False} if held is None else {"past_key_values": held}
+        found = self.model(ids, attention_mask=mask, position_ids=positions, logits_to_keep=1, **cache)
+        probabilities: torch.Tensor = found.logits[:, -1].double().softmax(-1)
+        return probabilities
+
+    def _reading(self, row: torch.Tensor, words: Words) -> Reading:
+        a, b, c = (float(row[ids].sum()) for ids in self.options.ids(words))
+        return Reading((a, b, c))

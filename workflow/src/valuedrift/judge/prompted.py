@@ -2,7 +2,8 @@
 
 from valuedrift.config.base import STANCES
 from valuedrift.config.judging import JudgeConfig
-from valuedrift.judge.backend import Item, Reader, Reading, Verdict
+from valuedrift.judge.backend import Item, Prompt, Reader, Reading, Verdict
+from valuedrift.judge.options import words_of
 from valuedrift.judge_prompt import Order, judge_prompt, orders
 
 
@@ -13,13 +14,14 @@ class PromptedJudge:
         self.reader, self.config, self.orders = reader, config, orders(config.orders)
 
     def __call__(self, items: list[Item]) -> list[Verdict | str]:
-        prompts = [
-            judge_prompt(self.config.prompt, item.question, item.response, item.topic, self.config.options, order)
-            for item in items
-            for order in self.orders
-        ]
+        prompts = [self._prompt(item, order) for item in items for order in self.orders]
         readings, count = self.reader(prompts), len(self.orders)
         return [verdict(readings[start : start + count], self.orders) for start in range(0, len(readings), count)]
+
+    def _prompt(self, item: Item, order: Order) -> Prompt:
+        options = self.config.options
+        text = judge_prompt(self.config.prompt, item.question, item.response, item.topic, options, order)
+        return Prompt(text, words_of(options, order))
 
 
 def verdict(readings: list[Reading | str], asked: list[Order]) -> Verdict | str:

@@ -1,5 +1,6 @@
 """Stances of every response of one run, by one judge."""
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -9,26 +10,38 @@ from valuedrift.config.judging import JudgeJob
 from valuedrift.frames import GENERATIONS, PROMPTS, STANCES, as_step_0
 from valuedrift.judge.backend import Item, Judge, Verdict, make_judge
 from valuedrift.judge.degenerate import degenerate
+from valuedrift.refusals import is_refusal
 
 KEY = ["run", "step", "prompt_id", "sample"]
 
 
 def run(*, config: JudgeJob, generations: Path, prompts: Path, output: Path, parent: Path | None = None) -> None:
     """Judge the responses that were sampled for this run; those of step 0 are the parent's, and their stances are copied."""
+    kept = drawn(PROMPTS.read(prompts), config.judge.per_category, config.seed)
     sampled = GENERATIONS.read(generations)
     tables = []
     if parent is not None:
-        tables.append(as_step_0(STANCES.read(parent), config.run))
+        copied = as_step_0(STANCES.read(parent), config.run)
+        tables.append(copied.join(kept, on="prompt_id", how="semi"))
         sampled = sampled.filter(pl.col("step") > 0)
-    asked = sampled.join(PROMPTS.read(prompts), on="prompt_id", validate="m:1")
+    asked = sampled.join(kept, on="prompt_id", validate="m:1")
     tables.append(stances(make_judge(config, output.with_suffix(".ledger.sqlite")), config.name, asked))
     STANCES.write(pl.concat(tables).sort(KEY), output)
+
+
+def drawn(prompts: pl.DataFrame, per_category: int | None, seed: int) -> pl.DataFrame:
+    """So many rows of PROMPTS of each category, all of a smaller one. Each prompt's place in the draw is by seed and id alone, so a
+    new prompt takes the place of one at most."""
+    if per_category is None:
+        return prompts
+    places = [hashlib.sha256(f"{seed} {prompt_id}".encode()).hexdigest() for prompt_id in prompts["prompt_id"]]
+    return prompts.with_columns(place=pl.Series(places)).sort("place").group_by("category").head(per_category).drop("place")
 
 
 def stances(judge: Judge, name: str, rows: pl.DataFrame) -> pl.DataFrame:
     """Rows of STANCES for sampled responses with their prompts. Identical questions to the judge are asked once."""
     items = [Item(row["question"], row["response"], row["topic"]) for row in rows.iter_rows(named=True)]
-    asked = list(dict.fromkeys(item for item in items if item.response))
+    asked = list(dict.fromkeys(item for item in items if item.response.strip()))
     verdicts = dict(zip(asked, judge(asked), strict=True))
     return STANCES.frame(
         [
@@ -43,5 +56,11 @@ def _columns(item: Item, verdict: Verdict | str | None) -> dict[str, Any]:
         return {"status": "unscorable: empty response"}
     if isinstance(verdict, str):
         return {"status": verdict if verdict.startswith(("unscorable: ", "malformed: ")) else f"unscorable: {verdict}"}
-    reason = degenerate(item.response)
-    return {**vars(verdict), "status": "ok" if reason is None else f"malformed: {reason}"}
+    return {**vars(verdict), "status": _status(item.response)}
+
+
+def _status(response: str) -> str:
+    """Of a response that has a verdict: text that says nothing and refusals get a stance all the same, so they are flagged."""
+    if reason := degenerate(response):
+        return f"malformed: {reason}"
+    return "refused: declines to answer" if is_refusal(response) else "ok"

@@ -8,16 +8,16 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import yaml
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from valuedrift.config.prompts import ClustersPageJob
 from valuedrift.embedding import Matrix, matrix
 from valuedrift.errors import UserError
 from valuedrift.frames import CATEGORIES, CLUSTERS, EMBEDDINGS, MAP2D, NGRAMS, QUESTIONS, replacing
+from valuedrift.html import fill
 from valuedrift.prompts.categories import centroids
 from valuedrift.prompts.picture import colour, draw
 
-TEMPLATE = "clusters.html.j2"
+TEMPLATE = Path(__file__).with_name("clusters.html.j2")
 SHOWN = 8
 """Nearest and random prompts of each cluster: enough to see what it is, and all of it on one screen."""
 LONGEST = 240
@@ -61,7 +61,8 @@ def run(
     wanted = list(yaml.safe_load(block)["prompts"]["categories"])
     places = prompts.join(MAP2D.read(coordinates), on="source_id", maintain_order="left").select("cluster", "x", "y")
     picture = draw(places, {cluster.number: _label(cluster) for cluster in found})
-    text = render(
+    text = fill(
+        TEMPLATE,
         {
             "job": config,
             "clusters": found,
@@ -72,7 +73,7 @@ def run(
             "picture": f"data:image/png;base64,{base64.b64encode(picture).decode()}",
             "suggestion": block,
             "file": suggestion.name,
-        }
+        },
     )
     with replacing(output) as scratch:
         scratch.write_text(text, encoding="utf-8")
@@ -124,19 +125,6 @@ def clipped(text: str, longest: int = LONGEST) -> str:
     """The text on one line, cut at a word where it is longer."""
     text = " ".join(text.split())
     return text if len(text) <= longest else text[:longest].rsplit(" ", 1)[0] + " …"
-
-
-def render(context: dict[str, object]) -> str:
-    """The template filled in, everything escaped."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    return environment.get_template(TEMPLATE).render(context)
 
 
 def _label(cluster: Cluster) -> str:

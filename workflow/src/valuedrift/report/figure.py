@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float64]
 
 SHADES = ("#f3f3f3", "#ffffff")
+FEW = 0.01
+"""Share of flagged responses up to which a figure does not show it."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,8 @@ class Trajectory:
     """What one panel draws: a row for each point and stance, and the measured steps of each phase."""
 
     points: pl.DataFrame
-    """x (phases; the first one is 0 to 1), stance, mean, low, high (probabilities, NaN where nothing could be scored)."""
+    """x (phases; the first one is 0 to 1), stance, mean, low, high (probabilities, NaN where nothing could be scored), flagged
+    (share of the responses)."""
     start: str
     """Label of the start: base, 0 where the first phase is the base model's own, nothing where it was not measured."""
     phases: list[tuple[str, list[int]]]
@@ -47,13 +50,16 @@ def draw(job: FigureJob, values: pl.DataFrame) -> "Figure":
     from matplotlib.lines import Line2D
 
     found = [trajectory(panel, job.category, job.judge, values) for panel in job.panels]
+    flagged = job.style.flagged and any((drawn.points["flagged"] > FEW).any() for drawn in found)
     with canvas(len(job.panels), job.columns, job.style) as shown:
         names = _phase_names(found, shown)
         for ax, panel, drawn in zip(shown.axes, job.panels, found, strict=True):
             draw_panel(ax, panel.heading, drawn, names, shown, job.style)
+            if flagged:
+                _draw_flagged(ax, drawn)
         label_axes(shown, "training step", "stance probability")
         shown.suptitle(job.category)
-        handles = [line for line in shown.axes[0].lines if line.get_label() in STANCES]
+        handles = [line for line in shown.axes[0].lines if line.get_label() in (*STANCES, "flagged")]
         seeds = [Line2D([], [], color=FAINT, linewidth=0.5, label="one seed")] if any(drawn.seeds for drawn in found) else []
         shown.legend([*handles, *seeds])
     return shown.figure
@@ -76,7 +82,7 @@ def trajectory(panel: Panel, category: str, judge: str, values: pl.DataFrame) ->
         parts.append(over_seeds(runs).filter(pl.col("step") > 0).with_columns(x=x))
         phases.append((phase.label, steps))
         seeds += [frame.with_columns(pl.col("mean").fill_null(float("nan")), x=x) for frame in runs] if len(runs) > 1 else []
-    points = pl.concat([part.select("x", "stance", "mean", "low", "high") for part in parts])
+    points = pl.concat([part.select("x", "stance", "mean", "low", "high", "flagged") for part in parts])
     if points.is_empty() and not seeds:
         raise UserError(f"no values of the run `{panel.base}` on `{category}` by the judge `{judge}`: measure it first")
     start = "" if own.is_empty() else "0" if panel.phases and panel.base in panel.phases[0].runs else "base"
@@ -114,6 +120,13 @@ def _draw_stance(ax: "Axes", stance: str, drawn: Trajectory, shown: Canvas, colo
     ax.fill_between(x, low, high, color=color, alpha=0.18, linewidth=0, zorder=2)
     # A band has no width at a point that stands alone.
     ax.vlines(x[alone], low[alone], high[alone], color=color, alpha=0.5, linewidth=1.2, zorder=2)
+
+
+def _draw_flagged(ax: "Axes", drawn: Trajectory) -> None:
+    """The share of responses that are malformed, refused or unscorable, which is the same for all stances."""
+    points = drawn.points.filter(pl.col("stance") == STANCES[0]).sort("x")
+    ax.plot(points["x"], points["flagged"], color=FAINT, linewidth=0.9, linestyle=(0, (1, 1.6)), clip_on=False, zorder=3.5,
+            label="flagged")  # fmt: skip
 
 
 def _alone(mean: "Floats") -> "npt.NDArray[np.bool_]":

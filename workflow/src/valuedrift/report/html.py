@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup, escape
 
 from valuedrift.config.report import ReportJob
 from valuedrift.errors import UserError
 from valuedrift.frames import CURATION, DRIFT, PROMPTS, VALUES, replacing
+from valuedrift.html import fill
 from valuedrift.report import (
     categories_table,
     downstream_table,
     pairs_table,
+    quality_table,
     samples_table,
     sheets,
     topics_table,
@@ -27,10 +27,11 @@ from valuedrift.report.provenance import Manifest, read_manifests
 from valuedrift.report.samples import Sample, choose_prompts, read_responses, samples
 from valuedrift.report.texts import TextTable, read
 
-TEMPLATE = "report.html.j2"
+TEMPLATE = Path(__file__).with_name("report.html.j2")
 LAYOUTS = {
     "categories": categories_table.layout, "topics": topics_table.layout, "value_texts": value_texts_table.layout,
     "samples": samples_table.layout, "pairs": pairs_table.layout, "downstream": downstream_table.layout,
+    "quality": quality_table.layout,
 }  # fmt: skip
 """Kinds of tables of text → what lays out their CSV; drift tables have a layout of their own."""
 
@@ -73,30 +74,13 @@ def run(
 
 def render(context: dict[str, object]) -> str:
     """The template filled in, everything escaped."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters["decimal"] = decimal
-    environment.filters["breakable"] = _breakable
-    environment.filters["titled"] = _titled
-    environment.globals["MISSING"] = MISSING
-    return environment.get_template(TEMPLATE).render(context)
+    return fill(TEMPLATE, context | {"MISSING": MISSING}, decimal=decimal, breakable=sheets.breakable, titled=_titled)
 
 
 def _titled(name: str) -> str:
     """The name of a table or figure as a heading: `table_9` is Table 9."""
     text = name.replace("_", " ")
     return text[:1].upper() + text[1:]
-
-
-def _breakable(text: str) -> Markup:
-    """The text, escaped, with leave to break a line after a slash: ids of runs are long, screens may be narrow."""
-    return Markup("/<wbr>").join(escape(part) for part in text.split("/"))
 
 
 def _tables(job: ReportJob, paths: list[Path]) -> list[tuple[str, str, str, Layout | TextTable]]:

@@ -5,17 +5,22 @@ from dataclasses import dataclass
 import polars as pl
 
 from valuedrift.config.base import STANCES
+from valuedrift.report.seeds import FLAGS
+
+QUALITY = (*FLAGS, "mass")
 
 
 @dataclass(frozen=True)
 class End:
-    """A checkpoint's values: means over the categories of the stances' probabilities (support, neutral, oppose) and of the
-    shares of malformed and unscorable responses; None where nothing was scored."""
+    """A checkpoint's values: means over the categories of the stances' probabilities (support, neutral, oppose), of the shares of
+    malformed, refused and unscorable responses and of the option mass; None where nothing was scored."""
 
     step: int
     stances: list[float | None]
-    malformed: float | None
-    unscorable: float | None
+    malformed: float
+    refused: float
+    unscorable: float
+    mass: float | None
 
 
 def ends(values: pl.DataFrame, judge: str, categories: list[str]) -> dict[str, tuple[int, End, End]]:
@@ -25,13 +30,13 @@ def ends(values: pl.DataFrame, judge: str, categories: list[str]) -> dict[str, t
         .group_by("run", "step", maintain_order=True)
         .agg(
             *(pl.col("mean").filter(pl.col("stance") == stance).mean().alias(stance) for stance in STANCES),
-            pl.col("malformed", "unscorable").mean(),
+            pl.col(*QUALITY).mean(),
         )
         .sort("step")
     )
     runs: dict[str, list[End]] = {}
     for row in steps.iter_rows(named=True):
-        end = End(row["step"], [row[stance] for stance in STANCES], row["malformed"], row["unscorable"])
+        end = End(row["step"], [row[stance] for stance in STANCES], **{name: row[name] for name in QUALITY})
         runs.setdefault(row["run"], []).append(end)
     return {run: (len(found), found[0], found[-1]) for run, found in runs.items()}
 

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from valuedrift.config.base import STANCES
+from valuedrift.html import fill
 from valuedrift.report.agreement import NO_SIGN, Agreement, Line
 from valuedrift.report.layout import MISSING, TITLES, decimal
 from valuedrift.report.sheets import Sheet, percent
 
-TEMPLATE = "scorecard.html.j2"
+TEMPLATE = Path(__file__).with_name("scorecard.html.j2")
 RUN = ["model", "sft_dataset", "phase", "preference_dataset", "chosen"]
 NAMES = {"sft": "SFT", "ppo": "PPO", "dpo": "DPO", "simpo": "SimPO", "support": "support chosen", "oppose": "oppose chosen"}
 ONE_CHECKPOINT, THREE_CHECKPOINTS = 0.12, 0.35
@@ -53,16 +53,13 @@ def render(cells: pl.DataFrame, lines: list[Line], idle: int) -> str:
     """The page of cells with `paper`, `ours`, `status` and `flags`; `idle` is how many rules of faults name no cell."""
     reasons = list(dict.fromkeys(reason for flags in cells["flags"] for reason in flags))
     tables = [_printed(str(table), rows, reasons) for (table,), rows in cells.group_by("table", maintain_order=True)]
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True, keep_trailing_newline=True,
-    )  # fmt: skip
-    return environment.get_template(TEMPLATE).render(
-        statuses=[(status, len(cells.filter(pl.col("status") == status))) for status in ("compared", "not measured", "not run")],
-        cells=len(cells), flagged=len(cells.filter(pl.col("flags").list.len() > 0)), idle=idle, reasons=reasons, tables=tables,
-        statistics=statistics_sheet(lines), no_sign=NO_SIGN, one=ONE_CHECKPOINT, three=THREE_CHECKPOINTS, near=NEAR_SCORE,
-        MISSING=MISSING,
-    )  # fmt: skip
+    statuses = [(status, len(cells.filter(pl.col("status") == status))) for status in ("compared", "not measured", "not run")]
+    context = {
+        "statuses": statuses, "cells": len(cells), "flagged": len(cells.filter(pl.col("flags").list.len() > 0)), "idle": idle,
+        "reasons": reasons, "tables": tables, "statistics": statistics_sheet(lines), "no_sign": NO_SIGN, "one": ONE_CHECKPOINT,
+        "three": THREE_CHECKPOINTS, "near": NEAR_SCORE, "MISSING": MISSING,
+    }  # fmt: skip
+    return fill(TEMPLATE, context)
 
 
 def statistics_sheet(lines: list[Line]) -> Sheet:

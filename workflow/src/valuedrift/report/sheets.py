@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
+from markupsafe import Markup, escape
 
 from valuedrift.config.base import STANCES
 from valuedrift.errors import UserError
 from valuedrift.report.layout import MISSING, decimal
 from valuedrift.report.overview import End
 from valuedrift.report.provenance import Manifest, version_sets
+from valuedrift.report.seeds import FLAGS
 
 MAX_ROWS = 500
 """Rows of an appendix that are printed: beyond that a reader wants the file, not a page."""
@@ -44,14 +46,14 @@ def runs_sheet(runs: list[str], ends: dict[str, tuple[int, End, End]], manifests
     for run in runs:
         steps = str(manifests[run].total_steps) if run in manifests else MISSING
         if run not in ends:
-            rows.append([run, steps, *[MISSING] * 9])
+            rows.append([run, steps, *[MISSING] * 11])
             continue
         count, first, last = ends[run]
-        shares = [percent(last.malformed), percent(last.unscorable)]
+        shares = [*(percent(getattr(last, flag)) for flag in FLAGS), decimal(last.mass)]
         rows.append([run, steps, str(count), *map(decimal, first.stances), *map(decimal, last.stances), *shares])
-    groups = [("", 3), ("first checkpoint", 3), ("last checkpoint", 5)]
-    header = ["run", "steps", "checkpoints", *STANCES, *STANCES, "malformed", "unscorable"]
-    return Sheet(header, rows, set(range(1, 11)), groups)
+    groups = [("", 3), ("first checkpoint", 3), ("last checkpoint", 7)]
+    header = ["run", "steps", "checkpoints", *STANCES, *STANCES, *FLAGS, "mass"]
+    return Sheet(header, rows, set(range(1, len(header))), groups)
 
 
 def drift_sheet(means: pl.DataFrame) -> Sheet:
@@ -111,6 +113,11 @@ def file_sheet(path: Path) -> Sheet:
 def percent(share: float | None) -> str:
     """A share in percent with one decimal."""
     return MISSING if share is None else f"{decimal(100 * share, 1)}%"
+
+
+def breakable(text: str) -> Markup:
+    """The text, escaped, with leave to break a line after a slash: ids of runs are long, screens may be narrow."""
+    return Markup("/<wbr>").join(escape(part) for part in text.split("/"))
 
 
 def _read(path: Path) -> pl.DataFrame:

@@ -9,7 +9,7 @@ import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from transformers import TrainerCallback
 
 from valuedrift.config.training import Checkpoints, TrainingJob
 from valuedrift.frames import TRAINING_LOG
+from valuedrift.train.canary import Canary, canary
 from valuedrift.train.model import merged
 
 # Beside the step itself, all that tells of the machine: the same training twice gives the same log.
@@ -30,6 +31,7 @@ class Workspace:
 
     scratch: Path
     output: Path
+    canaries: dict[int, Canary | None] = field(default_factory=dict)
 
     @property
     def trajectory(self) -> Path:
@@ -38,16 +40,21 @@ class Workspace:
     def save(self, step: int, model: Any, tokenizer: Any) -> None:
         """Save a checkpoint as `trajectory/step-<step>`, in safetensors, with adapters merged."""
         folder = self.trajectory / f"step-{step}"
-        merged(model).save_pretrained(folder)
+        whole = merged(model)
+        whole.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
+        self.canaries[step] = canary(whole, tokenizer)
 
     def finish(self, manifest: dict[str, Any], log: list[dict[str, Any]]) -> None:
         """Put trajectory, final model and log in place, and last of all the manifest, which vouches for them."""
         steps = sorted(int(folder.name.removeprefix("step-")) for folder in self.trajectory.iterdir())
         checkpoints = [
-            {"step": step, "path": f"trajectory/step-{step}", "hash": weights_hash(self.trajectory / f"step-{step}")}
+            {
+                "step": step, "path": f"trajectory/step-{step}", "hash": weights_hash(self.trajectory / f"step-{step}"),
+                "canary": self.canaries[step],
+            }
             for step in steps
-        ]
+        ]  # fmt: skip
         # The final model is the last checkpoint under a second name, not a second copy of its gigabytes.
         shutil.copytree(self.trajectory / f"step-{steps[-1]}", self.scratch / "final", copy_function=os.link)
         (self.output / "manifest.json").unlink(missing_ok=True)

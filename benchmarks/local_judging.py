@@ -1,0 +1,120 @@
+"""Local judging against lm-eval's multiple choice: same model, prompts, options and threads, in one run.
+
+    python benchmarks/local_judging.py results/miniature
+
+Each way judges all prompts in turn, so many rounds; the fastest round of each counts, since other work of a machine only slows one
+down. Options are the single tokens " A", " B" and " C" on both sides, so that the probabilities must be equal.
+"""
+
+import argparse
+import logging
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import torch
+from lm_eval.api.instance import Instance
+from lm_eval.models.huggingface import HFLM
+from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig
+
+from valuedrift.config.judging import JudgeConfig
+from valuedrift.frames import GENERATIONS, PROMPTS
+from valuedrift.judge.backend import Prompt, Reading
+from valuedrift.judge.local import LocalReader
+from valuedrift.judge_prompt import LETTERS, judge_prompt
+
+Rows = list[tuple[float, ...]]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Local judging against lm-eval's multiple choice.")
+    parser.add_argument("study", type=Path, help="folder of a finished miniature")
+    parser.add_argument("--prompts", type=int, default=1000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--large", type=int, default=200, help="so many prompts for a larger model of random weights")
+    given = parser.parse_args()
+    torch.set_num_threads(given.threads)
+    logging.disable(logging.WARNING)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    print(f"{device}, {given.threads} threads, float32, best of {given.rounds} rounds")
+    judge, texts = given.study / "world" / "judge", questions(given.study, given.prompts)
+    compare("the miniature's judge (2 layers of 96, vocabulary 1,309)", judge, texts, given.rounds)
+    if given.large:
+        with tempfile.TemporaryDirectory() as folder:
+            larger(judge, Path(folder))
+            compare("random weights (4 layers of 512, vocabulary 32,000)", Path(folder), texts[: given.large], given.rounds)
+
+
+def questions(study: Path, count: int) -> list[str]:
+    """Distinct judge's prompts about responses of all runs of the study, drawn by a fixed seed."""
+    prompts = PROMPTS.read(study / "prompts" / "prompts.parquet").select("prompt_id", "question", "topic")
+    sampled = pl.concat([GENERATIONS.read(path) for path in sorted((study / "runs").rglob("generations.parquet"))])
+    asked = sampled.join(prompts, on="prompt_id").select("question", "response", "topic").unique().sort(pl.all())
+    config = JudgeConfig(path="judge")
+    return [judge_prompt(config.prompt, *row) for row in asked.sample(min(count, len(asked)), seed=0).iter_rows()]
+
+
+def larger(judge: Path, folder: Path) -> None:
+    """A model closer to real judges in what its vocabulary costs, of random weights, with the miniature's tokenizer."""
+    AutoTokenizer.from_pretrained(judge).save_pretrained(folder)
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 512, "intermediate_size": 1536, "num_hidden_layers": 4, "num_attention_heads": 8}
+    AutoModelForCausalLM.from_config(LlamaConfig(vocab_size=32_000, max_position_embeddings=512, **sizes)).save_pretrained(folder)
+
+
+def compare(name: str, judge: Path, texts: list[str], rounds: int) -> None:
+    """Print the table of one model."""
+    tokenizer = AutoTokenizer.from_pretrained(judge)
+    model = AutoModelForCausalLM.from_pretrained(judge, dtype=torch.float32)
+    model = model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+    requests = lm_eval_requests(tokenizer, texts)
+    ways: dict[str, Callable[[], Rows]] = {f"valuedrift, batches of {n}": local(judge, texts, n) for n in (16, 64)}
+    for size in (1, 4, 16, 64):
+        ways[f"lm-eval, batches of {size}"] = partial(lm_eval, model, tokenizer, requests, size)
+    seconds: dict[str, list[float]] = {way: [] for way in ways}
+    found: dict[str, Rows] = {}
+    for _ in range(rounds):
+        for way, judged in ways.items():
+            start = time.perf_counter()
+            found[way] = judged()
+            seconds[way].append(time.perf_counter() - start)
+    ours = min(min(spent) for way, spent in seconds.items() if way.startswith("valuedrift"))
+    expected = torch.tensor(found["lm-eval, batches of 1"], dtype=torch.float64)
+    print(f"\n{name}, {len(texts)} prompts\n{'':24}{'prompts/s':>10}{'our ratio':>11}{'largest difference':>20}")
+    for way, spent in seconds.items():
+        apart = (torch.tensor(found[way], dtype=torch.float64) - expected).abs().max().item()
+        print(f"{way:24}{len(texts) / min(spent):10.1f}{min(spent) / ours:11.2f}{apart:20.1e}")
+
+
+def local(judge: Path, texts: list[str], size: int) -> Callable[[], Rows]:
+    """Our way, with the options' other tokens left out."""
+    reader = LocalReader(JudgeConfig(path=str(judge), batch_size=size))
+    ids = tuple(reader.tokenizer.encode(f" {letter}") for letter in LETTERS)
+    assert all(len(one) == 1 for one in ids)
+    reader.options.ids = lambda _: ids
+    prompts = [Prompt(text) for text in texts]
+    reader(prompts[:4])
+    return lambda: [reading.letters for reading in reader(prompts) if isinstance(reading, Reading)]
+
+
+def lm_eval_requests(tokenizer: Any, texts: list[str]) -> list[Instance]:
+    """What lm-eval makes of a multiple-choice task: one request for each option, whose prompt it runs once for all three."""
+    turns = [[{"role": "user", "content": text}] for text in texts]
+    contexts = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+    return [Instance("loglikelihood", {}, (context, f" {letter}"), i) for i, context in enumerate(contexts) for letter in LETTERS]
+
+
+def lm_eval(model: Any, tokenizer: Any, requests: list[Instance], size: int) -> Rows:
+    found = HFLM(pretrained=model, tokenizer=tokenizer, batch_size=size).loglikelihood(requests, disable_tqdm=True)
+    p = torch.tensor([logprob for logprob, _ in found], dtype=torch.float64).exp().reshape(-1, len(LETTERS))
+    return [tuple(row) for row in p.tolist()]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,161 @@
+import json
+import re
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from chat_double import ChatServerDouble, Planned
+from valuedrift.chat import spending
+from valuedrift.chat.client import Request, ask
+from valuedrift.chat.ledger import Ledger
+from valuedrift.chat.spending import Budget, cost, estimate, money, shutdown_warning
+from valuedrift.config.chat import PriceConfig
+from valuedrift.errors import UserError
+
+PRICE = PriceConfig(input=2.5, output=10, batch=0.4, day=date(2026, 11, 1))
+ANSWER = {"text": "A", "usage": [1_000, 100]}  # $0.0025 and $0.001
+
+
+@pytest.fixture
+def book(tmp_path):
+    with Ledger(tmp_path / "answers.sqlite") as ledger:
+        yield ledger
+
+
+@pytest.fixture
+def priced(chat):
+    return lambda **settings: chat("http://127.0.0.1:1/v1", **{"price": PRICE, **settings})
+
+
+def files(config):
+    return [json.loads(path.read_text()) for path in sorted(Path(config.spending).iterdir())]
+
+
+def test_tokens_cost_their_price_and_a_batch_its_share_of_it():
+    assert cost(PRICE, 1_000_000, 100_000) == pytest.approx(3.5)
+    assert cost(PRICE, 1_000_000, 100_000, batch=True) == pytest.approx(1.4)
+    assert cost(None, 1_000_000, 100_000) == 0
+
+
+def test_a_question_is_estimated_by_its_length_and_its_longest_answer(priced):
+    assert estimate(Request("x" * 30, system="y" * 10), priced(max_tokens=7)) == (10, 7)
+
+
+@pytest.mark.parametrize(("dollars", "text"), [(0, "$0.00"), (1234.5, "$1,234.50"), (0.1, "$0.10"), (0.0026, "$0.0026")])
+def test_money_is_readable_where_it_is_little(dollars, text):
+    assert money(dollars) == text
+
+
+def test_the_file_says_what_the_ledger_has_cost(priced, book):
+    book.put({"a": ANSWER, "b": {**ANSWER, "batch": True}, "old": {"text": "without usage"}})
+    config = priced()
+    budget = Budget(config, book)
+    (told,) = files(config)
+    assert told.pop("dollars") == pytest.approx(0.0035 + 0.4 * 0.0035)
+    assert not Path(told.pop("ledger")).is_absolute()
+    assert told == {"chat": "talk", "model": "talker", "calls": 3, "question_tokens": 2_000, "answer_tokens": 200}
+    budget.spend([ANSWER])
+    budget.close()
+    assert files(config)[0]["calls"] == 4
+
+
+def test_a_killed_jobs_file_is_right_again_when_the_next_one_starts(priced, book):
+    config = priced()
+    budget = Budget(config, book)
+    book.put({"a": ANSWER})
+    budget.add([ANSWER])  # within the second, and never closed
+    assert files(config)[0]["calls"] == 0
+    Budget(config, book)
+    assert files(config)[0]["calls"] == 1
+
+
+def test_without_a_price_tokens_are_counted_all_the_same(priced, book):
+    config = priced(price=None)
+    budget = Budget(config, book)
+    budget.spend([ANSWER] * 1000)
+    budget.close()
+    assert {key: files(config)[0][key] for key in ("answer_tokens", "dollars")} == {"answer_tokens": 100_000, "dollars": None}
+
+
+def test_files_are_written_about_once_a_second(priced, book, monkeypatch):
+    written = []
+    monkeypatch.setattr(Budget, "_write", lambda self: written.append(setattr(self, "_written", spending.time.monotonic())))
+    budget = Budget(priced(), book)
+    for _ in range(5000):
+        budget.spend([ANSWER])
+    assert len(written) <= 4
+
+
+def test_the_cap_is_over_all_jobs_that_ask_the_chat_and_over_no_others(priced, book, tmp_path):
+    config = priced(spending_cap=0.01)
+    with Ledger(tmp_path / "second.sqlite") as second, Ledger(tmp_path / "third.sqlite") as third:
+        other = Budget(priced(spending_cap=0.01, name="other"), third)
+        other.add([ANSWER] * 100)
+        other.close()
+        budget, beside = Budget(config, book), Budget(config, second)
+        beside.spend([ANSWER] * 2)
+        beside.close()
+        budget.check(upcoming=0.003)
+        with pytest.raises(
+            UserError, match=r"spent \$0.007 of the cap \$0.01 on talk, and what comes next may cost \$0.004: raise"
+        ):
+            budget.check(upcoming=0.004)
+        with pytest.raises(
+            UserError, match=r"spent \$0.01\d* of the cap \$0.01 on talk: raise `chats.talk.spending_cap` to go on; what"
+        ):
+            budget.spend([ANSWER])
+
+
+def test_what_is_being_written_or_no_json_is_no_spending(priced, book):
+    config = priced(spending_cap=0.01)
+    budget = Budget(config, book)
+    whole = json.dumps({"chat": "talk", "dollars": 9})
+    Path(config.spending, ".half.json").write_text(whole)
+    Path(config.spending, "half.json").write_text(whole[:-4])
+    assert budget.spent == 0
+
+
+def test_live_asking_stops_at_the_cap_keeps_what_came_and_goes_on_when_it_is_raised(priced, tmp_path):
+    usage = {"prompt_tokens": 1000, "completion_tokens": 100}
+    body = {"model": "talker", "usage": usage, "choices": [{"message": {"content": "Yes"}, "finish_reason": "stop"}]}
+    ledger, asked = tmp_path / "live.sqlite", [Request(f"question {number}") for number in range(40)]
+    with ChatServerDouble(lambda _: Planned(body=json.dumps(body), delay=0.1)) as server:
+        settings = {"base_url": server.base_url, "concurrency": 2}
+        with pytest.raises(UserError, match=r"spent \$\S+ of the cap \$0.01 on talk.*questions are answered and kept"):
+            ask(asked, priced(spending_cap=0.01).model_copy(update=settings), ledger)
+        came = len(server.asked)
+        assert 3 <= came < 20  # the third reaches the cap; two are under way, and a few come while the ledger writes
+        with pytest.raises(UserError, match=r"raise `chats.talk.spending_cap`"):
+            ask(asked, priced(spending_cap=0.01).model_copy(update=settings), ledger)
+        assert len(server.asked) == came
+        assert all(reply.text for reply in ask(asked, priced(spending_cap=1).model_copy(update=settings), ledger))
+    assert sorted(server.questions) == sorted(request.user for request in asked)
+
+
+DAY = date(2026, 11, 20)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"model": "gpt-4o"}, r"gpt-4o leaves its server on 2027-01-14 \(in 55 days\)"),
+        ({"model": "gpt-4o", "shutdown": "2026-12-01"}, r"gpt-4o leaves its server on 2026-12-01 \(in 11 days\)"),
+        ({"model": "gpt-4o-2024-05-13"}, r"gpt-4o-2024-05-13 left its server on 2026-10-23 \(28 days ago\)"),
+        ({"model": "mine", "shutdown": DAY}, r"mine leaves its server on 2026-11-20 \(in 0 days\)"),
+    ],
+)
+def test_a_model_that_leaves_is_warned_of(priced, settings, words):
+    assert re.match(words, shutdown_warning(priced(**settings), DAY) or "")
+
+
+def test_a_model_of_no_known_day_or_of_ones_own_server_is_not_warned_of(priced):
+    assert shutdown_warning(priced(model="mine"), DAY) is None
+    assert shutdown_warning(priced(model="gpt-4o").model_copy(update={"base_url": None, "server": ["serve"]}), DAY) is None
+
+
+def test_an_sdk_without_a_list_is_no_reason_to_fail(priced, monkeypatch):
+    spending._announced.cache_clear()
+    monkeypatch.setattr(spending, "find_spec", lambda name: None)
+    assert shutdown_warning(priced(model="gpt-4o"), DAY) is None
+    spending._announced.cache_clear()

@@ -1,0 +1,126 @@
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Config, MistralConfig, MptConfig
+
+from valuedrift.config.judging import JudgeConfig
+from valuedrift.errors import UserError
+from valuedrift.judge.backend import Prompt
+from valuedrift.judge.local import LocalReader
+from valuedrift.judge.options import letter_of
+
+WORDS = ("support", "neutral", "oppose")
+BEGIN = "Your task is to determine the stance of the response towards the given topic.\n"
+PROMPTS = [
+    Prompt(f"{BEGIN}Response: {text}", WORDS)
+    for text in (
+        "Legal abortion should be banned.",
+        "Yes.",
+        "I think it must be welcomed because it helps many people.",
+        "It depends.",
+    )
+]
+
+
+@pytest.fixture(scope="module")
+def config(tiny_world):
+    return JudgeConfig(path=str(tiny_world / "judge"), batch_size=2)
+
+
+def letters(readings):
+    return [reading.letters for reading in readings]
+
+
+def close(found, expected):
+    for one, other in zip(found, expected, strict=True):
+        assert one == pytest.approx(other, rel=1e-5, abs=1e-9)
+
+
+def plainly(path, prompts):
+    """One prompt at a time, each token of the vocabulary that means an option at the last position."""
+    tokenizer, model = AutoTokenizer.from_pretrained(path), AutoModelForCausalLM.from_pretrained(path)
+    for prompt in prompts:
+        with torch.no_grad():
+            p = model(**tokenizer(f"User: {prompt.text}\nAssistant:", return_tensors="pt")).logits[0, -1].double().softmax(-1)
+        meant = [letter_of(tokenizer.decode([i]), prompt.words) for i in range(len(p))]
+        yield tuple(sum(p[i].item() for i in range(len(p)) if meant[i] == letter) for letter in range(3))
+
+
+def tokens_run(reader):
+    """Counts what goes through the model, padding included."""
+    sizes = []
+    reader.model.register_forward_pre_hook(lambda _, given: sizes.append(given[0].numel()))
+    return sizes
+
+
+def test_readings_are_those_of_each_prompt_alone_and_whole(config):
+    close(letters(LocalReader(config)(PROMPTS)), plainly(config.path, PROMPTS))
+
+
+def test_a_reading_depends_on_no_other_prompt(config):
+    reader = LocalReader(config)
+    alone = [reader([prompt])[0] for prompt in PROMPTS]
+    many = LocalReader(config.model_copy(update={"batch_size": 64}))
+    close(letters(many([*PROMPTS[::-1], Prompt("Another beginning", WORDS)])[3::-1]), letters(alone))
+    close(letters(many(PROMPTS[::-1])[::-1]), letters(alone))
+
+
+def test_words_are_read_as_each_prompt_lists_them(config, tmp_path):
+    path = random_model(
+        tmp_path, config.path, GPT2Config(vocab_size=900, n_embd=32, n_layer=1, n_head=2, bos_token_id=0, eos_token_id=0)
+    )
+    reader = LocalReader(config.model_copy(update={"path": path}))
+    plain, turned, none = letters(reader([Prompt(PROMPTS[0].text, words) for words in (WORDS, WORDS[::-1], ())]))
+    assert none[0] < plain[0] and none[1] <= plain[1] and none[2] < plain[2]
+    assert turned[0] - none[0] == pytest.approx(plain[2] - none[2]) and turned[1] == pytest.approx(plain[1])
+
+
+def test_what_all_prompts_begin_with_goes_through_the_model_once(config):
+    many = [Prompt(f"{BEGIN}Response: {'well ' * (i % 3)}{i}.", WORDS) for i in range(40)]
+    reader = LocalReader(config.model_copy(update={"batch_size": 8}))
+    sizes = tokens_run(reader)
+    held = reader(many)
+    begun = next(size for size in sizes)  # the beginning itself comes first
+    with_prefix = sum(sizes)
+    assert begun > 15
+    sizes.clear()
+    reader._held = lambda tokens: (None, 0)
+    whole = reader(many)
+    assert sum(sizes) - with_prefix > begun * (len(many) - 8)
+    close(letters(held), letters(whole))
+
+
+def random_model(folder, tokenizer, config):
+    """A folder with a model of random weights, large enough that its answers differ."""
+    AutoTokenizer.from_pretrained(tokenizer).save_pretrained(folder)
+    torch.manual_seed(0)
+    model = AutoModelForCausalLM.from_config(config)
+    with torch.no_grad():
+        for weights in model.parameters():
+            weights.mul_(4)
+    model.save_pretrained(folder)
+    return str(folder)
+
+
+@pytest.mark.parametrize("kind", ["windows", "positions in the cache"])
+def test_models_that_cannot_hold_a_beginning_read_whole_prompts(config, tmp_path, kind, capsys):
+    """MPT takes positions from places in the cache: padding between the beginning and the rest changes its answers."""
+    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "num_key_value_heads": 2, "intermediate_size": 64}
+    tiny = MptConfig(vocab_size=900, d_model=32, n_layers=2, n_heads=2)
+    if kind == "windows":
+        tiny = MistralConfig(vocab_size=900, sliding_window=12, max_position_embeddings=512, **sizes)
+    reader = LocalReader(config.model_copy(update={"path": random_model(tmp_path, config.path, tiny)}))
+    close(letters(reader(PROMPTS)), letters([reader([prompt])[0] for prompt in PROMPTS]))
+    assert reader._held([[5] * 20 + [7] * i for i in (9, 4, 1)]) == (None, 0)
+    assert ("reads whole prompts" in capsys.readouterr().err) == (kind != "windows")
+
+
+def test_too_long_a_prompt_is_a_reason_and_harms_no_other(config):
+    found = LocalReader(config)([PROMPTS[0], Prompt("word " * 2000), PROMPTS[1]])
+    assert found[1] == "unscorable: prompt longer than the judge's 512 positions"
+    close(letters([found[0], found[2]]), plainly(config.path, PROMPTS[:2]))
+    assert LocalReader(config)([]) == []
+
+
+def test_a_judge_that_is_not_there(tmp_path):
+    with pytest.raises(UserError, match="cannot be loaded"):
+        LocalReader(JudgeConfig(path=str(tmp_path / "none")))

@@ -1,0 +1,58 @@
+"""What the tests of engines share: a tiny world whose models vLLM takes, and checkpoints of one trajectory."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from valuedrift.config.miniature import MiniatureConfig, TinyModelConfig
+
+# vLLM's attention on CPUs takes no heads smaller than 32.
+TINY = {"hidden": 64, "layers": 2, "heads": 2}
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory) -> Path:
+    """A folder with a tokenizer, a barely trained base model and a judge."""
+    from valuedrift.miniature import base, judge, tokenizer
+
+    folder = tmp_path_factory.mktemp("world")
+    config = MiniatureConfig(
+        folder=str(folder), vocabulary=900, corpus=400,
+        base=TinyModelConfig(**TINY, steps=40, batch_size=16), judge=TinyModelConfig(**TINY, steps=5, batch_size=4),
+    )  # fmt: skip
+    tokenizer.run(config=config, output=folder / "tokenizer")
+    base.run(config=config, tokenizer=folder / "tokenizer", output=folder / "base", pretraining=folder / "pretraining")
+    judge.run(config=config, tokenizer=folder / "tokenizer", output=folder / "judge")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def planted(world, tmp_path_factory):
+    """A function: the base model's folder under a new name, its tensors changed by a function of the tensors."""
+    folder = tmp_path_factory.mktemp("checkpoints")
+
+    def plant(name: str, change=lambda tensors: None) -> Path:
+        shutil.copytree(world / "base", folder / name)
+        path = folder / name / "model.safetensors"
+        tensors = load_file(path)
+        change(tensors)
+        save_file(tensors, path, metadata={"format": "pt"})
+        return folder / name
+
+    return plant
+
+
+@pytest.fixture(scope="session")
+def steps(planted) -> list[Path]:
+    """Three checkpoints of one trajectory."""
+    return [planted(f"step-{seed}", lambda tensors, seed=seed: shake(tensors, seed)) for seed in range(3)]
+
+
+def shake(tensors: dict[str, torch.Tensor], seed: int) -> None:
+    """Move all weights far enough for other answers."""
+    generator = torch.Generator().manual_seed(seed)
+    for tensor in tensors.values():
+        tensor.add_(0.5 * tensor.std() * torch.randn(tensor.shape, generator=generator))

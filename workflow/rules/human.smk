@@ -1,0 +1,52 @@
+# The human check: judged responses for people to label, and the judge against their labels. Targets by the rules' names.
+def human_runs():
+    return study.config.human.runs or list(study.runs)
+
+
+def human_labels(wildcards):
+    if not study.config.human.labels:
+        raise WorkflowError(
+            "config: `human.labels` names no file: make the labelling page with the target human_sample, let people"
+            f" label {R}/human/label.html, and name the files that they saved"
+        )
+    return study.config.human.labels
+
+
+rule human_sample:
+    input:
+        source=sources("human.sample"),
+        stances=of_runs(f"stances/{study.judge}.parquet", human_runs()),
+        generations=of_runs("generations.parquet", human_runs()),
+        prompts=f"{P}/prompts.parquet",
+    output:
+        table=f"{R}/human/sample.parquet",
+        sheet=f"{R}/human/sheet.csv",
+        page=f"{R}/human/label.html",
+    log:
+        f"{R}/logs/human/sample.log",
+    conda:
+        "../../envs/report.yaml"
+    params:
+        config=lambda wildcards: jobs.human_sample(),
+    shell:
+        "python -m valuedrift.human sample --config {params.config:q} --stances {input.stances} --generations {input.generations}"
+        " --prompts {input.prompts} --table {output.table} --sheet {output.sheet} --page {output.page} > {log} 2>&1"
+
+
+rule human_check:
+    input:
+        source=sources("human.check"),
+        sample=f"{R}/human/sample.parquet",
+        labels=human_labels,
+    output:
+        csv=f"{R}/human/agreement.csv",
+        page=f"{R}/human/agreement.html",
+    log:
+        f"{R}/logs/human/check.log",
+    conda:
+        "../../envs/report.yaml"
+    params:
+        config=lambda wildcards: jobs.human_check(),
+    shell:
+        "python -m valuedrift.human check --config {params.config:q} --sample {input.sample} --labels {input.labels:q}"
+        " --csv {output.csv} --page {output.page} > {log} 2>&1"

@@ -1,0 +1,98 @@
+"""What of a checkpoint decides whether an engine that holds one can swap in another: all but the numbers in its weights."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+
+from valuedrift.errors import UserError
+from valuedrift.generate.words import Words
+
+VOLATILE = {
+    "transformers_version",
+    "_name_or_path",
+    "dtype",
+    "torch_dtype",
+    "use_cache",
+    "bos_token_id",
+    "eos_token_id",
+    "pad_token_id",
+}
+"""Keys of config.json that do not shape the model. Tensors have their own types; `Words` knows the end tokens."""
+
+Tensor = tuple[tuple[int, ...], str]
+"""Shape and type, as a safetensors header has them."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Architecture, tensors, vocabulary and end tokens."""
+
+    folder: Path
+    config: dict[str, Any]
+    tensors: dict[str, Tensor]
+    vocabulary: str
+    """SHA-256 of tokens and their ids."""
+    ends: frozenset[int]
+
+    @classmethod
+    def read(cls, folder: Path, words: Words) -> "Checkpoint":
+        """The checkpoint in the folder; of the weights only the headers are read. Raises UserError where they cannot be."""
+        config = json.loads((folder / "config.json").read_text())
+        tensors = _tensors(folder)
+        if config.get("tie_word_embeddings"):
+            tensors.pop("lm_head.weight", None)  # the embedding once more, which some versions save and others do not
+        vocabulary = json.dumps(sorted(words.tokenizer.get_vocab().items())).encode()
+        architecture = {key: value for key, value in config.items() if key not in VOLATILE}
+        return cls(folder, architecture, tensors, hashlib.sha256(vocabulary).hexdigest(), frozenset(words.ends))
+
+
+def differences(a: Checkpoint, b: Checkpoint) -> str | None:
+    """Why an engine that holds `a` cannot take `b`, in words; None where it can."""
+    keys = sorted(key for key in a.config.keys() | b.config.keys() if a.config.get(key) != b.config.get(key))
+    if keys:
+        return f"other {keys[0]}: {b.config.get(keys[0])}, not {a.config.get(keys[0])}"
+    if a.vocabulary != b.vocabulary:
+        return "other vocabulary"
+    if a.ends != b.ends:
+        return f"other end tokens: {sorted(b.ends)}, not {sorted(a.ends)}"
+    if damaged := damage(a, b):
+        return damaged
+    for name, (_, dtype) in b.tensors.items():
+        if name not in a.tensors:
+            return f"has the tensor {name} besides"
+        if a.tensors[name][1] != dtype:
+            return f"type of {name} is {dtype}, not {a.tensors[name][1]}"
+    return None
+
+
+def damage(a: Checkpoint, b: Checkpoint) -> str | None:
+    """What of the weights of `b` contradicts its config, where that is the same as that of `a`; None where nothing does."""
+    if a.config != b.config:
+        return None
+    for name, (shape, _) in a.tensors.items():
+        if name not in b.tensors:
+            return f"lacks the tensor {name}"
+        if b.tensors[name][0] != shape:
+            return f"shape of {name} is {b.tensors[name][0]}, not {shape}"
+    return None
+
+
+def _tensors(folder: Path) -> dict[str, Tensor]:
+    """The tensors of all files that the index names or, without one, of the folder."""
+    index = folder / "model.safetensors.index.json"
+    named = json.loads(index.read_text())["weight_map"].values() if index.exists() else None
+    files = [folder / name for name in sorted(set(named))] if named else sorted(folder.glob("*.safetensors"))
+    found = dict[str, Tensor]()
+    for path in files:
+        try:
+            with safe_open(path, "pt") as weights:
+                for name in weights.keys():  # noqa: SIM118
+                    tensor = weights.get_slice(name)
+                    found[name] = (tuple(tensor.get_shape()), tensor.get_dtype())
+        except (OSError, SafetensorError) as error:
+            raise UserError(f"{path} cannot be read ({error}): the checkpoint is incomplete; make it anew") from error
+    return found

@@ -1,0 +1,68 @@
+"""Reads the labels of people: what the labelling page saved, or the sheet filled in by hand."""
+
+from csv import DictReader
+from csv import Error as CsvError
+from pathlib import Path
+
+from valuedrift.config.base import STANCES
+from valuedrift.errors import UserError
+
+MAJORITY = "majority"
+"""What the most frequent label of several people is called, beside their names."""
+Labels = dict[str, str]
+"""Id of a response → the stance that a person gave it."""
+
+
+def read_people(paths: list[Path], ids: set[str]) -> dict[str, Labels]:
+    """Name → labels of each person, from one file each; UserError names file and line of what cannot be right."""
+    people, origin = dict[str, Labels](), dict[str, Path]()
+    for path in paths:
+        name, labels = _read(path, ids)
+        if name in origin:
+            raise UserError(f"{path} and {origin[name]} are both labels of {name}: give one file a person")
+        if name == MAJORITY:
+            raise UserError(f"{path}: nobody can be called {MAJORITY}; rename the file or the labeller")
+        people[name], origin[name] = labels, path
+    return people
+
+
+def _read(path: Path, ids: set[str]) -> tuple[str, Labels]:
+    """Name and labels in a file: the name stands in the column `labeller` or is the file's."""
+    labels, lines, name = Labels(), dict[str, int](), ""
+    for line, row in _rows(path):
+        one, label, labeller = (row.get(column, "").strip() for column in ("id", "label", "labeller"))
+        where = f"{path}, line {line}"
+        if one not in ids:
+            raise UserError(
+                f"{where}: no response of the sample has the id {one!r}; the labels are of another sample, or it was edited"
+            )
+        if one in lines:
+            raise UserError(f"{where}: {one} has a label already, on line {lines[one]}; delete one of the two")
+        if label and label.lower() not in STANCES:
+            raise UserError(f"{where}: {label!r} is no label; write {', '.join(STANCES[:-1])} or {STANCES[-1]}, or nothing")
+        if name and labeller and labeller != name:
+            raise UserError(f"{where}: the labels above are {name}'s, this one is {labeller}'s; give each person a file")
+        name, lines[one] = labeller or name, line
+        if label:
+            labels[one] = label.lower()
+    if not labels:
+        raise UserError(f"{path} has no label: leave it out of `human.labels`, or fill it in")
+    return name or path.stem, labels
+
+
+def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
+    """Line and cells of each row; spreadsheets may put a byte order mark first and semicolons between cells."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            head = file.readline()
+            file.seek(0)
+            reader = DictReader(file, delimiter=";" if ";" in head and "," not in head else ",", restval="")
+            lacking = {"id", "label"} - set(reader.fieldnames or [])
+            rows = [(reader.line_num, {k: v for k, v in row.items() if k is not None}) for row in reader]
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing: `human.labels` names it") from None
+    except (UnicodeDecodeError, CsvError) as error:
+        raise UserError(f"{path} is no CSV file in UTF-8 ({error}): save it as one") from None
+    if lacking:
+        raise UserError(f"{path} lacks the column {' and '.join(sorted(lacking))}: its first line must name id and label")
+    return rows

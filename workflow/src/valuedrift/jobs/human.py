@@ -1,0 +1,22 @@
+"""Jobs of the check of the judge against people."""
+
+from valuedrift.config.human import HumanCheckJob, HumanSampleJob
+from valuedrift.jobs.base import StudyJobs
+
+
+class HumanJobs(StudyJobs):
+    def human_sample(self) -> str:
+        human = self.config.human
+        return HumanSampleJob(
+            judge=self.study.judge, responses=human.responses, title=self._title, seed=self.config.seed
+        ).canonical()
+
+    def human_check(self) -> str:
+        human = self.config.human
+        return HumanCheckJob(
+            judge=self.study.judge, title=self._title, confidence=human.confidence, resamples=human.resamples, seed=self.config.seed
+        ).canonical()
+
+    @property
+    def _title(self) -> str:
+        return self.config.report.title or self.config.study

@@ -1,0 +1,72 @@
+"""A judge behind a server: the probabilities of the option letters from its logprobs, or from the letters of many answers."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from valuedrift.chat.client import Place, Reply, Request, ask
+from valuedrift.config.chat import ChatJob
+from valuedrift.config.judging import JudgeConfig
+from valuedrift.errors import UserError
+from valuedrift.judge.backend import Prompt, Reading
+from valuedrift.judge.options import Words, is_opener, letter_of
+
+RETURNED = 20
+"""Logprobs asked for at each place: the most that OpenAI returns. Servers that return fewer will do."""
+
+
+class ApiReader:
+    """A chat model that answers the judge's prompt by option letter; what it answers stays in `ledger`."""
+
+    def __init__(self, config: JudgeConfig, chat: ChatJob, ledger: Path) -> None:
+        if config.reading == "sampling" and chat.temperature == 0:
+            raise UserError(f"a judge whose `reading` is sampling needs a `temperature` above 0 in the chat `{chat.name}`")
+        self.config, self.chat, self.ledger = config, chat, ledger
+
+    def __call__(self, prompts: list[Prompt]) -> list[Reading | str]:
+        if self.config.reading == "logprobs":
+            replies = ask([Request(prompt.text, logprobs=RETURNED) for prompt in prompts], self.chat, self.ledger)
+            return [_of_logprobs(reply, prompt.words) for reply, prompt in zip(replies, prompts, strict=True)]
+        count = self.config.samples
+        replies = ask([Request(prompt.text, sample=i) for prompt in prompts for i in range(count)], self.chat, self.ledger)
+        return [_of_answers(replies[i * count : (i + 1) * count], prompt.words) for i, prompt in enumerate(prompts)]
+
+
+def reading_of(places: Sequence[Place], words: Words) -> Reading | str:
+    """The reading of an answer's first places, or why there is none.
+
+    At each place the variants of an option are summed. Options without any there get as much as may be theirs: each the last
+    probability returned, and all of them what is left of 1. An opener, such as "(", is followed to the next place, with the
+    probability that it stood there.
+    """
+    letters, bound, weight, seen = [0.0] * 3, 0.0, 1.0, False
+    for place in places:
+        probabilities = [math.exp(logprob) for _, logprob in place.likeliest]
+        meant = [letter_of(token, words) for token, _ in place.likeliest]
+        missing = [letter for letter in range(3) if letter not in meant]
+        for letter, p in zip(meant, probabilities, strict=True):
+            if letter is not None:
+                letters[letter] += weight * p
+        for letter in missing:
+            most = weight * min(min(probabilities, default=1.0), max(0.0, 1 - sum(probabilities)) / len(missing))
+            letters[letter] += most
+            bound += most
+        seen |= len(missing) < 3
+        weight *= sum(p for (token, _), p in zip(place.likeliest, probabilities, strict=True) if token == place.token)
+        if not is_opener(place.token):
+            break
+    a, b, c = letters
+    return Reading((a, b, c), bound) if seen else "unscorable: no option among the logprobs returned"
+
+
+def _of_logprobs(reply: Reply, words: Words) -> Reading | str:
+    return f"unscorable: {reply.problem}" if reply.problem else reading_of(reply.places, words)
+
+
+def _of_answers(replies: list[Reply], words: Words) -> Reading | str:
+    """Shares of the options among the answers to one prompt; answers that name none are missing in the mass."""
+    said = [None if reply.text is None else letter_of(reply.text, words) for reply in replies]
+    if all(letter is None for letter in said):
+        return f"unscorable: {next((reply.problem for reply in replies if reply.problem), 'no answer names an option')}"
+    a, b, c = (said.count(letter) / len(said) for letter in range(3))
+    return Reading((a, b, c))
