@@ -3,7 +3,7 @@
     python benchmarks/local_judging.py results/miniature
 
 Each way judges all prompts in turn, so many rounds; the fastest round of each counts, since other work of a machine only slows one
-down. Options are the single tokens " A", " B" and " C" on both sides, so that the probabilities must be equal.
+down. Where others use the machine at once, the seconds of processor time say more than those of the clock. Options are the single tokens " A", " B" and " C" on both sides, so that the probabilities must be equal.
 """
 
 import argparse
@@ -77,19 +77,22 @@ def compare(name: str, judge: Path, texts: list[str], rounds: int) -> None:
     ways: dict[str, Callable[[], Rows]] = {f"valuedrift, batches of {n}": local(judge, texts, n) for n in (16, 64)}
     for size in (1, 4, 16, 64):
         ways[f"lm-eval, batches of {size}"] = partial(lm_eval, model, tokenizer, requests, size)
-    seconds: dict[str, list[float]] = {way: [] for way in ways}
+    spent: dict[str, list[tuple[float, float]]] = {way: [] for way in ways}
     found: dict[str, Rows] = {}
     for _ in range(rounds):
         for way, judged in ways.items():
-            start = time.perf_counter()
+            start = time.perf_counter(), time.process_time()
             found[way] = judged()
-            seconds[way].append(time.perf_counter() - start)
-    ours = min(min(spent) for way, spent in seconds.items() if way.startswith("valuedrift"))
+            spent[way].append((time.perf_counter() - start[0], time.process_time() - start[1]))
+    best = {way: [min(column) for column in zip(*seconds, strict=True)] for way, seconds in spent.items()}
+    ours = [min(seconds[i] for way, seconds in best.items() if way.startswith("valuedrift")) for i in range(2)]
     expected = torch.tensor(found["lm-eval, batches of 1"], dtype=torch.float64)
-    print(f"\n{name}, {len(texts)} prompts\n{'':24}{'prompts/s':>10}{'our ratio':>11}{'largest difference':>20}")
-    for way, spent in seconds.items():
+    print(f"\n{name}, {len(texts)} prompts\n{'':26}{'prompts/s':>10}{'ratio':>7}{'by processor':>14}{'ratio':>7}{'difference':>12}")
+    for way, (clock, processor) in best.items():
         apart = (torch.tensor(found[way], dtype=torch.float64) - expected).abs().max().item()
-        print(f"{way:24}{len(texts) / min(spent):10.1f}{min(spent) / ours:11.2f}{apart:20.1e}")
+        print(
+            f"{way:26}{len(texts) / clock:10.1f}{clock / ours[0]:7.2f}{len(texts) / processor:14.1f}{processor / ours[1]:7.2f}{apart:12.1e}"
+        )
 
 
 def local(judge: Path, texts: list[str], size: int) -> Callable[[], Rows]:

@@ -18,6 +18,7 @@ def world(tmp_path_factory) -> Path:
     """A folder with a tokenizer, a barely trained base model and a judge."""
     from valuedrift.miniature import base, judge, tokenizer
 
+    torch.set_num_threads(1)  # of two threads on shared cores one waits for the other: 100 s
     folder = tmp_path_factory.mktemp("world")
     config = MiniatureConfig(
         folder=str(folder), vocabulary=900, corpus=400,

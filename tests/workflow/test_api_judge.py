@@ -2,12 +2,13 @@
 
 import copy
 import json
+import shutil
 
 import polars as pl
 import pytest
 
 from chat_double import ChatServerDouble, Planned
-from clone import SMALL
+from clone import SMALL, Clone
 from valuedrift import frames
 
 pytestmark = pytest.mark.workflow
@@ -26,23 +27,26 @@ def answer(_: str) -> Planned:
 
 
 @pytest.fixture(scope="module")
-def asked(finished):
-    """The small study with a second judge behind a server, and the questions that the server got."""
-    config = copy.deepcopy(SMALL)
+def asked(finished, tmp_path_factory):
+    """A copy of the small study with a judge behind a server, what it planned, the server, and how often it was asked in one run."""
+    config, own = copy.deepcopy(SMALL), tmp_path_factory.mktemp("asked") / "clone"
+    clone = Clone(shutil.copytree(finished.folder, own, symlinks=True))
     with ChatServerDouble(answer) as server:
         price = {"input": 2.5, "output": 10, "day": "2026-05-01"}
         config["chats"] = {
             "talker": {"model": "talker", "base_url": server.base_url, "max_tokens": 1, "concurrency": 3, "price": price}
         }
         config["judges"] = {**SMALL["judges"], "api": {"backend": "openai", "chat": "talker", "per_category": 2}}
-        planned = finished.planned(config)
-        finished.run(config)
-        assert finished.planned(config) == {}
+        planned = clone.planned(config)
+        clone.run(config)
+        assert clone.planned(config) == {}
         once = len(server.asked)
-        for path in (finished.folder / "results" / "small" / "runs").rglob("stances/api.parquet"):
+        lost = list((clone.folder / "results" / "small" / "runs").rglob("stances/api.parquet"))
+        for path in lost:
             path.unlink()
-        finished.run(config)
-        yield finished.folder / "results" / "small", planned, server, once
+        clone.run(config, *(str(path.relative_to(clone.folder)) for path in lost))
+        assert len(lost) == 4 and all(path.exists() for path in lost)
+        yield clone.folder / "results" / "small", planned, server, once
 
 
 def test_a_new_judge_brings_its_stances_and_what_is_below_only(asked):

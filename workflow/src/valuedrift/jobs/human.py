@@ -8,7 +8,11 @@ class HumanJobs(StudyJobs):
     def human_sample(self) -> str:
         human = self.config.human
         return HumanSampleJob(
-            judge=self.study.judge, responses=human.responses, title=self._title, seed=self.config.seed
+            judge=self.study.judge,
+            responses=human.responses,
+            title=self._title,
+            seed=self.config.seed,
+            options=self.config.judges[self.study.judge].options,
         ).canonical()
 
     def human_check(self) -> str:

@@ -29,7 +29,9 @@ def canary(model: Any, tokenizer: Any) -> Canary | None:
 def _greedy(model: Any, prompt: list[int]) -> list[int]:
     answer = list[int]()
     for _ in range(TOKENS):
-        logits = model(input_ids=torch.tensor([prompt + answer], device=model.device), use_cache=False).logits[0, -1]
+        ids = torch.tensor([prompt + answer], device=model.device)
+        # The class's own forward: a trainer's wrapper reaches, from a merged copy, into the model that is trained, dropout and all.
+        logits = type(model).forward(model, input_ids=ids, use_cache=False).logits[0, -1]
         (best, second), (token, _) = logits.topk(2)
         if best - second < TIE:
             break
