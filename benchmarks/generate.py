@@ -71,7 +71,7 @@ def miniature(results: Path) -> Task:
 
 
 def bigger(questions: int) -> Task:
-    """Every 50th token is an end token: random weights spread the mass nearly evenly, so that responses have 46 tokens on average."""
+    """Every 50th token is an end token: random weights spread mass almost evenly, so that a response has 46 tokens on average."""
     torch.manual_seed(0)
     config = LlamaConfig(
         vocab_size=32_000, hidden_size=512, intermediate_size=1408, num_hidden_layers=4, num_attention_heads=8, eos_token_id=None,

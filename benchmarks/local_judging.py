@@ -3,7 +3,8 @@
     python benchmarks/local_judging.py results/miniature
 
 Each way judges all prompts in turn, so many rounds; the fastest round of each counts, since other work of a machine only slows one
-down. Where others use the machine at once, the seconds of processor time say more than those of the clock. Options are the single tokens " A", " B" and " C" on both sides, so that the probabilities must be equal.
+down. Where others use the machine at once, the seconds of processor time say more than those of the clock.
+Options are the single tokens " A", " B" and " C" on both sides, so that the probabilities must be equal.
 """
 
 import argparse
@@ -90,9 +91,8 @@ def compare(name: str, judge: Path, texts: list[str], rounds: int) -> None:
     print(f"\n{name}, {len(texts)} prompts\n{'':26}{'prompts/s':>10}{'ratio':>7}{'by processor':>14}{'ratio':>7}{'difference':>12}")
     for way, (clock, processor) in best.items():
         apart = (torch.tensor(found[way], dtype=torch.float64) - expected).abs().max().item()
-        print(
-            f"{way:26}{len(texts) / clock:10.1f}{clock / ours[0]:7.2f}{len(texts) / processor:14.1f}{processor / ours[1]:7.2f}{apart:12.1e}"
-        )
+        ratios = clock / ours[0], processor / ours[1]
+        print(f"{way:26}{len(texts) / clock:10.1f}{ratios[0]:7.2f}{len(texts) / processor:14.1f}{ratios[1]:7.2f}{apart:12.1e}")
 
 
 def local(judge: Path, texts: list[str], size: int) -> Callable[[], Rows]:

@@ -6,11 +6,11 @@ import shutil
 import pytest
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from valuedrift.canary import canary
 from valuedrift.config.measuring import GenerationConfig, GenerationJob
 from valuedrift.errors import UserError
 from valuedrift.generate import responses
 from valuedrift.generate.responses import check_canary
-from valuedrift.train.canary import canary
 
 
 @pytest.fixture

@@ -77,6 +77,14 @@ def test_batches_caches_and_rows_that_leave_and_join_change_nothing(model, promp
         assert continuations(model, prompts, draws, ENDS, LIMIT, batch_size) == expected
 
 
+def test_rows_of_different_ages_that_ended_and_stayed_for_a_while_draw_nothing(prompts):
+    model, many = model_of("Llama"), prompts * 4
+    draws = SeededDraws(list(range(len(many))), 0.7, LIMIT)
+    one_by_one = continuations(model, many, draws, ENDS, LIMIT, 1)
+    for batch_size in (6, 11, 23):
+        assert continuations(model, many, draws, ENDS, LIMIT, batch_size) == one_by_one
+
+
 def test_greedy_is_the_librarys_greedy(model, prompts):
     found = continuations(model, prompts, most_likely, ENDS, LIMIT, 4)
     for prompt, own in zip(prompts, found, strict=True):

@@ -6,8 +6,9 @@ import torch
 from training_jobs import job
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from valuedrift.train import canary, sft, trajectory
-from valuedrift.train.canary import TEXTS, TOKENS
+from valuedrift import canary
+from valuedrift.canary import TEXTS, TOKENS
+from valuedrift.train import sft, trajectory
 
 
 def trained(tiny_base, sft_set, folder, **training):

@@ -5,11 +5,11 @@ import json
 import pytest
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from valuedrift.canary import canary
 from valuedrift.config.measuring import GenerationConfig
 from valuedrift.errors import UserError
 from valuedrift.generate.engine import Request, make_engine
 from valuedrift.generate.responses import check_canary
-from valuedrift.train.canary import canary
 
 pytestmark = pytest.mark.engines
 CONFIG = GenerationConfig(engine="vllm", temperature=1.0, max_new_tokens=24, vllm={"cpu_cache": 1, "memory_share": 0.3})

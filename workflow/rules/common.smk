@@ -85,8 +85,9 @@ def judging_env(wildcards):
 
 
 def asks_service(chat):
-    """1 where a job asks a chat model that other jobs ask too, at a pace that they share."""
-    return int(bool(chat) and study.config.chats[chat].server is None)
+    """1 where a job asks a chat model live that other jobs ask too; a batch may take a day, and has no pace."""
+    block = study.config.chats[chat] if chat else None
+    return int(block is not None and block.server is None and not block.batch)
 
 
 def sources(step):

@@ -9,10 +9,12 @@ from pathlib import Path
 ROOT = Path(__file__).parent
 PACKAGE = ROOT.name
 SHARED_LOGIC = {
-    f"{PACKAGE}.{name}" for name in ("rows", "embedding", "chat.client", "judge_prompt", "refusals", "interval", "agreement")
+    f"{PACKAGE}.{name}"
+    for name in ("rows", "embedding", "chat.client", "judge_prompt", "refusals", "interval", "agreement", "vllm_start")
 }
 """Shared modules that decide results, not only form: what counts as a malformed row, how texts become vectors, what is asked of a
-chat model or of a judge, what counts as a refusal, how sure a mean or an agreement is."""
+chat model or of a judge, what counts as a refusal, how sure a mean or an agreement is, how vLLM
+takes weights."""
 
 
 def sources(step: str) -> list[Path]:

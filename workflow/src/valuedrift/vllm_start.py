@@ -9,8 +9,9 @@ from valuedrift.errors import UserError
 
 ENVIRONMENT = {"VLLM_LOGGING_LEVEL": "ERROR", "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
 """Errors are written to stderr by vLLM's processes; nothing is reported to anybody."""
-THREADS = {"VLLM_CPU_OMP_THREADS_BIND": "nobind"}
-"""By default vLLM ties itself to the first cores and leaves one free: two jobs on a machine would share the same ones."""
+DEFAULTS = {"VLLM_CPU_OMP_THREADS_BIND": "nobind", "VLLM_WORKER_SHUTDOWN_TIMEOUT_SECONDS": "1"}
+"""Unless the environment says otherwise. By default vLLM ties itself to the first cores and leaves one free, so that two jobs on a
+machine share the same ones; and it gives its workers, which never end by themselves, 5 s to do so."""
 
 
 class Swapping:
@@ -31,7 +32,7 @@ class Swapping:
 def start(folder: Path | str, dtype: str, config: VllmConfig, trust_remote_code: bool, revision: str | None = None) -> Any:
     """A `vllm.LLM` of the model in the folder (or on the hub), asked in token ids; raises UserError with what to do where vLLM is
     not there or does not take it."""
-    os.environ.update(THREADS | os.environ | ENVIRONMENT)
+    os.environ.update(DEFAULTS | os.environ | ENVIRONMENT)
     try:
         import vllm.platforms
     except ImportError as error:

@@ -42,7 +42,8 @@ class ChatConfig(Closed):
     concurrency: Count = 16
     """Questions under way at once: the most; fewer where the server says that it is busy."""
     requests_per_minute: Count | None = None
-    """Pace, evenly spaced; none where the server sets no limit. Jobs that ask at once share it."""
+    """Pace, evenly spaced; none where the server sets no limit. It is each job's, and one job asks at a time unless
+    Snakemake is told otherwise (`--resources api=2`)."""
     tokens_per_minute: Count | None = None
     """The same in tokens, of questions and longest answers."""
     batch: bool = False

@@ -22,8 +22,8 @@ class GenerationConfig(Closed):
     base_suffix: str = "Response:"
     """Appended on a line of its own to the prompts of models that have no chat template in training."""
     canary: bool = True
-    """Check that a checkpoint still answers a few prompts as it did when it was saved, so that no swap of weights fails
-    unseen."""
+    """Check that a checkpoint answers a few prompts as it did when it was saved. That finds wrong weights, but not a neighbouring
+    checkpoint whose few answers are the same."""
     vllm: VllmConfig = VllmConfig()
     """How vLLM runs."""
 

@@ -1,4 +1,5 @@
-"""How vLLM runs on a machine. None of it decides what is asked, so none of it reruns a step."""
+"""How vLLM runs on a machine. None of it decides a result (what does not fit is an error, not another result), so none of it
+reruns a step."""
 
 from typing import Annotated
 

@@ -97,7 +97,7 @@ class _Decoding:
             batch.keep(batch.going.nonzero().squeeze(1))
         going = 0 if batch is None else len(batch.going)
         free = self.batch_size - going
-        rows, self.waiting = self.waiting[-free:][::-1], self.waiting[:-free]
+        rows, self.waiting = self.waiting[-free:], self.waiting[:-free]
         if not rows:
             return batch if going else None
         new = self._read(rows)

@@ -40,7 +40,7 @@ def run(*, config: GenerationJob, manifest: Path, prompts: Path, output: Path, p
 
 
 def check_canary(engine: Engine, checkpoint: dict[str, Any], exactly: bool) -> None:
-    """Raise UserError where the engine answers unlike the model that was saved (`train/canary.py`): on any token, or, if not
+    """Raise UserError where the engine answers unlike the model that was saved (`canary.py`): on any token, or, if not
     `exactly`, on more than half of the first ones. Base models and external checkpoints have no canary."""
     known = [(prompt, answer) for prompt, answer in checkpoint.get("canary") or [] if answer]
     longest = max((len(answer) for _, answer in known), default=0)

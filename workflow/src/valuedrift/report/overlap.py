@@ -9,6 +9,7 @@ import polars as pl
 from valuedrift.agreement import Bootstrap, Estimate, Floats, estimate, kappa, share
 from valuedrift.config.base import STANCES
 from valuedrift.config.report import OverlapJob
+from valuedrift.errors import UserError
 from valuedrift.frames import STANCE, replacing
 from valuedrift.frames import STANCES as TABLE
 from valuedrift.interval import mean_interval
@@ -40,6 +41,8 @@ class Overlap:
 
 def run(*, config: OverlapJob, stances: list[Path], csv: Path, html: Path) -> None:
     """Write the comparison; `stances` are STANCES of every run by every judge, in any order."""
+    if not config.judges:
+        raise UserError("the study has one judge, so there is nothing to compare: give `judges` a second")
     # A table without rows tells no run and is none's.
     found = {key: path for path in stances for key in pl.read_parquet(path, columns=["run", "judge"], n_rows=1).rows()}
     overlaps = [overlap(config, judge, found) for judge in config.judges]

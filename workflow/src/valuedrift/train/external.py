@@ -5,6 +5,7 @@ from pathlib import Path
 from transformers import AutoConfig, AutoTokenizer
 
 from valuedrift.config.training import ExternalJob
+from valuedrift.errors import UserError
 from valuedrift.frames import replacing
 from valuedrift.train.base import link, weights_of
 from valuedrift.train.trajectory import versions, weights_hash, write_manifest
@@ -38,5 +39,8 @@ def run(*, config: ExternalJob, output: Path) -> None:
 
 
 def _has_template(folder: Path, config: ExternalJob) -> bool:
-    tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=config.trust_remote_code)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=config.trust_remote_code)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{folder} has no tokenizer that can be read ({error}): a checkpoint needs its own") from error
     return tokenizer.chat_template is not None

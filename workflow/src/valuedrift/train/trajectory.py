@@ -15,9 +15,9 @@ from typing import Any
 
 from transformers import TrainerCallback
 
+from valuedrift.canary import Canary, canary
 from valuedrift.config.training import Checkpoints, TrainingJob
 from valuedrift.frames import TRAINING_LOG
-from valuedrift.train.canary import Canary, canary
 from valuedrift.train.model import merged
 
 # Beside the step itself, all that tells of the machine: the same training twice gives the same log.

@@ -1,0 +1,120 @@
+"""A run's responses by three ways of holding its checkpoints: a fresh vLLM for each, one vLLM that swaps, and transformers.
+
+    OMP_NUM_THREADS=2 .venv-vllm/bin/python benchmarks/trace.py results/miniature [--checkpoints 10]
+
+Checkpoints and prompts are those of a finished miniature study; all ways have the same ones, float32 and threads. Importing vLLM is
+not timed. vLLM's own starts differ by 10%, so nothing else should run on the machine.
+"""
+
+import argparse
+import json
+import shutil
+import sys
+import tempfile
+import time
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from valuedrift.config.measuring import GenerationConfig
+from valuedrift.frames import PROMPTS
+from valuedrift.generate.engine import Request, make_engine
+
+GOAL_APART, GOAL_SWAPPING = 5.0, 1.15
+
+
+@dataclass
+class Times:
+    """Seconds of one way, and tokens of each checkpoint's responses."""
+
+    start: float = 0.0
+    """Of engines, with their stops."""
+    swap: float = 0.0
+    sample: float = 0.0
+    tokens: list[int] = field(default_factory=list)
+
+    @property
+    def total(self) -> float:
+        return self.start + self.swap + self.sample
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("results", type=Path, help="results folder of a finished miniature study")
+    parser.add_argument("--checkpoints", type=int, default=10)
+    arguments = parser.parse_args()
+    import vllm
+
+    questions = PROMPTS.read(arguments.results / "prompts" / "prompts.parquet")["question"].to_list()
+    vllm_config = GenerationConfig(engine="vllm", max_new_tokens=64)
+    with tempfile.TemporaryDirectory() as folder:
+        steps = checkpoints(arguments.results, Path(folder), arguments.checkpoints)
+        threads = torch.get_num_threads()
+        print(
+            f"{len(steps)} checkpoints, {len(questions)} prompts, 5 responses each, float32, {threads} threads, vLLM {vllm.__version__}"
+        )
+        apart, swapping = timed(vllm_config, [[step] for step in steps], questions), timed(vllm_config, [steps], questions)
+        plain = timed(vllm_config.model_copy(update={"engine": "transformers"}), [steps], questions)
+    if apart.tokens != swapping.tokens:
+        sys.exit(f"swapping changed the responses: {apart.tokens} tokens by fresh engines, {swapping.tokens} by one")
+    report({"(a) a fresh vLLM each": apart, "(b) one vLLM that swaps": swapping, "(c) transformers": plain})
+
+
+def checkpoints(results: Path, folder: Path, count: int) -> list[Path]:
+    """Copies of chat checkpoints of the study's runs, in float32, with heads that vLLM takes on CPUs."""
+    found = sorted(path.parent for path in results.glob("runs/mini/**/trajectory/step-*/model.safetensors"))[:count]
+    if len(found) < count:
+        sys.exit(f"{results} has {len(found)} checkpoints, not {count}: finish its study, or lower --checkpoints")
+    copies = [Path(shutil.copytree(path, folder / str(number))) for number, path in enumerate(found)]
+    for copy in copies:
+        path = copy / "config.json"
+        config = json.loads(path.read_text())
+        if config["head_dim"] % 32:  # as much work in heads of 32: no engine's time depends on what the weights mean
+            heads = config["hidden_size"] // 32
+            path.write_text(json.dumps(config | {"head_dim": 32, "num_attention_heads": heads, "num_key_value_heads": heads}))
+    return copies
+
+
+def timed(config: GenerationConfig, groups: list[list[Path]], questions: list[str]) -> Times:
+    """Sample at all checkpoints, with one engine for each group of them."""
+    times = Times()
+    for group in groups:
+        with closing(make_engine(config, "float32", False)) as engine:
+            for place, step in enumerate(group):
+                began = time.perf_counter()
+                engine.load(step, True)
+                loaded = time.perf_counter()
+                prompts = [engine.render(question) for question in questions]
+                found = engine.sample([Request(prompt, 5 * i + sample) for i, prompt in enumerate(prompts) for sample in range(5)])
+                times.sample += time.perf_counter() - loaded
+                times.tokens.append(sum(response.n_tokens for response in found))
+                if place == 0:
+                    times.start += loaded - began
+                else:
+                    times.swap += loaded - began
+            began = time.perf_counter()
+        times.start += time.perf_counter() - began
+    return times
+
+
+def report(ways: dict[str, Times]) -> None:
+    """Print the table and whether the goals are met."""
+    print(f"\n{'':24}  total s  starts s  swaps s  sampling s   tokens  tokens/s sampling")
+    for name, times in ways.items():
+        tokens = sum(times.tokens)
+        print(
+            f"{name:24} {times.total:8.1f} {times.start:9.1f} {times.swap:8.2f} {times.sample:11.1f} {tokens:8d} {tokens / times.sample:18.0f}"
+        )
+    apart, swapping, _ = ways.values()
+    ratio, overhead = apart.total / swapping.total, (swapping.total - swapping.start) / swapping.sample
+    print(f"\n(a) / (b): {ratio:.2f}, goal at least {GOAL_APART}: {'met' if ratio >= GOAL_APART else 'missed'}")
+    print(
+        f"(b) without its start / its sampling: {overhead:.3f}, goal at most {GOAL_SWAPPING}: "
+        f"{'met' if overhead <= GOAL_SWAPPING else 'missed'}"
+    )
+
+
+if __name__ == "__main__":
+    main()
