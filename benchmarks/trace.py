@@ -52,9 +52,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         steps = checkpoints(arguments.results, Path(folder), arguments.checkpoints)
         threads = torch.get_num_threads()
-        print(
-            f"{len(steps)} checkpoints, {len(questions)} prompts, 5 responses each, float32, {threads} threads, vLLM {vllm.__version__}"
-        )
+        print(f"{len(steps)} checkpoints, {len(questions)} prompts, 5 responses each, {threads} threads, vLLM {vllm.__version__}")
         apart, swapping = timed(vllm_config, [[step] for step in steps], questions), timed(vllm_config, [steps], questions)
         plain = timed(vllm_config.model_copy(update={"engine": "transformers"}), [steps], questions)
     if apart.tokens != swapping.tokens:
@@ -104,9 +102,8 @@ def report(ways: dict[str, Times]) -> None:
     print(f"\n{'':24}  total s  starts s  swaps s  sampling s   tokens  tokens/s sampling")
     for name, times in ways.items():
         tokens = sum(times.tokens)
-        print(
-            f"{name:24} {times.total:8.1f} {times.start:9.1f} {times.swap:8.2f} {times.sample:11.1f} {tokens:8d} {tokens / times.sample:18.0f}"
-        )
+        seconds = f"{times.total:8.1f} {times.start:9.1f} {times.swap:8.2f} {times.sample:11.1f}"
+        print(f"{name:24} {seconds} {tokens:8d} {tokens / times.sample:18.0f}")
     apart, swapping, _ = ways.values()
     ratio, overhead = apart.total / swapping.total, (swapping.total - swapping.start) / swapping.sample
     print(f"\n(a) / (b): {ratio:.2f}, goal at least {GOAL_APART}: {'met' if ratio >= GOAL_APART else 'missed'}")

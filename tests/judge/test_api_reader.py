@@ -85,7 +85,11 @@ def test_a_server_without_logprobs_is_refused(reader):
 def test_sampling_reads_the_shares_of_the_letters(reader):
     texts = ["A", "(A)", "A) support: it does", "support", "**B**", "A view of it", "neither", "C", "C.", ""]
     with ChatServerDouble(
-        lambda question: [Planned(text) for text in texts] if question == "a" else Planned(None, refusal="no")
+        lambda question: (
+            [Planned(text, "length" if ":" in text else "stop") for text in texts]
+            if question == "a"
+            else Planned(None, refusal="no")
+        )
     ) as server:
         found = reader(server, temperature=1.0, reading="sampling", samples=10)([Prompt("a", WORDS), Prompt("b", WORDS)])
     assert found == [Reading((0.4, 0.1, 0.2)), "unscorable: refused"]

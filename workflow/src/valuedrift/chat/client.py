@@ -47,6 +47,8 @@ class Reply:
     text: str | None
     problem: str | None
     places: tuple[Place, ...] = ()
+    begun: str | None = None
+    """What there is of an answer that was cut."""
 
 
 def ask(requests: list[Request], config: ChatJob, ledger: Path) -> list[Reply]:
@@ -93,7 +95,7 @@ def _reply(answer: Answer) -> Reply:
     if places := answer.get("places"):
         return Reply(answer["text"], None, tuple(Place(token, [(t, p) for t, p in likeliest]) for token, likeliest in places))
     if answer["finish_reason"] == "length":
-        return Reply(None, "cut at max_tokens")
+        return Reply(None, "cut at max_tokens", begun=answer["text"])
     if not (answer["text"] or "").strip():
         return Reply(None, "empty")
     return Reply(answer["text"], None)

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from valuedrift.chat.client import Place, Reply, Request, ask
+from valuedrift.chat.client import Place, Reply, Request, ask, replies
 from valuedrift.config.chat import ChatJob
 from valuedrift.config.judging import JudgeConfig
 from valuedrift.errors import UserError
@@ -25,11 +25,13 @@ class ApiReader:
 
     def __call__(self, prompts: list[Prompt]) -> list[Reading | str]:
         if self.config.reading == "logprobs":
-            replies = ask([Request(prompt.text, logprobs=RETURNED) for prompt in prompts], self.chat, self.ledger)
-            return [_of_logprobs(reply, prompt.words) for reply, prompt in zip(replies, prompts, strict=True)]
+            asked = [Request(prompt.text, logprobs=RETURNED) for prompt in prompts]
+            # One at a time: 157,000 answers of 12 kB would be 1.9 GB.
+            found = zip(replies(asked, self.chat, self.ledger), prompts, strict=True)
+            return [_of_logprobs(reply, prompt.words) for reply, prompt in found]
         count = self.config.samples
-        replies = ask([Request(prompt.text, sample=i) for prompt in prompts for i in range(count)], self.chat, self.ledger)
-        return [_of_answers(replies[i * count : (i + 1) * count], prompt.words) for i, prompt in enumerate(prompts)]
+        drawn = ask([Request(prompt.text, sample=i) for prompt in prompts for i in range(count)], self.chat, self.ledger)
+        return [_of_answers(drawn[i * count : (i + 1) * count], prompt.words) for i, prompt in enumerate(prompts)]
 
 
 def reading_of(places: Sequence[Place], words: Words) -> Reading | str:
@@ -63,10 +65,11 @@ def _of_logprobs(reply: Reply, words: Words) -> Reading | str:
     return f"unscorable: {reply.problem}" if reply.problem else reading_of(reply.places, words)
 
 
-def _of_answers(replies: list[Reply], words: Words) -> Reading | str:
-    """Shares of the options among the answers to one prompt; answers that name none are missing in the mass."""
-    said = [None if reply.text is None else letter_of(reply.text, words) for reply in replies]
+def _of_answers(drawn: list[Reply], words: Words) -> Reading | str:
+    """Shares of the options among the answers to one prompt; answers that name none are missing in the mass. The option stands at
+    the beginning, so a cut answer says as much as a whole one."""
+    said = [letter_of(reply.text or reply.begun or "", words) for reply in drawn]
     if all(letter is None for letter in said):
-        return f"unscorable: {next((reply.problem for reply in replies if reply.problem), 'no answer names an option')}"
+        return f"unscorable: {next((reply.problem for reply in drawn if reply.problem), 'no answer names an option')}"
     a, b, c = (said.count(letter) / len(said) for letter in range(3))
     return Reading((a, b, c))

@@ -1,6 +1,7 @@
 """A judge that runs here: one forward pass over each prompt gives the probabilities of the option letters."""
 
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -9,7 +10,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from valuedrift.config.judging import JudgeConfig
 from valuedrift.errors import UserError
 from valuedrift.judge.backend import Prompt, Reading
-from valuedrift.judge.options import OptionTokens, Words
+from valuedrift.judge.options import OptionTokens
+from valuedrift.judge.places import Next, read_places
 from valuedrift.judge.prefix import common_prefix, hold
 from valuedrift.judge.tokens import prompt_tokens
 
@@ -44,19 +46,20 @@ class LocalReader:
 
     def __call__(self, prompts: list[Prompt]) -> list[Reading | str]:
         tokens = prompt_tokens(self.tokenizer, [prompt.text for prompt in prompts])
-        longest = getattr(self.model.config, "max_position_embeddings", None)
-        readings: list[Reading | str] = [f"unscorable: prompt longer than the judge's {longest} positions"] * len(prompts)
-        # By length, so that little is padded; the longest first, so that too little memory shows at once.
-        order = sorted(
-            (i for i in range(len(prompts)) if len(tokens[i]) <= (longest or sys.maxsize)), key=lambda i: -len(tokens[i])
-        )
-        held, begun = self._held([tokens[i] for i in order])
-        for start in range(0, len(order), self.config.batch_size):
-            batch = order[start : start + self.config.batch_size]
-            rows = self._probabilities([tokens[i] for i in batch], held, begun)
-            for index, row in zip(batch, rows, strict=True):
-                readings[index] = self._reading(row, prompts[index].words)
-        return readings
+        room = getattr(self.model.config, "max_position_embeddings", None) or sys.maxsize
+        held, begun = self._held(sorted((row for row in tokens if len(row) <= room), key=len, reverse=True))
+
+        def read(asked: list[int]) -> Iterator[tuple[int, Next]]:
+            # By length, so that little is padded; the longest first, so that too little memory shows at once.
+            order = sorted(asked, key=lambda i: -len(tokens[i]))
+            for start in range(0, len(order), self.config.batch_size):
+                batch = order[start : start + self.config.batch_size]
+                rows = self._probabilities([tokens[i] for i in batch], held, begun)
+                best = rows.max(-1)
+                for i, row, p, token in zip(batch, rows, best.values.tolist(), best.indices.tolist(), strict=True):
+                    yield i, ([float(row[ids].sum()) for ids in self.options.ids(prompts[i].words)], token, p)
+
+        return read_places(prompts, tokens, room, self.options.openers, read)
 
     def _held(self, tokens: list[list[int]]) -> tuple[Any, int]:
         """The cache of what all prompts begin with and its length; tried on the longest and the shortest prompt."""
@@ -85,7 +88,3 @@ class LocalReader:
         found = self.model(ids, attention_mask=mask, position_ids=positions, logits_to_keep=1, **cache)
         probabilities: torch.Tensor = found.logits[:, -1].double().softmax(-1)
         return probabilities
-
-    def _reading(self, row: torch.Tensor, words: Words) -> Reading:
-        a, b, c = (float(row[ids].sum()) for ids in self.options.ids(words))
-        return Reading((a, b, c))

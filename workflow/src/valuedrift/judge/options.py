@@ -52,6 +52,7 @@ class OptionTokens:
     def __init__(self, tokenizer: Any) -> None:
         texts = tokenizer.batch_decode([[i] for i in range(len(tokenizer))], clean_up_tokenization_spaces=False)
         self.texts = {i: text for i, text in enumerate(texts) if _ANSWER.match(text)}
+        self.openers = {i for i, text in enumerate(texts) if is_opener(text)}
         self.ids = cache(self._ids)
 
     def _ids(self, words: Words) -> tuple[list[int], ...]:
