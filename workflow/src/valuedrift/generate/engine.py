@@ -34,7 +34,8 @@ class Engine(Protocol):
         """The full text of the prompt that asks the checkpoint a question."""
 
     def sample(self, requests: list[Request]) -> list[Response]:
-        """One response to each request, in order; in float32 none depends on what else is sampled with it."""
+        """One response to each request, in order; in float32 none depends on what else is sampled with it, unless a draw lies
+        on the very boundary of two tokens."""
 
     def greedy(self, prompts: list[list[int]], tokens: int) -> list[list[int]]:
         """The `tokens` likeliest tokens after each prompt (token ids), one by one; none of them ends the answer."""

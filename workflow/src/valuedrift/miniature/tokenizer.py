@@ -7,6 +7,7 @@ from transformers import PreTrainedTokenizerFast
 
 from valuedrift.config.miniature import MiniatureConfig
 from valuedrift.frames import replacing
+from valuedrift.judge_prompt import judge_prompt
 from valuedrift.miniature.dataset import dialogues
 from valuedrift.miniature.vocabulary import TOPICS
 
@@ -16,7 +17,8 @@ END, PAD = "<|endoftext|>", "<|pad|>"
 def run(*, config: MiniatureConfig, output: Path) -> None:
     """Train the tokenizer on answers, questions and the judge's prompt, and save it as a folder."""
     texts = [text for question, answer in dialogues("base", 4000, config) for text in (question, f" {answer.text}")]
-    texts += [config.judge_prompt, "\nUser: \nAssistant:\nResponse: ", *TOPICS.values()] * 50
+    asked = judge_prompt(config.judge_prompt, "{prompt}", "{response}", "{topic}")
+    texts += [asked, "\nUser: \nAssistant:\nResponse: ", *TOPICS.values()] * 50
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
