@@ -14,7 +14,7 @@ def test_every_stage_has_help_that_names_its_steps(stage):
     shown = subprocess.run(
         [sys.executable, "-m", f"valuedrift.{stage}", "--help"], capture_output=True, text=True, check=True
     ).stdout
-    steps = [path.stem for path in (Path(command.__file__).parent / stage).glob("*.py") if "def run(" in path.read_text()]
+    steps = [path.stem for path in (Path(command.__file__).parent / stage).glob("*.py") if "\ndef run(" in path.read_text()]
     assert steps and all(f"  {step} " in shown or f"  {step}\n" in shown for step in steps)
 
 

@@ -84,7 +84,7 @@ def test_swapped_values_are_noticed(finished):
         ("judge/local.py", {"stances": 8, **BELOW_STANCES}),
         ("drift/trajectory.py", {"drift": 3, "study_drift": 1, "drift_table": 1, "report": 1}),
         ("report/figure.py", {"figure": 1, "report": 1}),
-        ("report/report.css", {"report": 1}),
+        ("report/report.css", {"judges_page": 1, "report": 1}),
         ("frames.py", {}),  # shared: a step takes its config as JSON and its tables are declared
     ],
 )

@@ -19,6 +19,10 @@ class Untracked:
         return self.text
 
 
+HOW = {"batch_size", "vllm", "canary"}
+"""Keys of engines and judges that say how a machine does it, and decide no result."""
+
+
 def tracked(job: Closed, **decisive: Any) -> str:
     """A job as JSON with some of its blocks reduced to what of them decides the result."""
     return json.dumps(job.model_dump(mode="json") | decisive, sort_keys=True)

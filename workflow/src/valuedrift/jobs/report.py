@@ -39,7 +39,7 @@ from valuedrift.config.report import (
 from valuedrift.config.scorecard import ReferenceRun, ScorecardJob
 from valuedrift.config.study import explain
 from valuedrift.errors import UserError
-from valuedrift.jobs.base import StudyJobs
+from valuedrift.jobs.base import HOW, StudyJobs
 from valuedrift.lineage import Run
 
 PHASE_LABELS = {"external": "", "sft": "SFT", "ppo": "PPO", "dpo": "DPO", "simpo": "SimPO"}
@@ -188,6 +188,10 @@ class ReportJobs(StudyJobs):
 
     def _settings(self) -> str:
         """The settings that every result depends on, as YAML. Those of a training stand in its manifest, and a key that no step
-        reads must not rerun the report either."""
-        shown = self.config.model_dump(mode="json", include={"models", "prompts", "generation", "judges", "values", "drift"})
+        reads, or that decides no result, must not rerun the report either."""
+        shown = self.config.model_dump(
+            mode="json",
+            include={"models", "prompts", "generation", "judges", "values", "drift"},
+            exclude={"generation": HOW, "judges": {name: HOW for name in self.config.judges}},
+        )
         return str(yaml.safe_dump(shown, sort_keys=False, allow_unicode=True))

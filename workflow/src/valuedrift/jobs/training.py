@@ -6,7 +6,7 @@ from valuedrift.config.measuring import DriftJob, GenerationJob, ValuesJob
 from valuedrift.config.miniature import MiniatureConfig, RecoveryJob
 from valuedrift.config.training import JOBS, BaseJob, DatasetJob, ExternalJob, MixtureJob, TrainingConfig
 from valuedrift.errors import UserError
-from valuedrift.jobs.base import StudyJobs, Untracked, tracked
+from valuedrift.jobs.base import HOW, StudyJobs, Untracked, tracked
 from valuedrift.lineage import Run
 
 ORACLE = "valuedrift.miniature.oracle:judge"
@@ -62,7 +62,7 @@ class TrainingJobs(StudyJobs):
             run=run, seed=self.config.seed, dtype=model.dtype, trust_remote_code=model.trust_remote_code,
             generation=self.config.generation,
         )  # fmt: skip
-        generation = self.config.generation.model_dump(mode="json", exclude={"batch_size", "vllm", "canary"})
+        generation = self.config.generation.model_dump(mode="json", exclude=HOW)
         return Untracked(job.canonical()), tracked(job, generation=generation)
 
     def judge(self, run: str, name: str) -> tuple[Untracked, str]:
@@ -72,7 +72,7 @@ class TrainingJobs(StudyJobs):
             judge = judge.model_copy(update={"path": self.study.model_at(judge.path, judge.revision)})
         chat = self.study.chat(judge.chat) if judge.chat else None
         job = JudgeJob(run=run, name=name, seed=self.config.seed, judge=judge, chat=chat)
-        decisive = judge.model_dump(mode="json", exclude={"batch_size", "vllm", "chat"})
+        decisive = judge.model_dump(mode="json", exclude=HOW | {"chat"})
         return Untracked(job.canonical()), tracked(job, judge=decisive, chat=chat.identity if chat else None)
 
     def downstream_data(self, task: str) -> str:
