@@ -5,9 +5,12 @@ from pathlib import Path
 import pytest
 import yaml
 
+from chat_double import ChatServerDouble, Planned
 from valuedrift.chat.ledger import Ledger
+from valuedrift.config.judging import JudgeJob
 from valuedrift.config.study import load_study_config
 from valuedrift.frames import GENERATIONS, PROMPTS
+from valuedrift.judge.backend import Item, make_judge
 from valuedrift.judge_prompt import judge_prompt
 from valuedrift.plan import plan, run, uses
 from valuedrift.runs import merge
@@ -153,13 +156,38 @@ def test_a_manifest_tells_the_checkpoints(one_run):
 LEDGER = Path("results/miniature/runs/mini/alpaca/stances/paid.ledger.sqlite")
 
 
+def judged(base, overlay, *texts):
+    """Let the judge `paid` answer about these responses, into the ledger of the run."""
+    with ChatServerDouble(lambda _: Planned("A", usage=(500, 3), likeliest=[{"A": -0.5}])) as server:
+        made = study(overlay, {"chats": {"big": {"base_url": server.base_url, "spending_cap": 9}}}, base=base)
+        job = JudgeJob(run="mini/alpaca", name="paid", seed=0, judge=made.config.judges["paid"], chat=made.chat("big"))
+        make_judge(job, LEDGER)([Item("Is it?", text, "racism") for text in texts])
+
+
+@pytest.mark.parametrize(
+    ("judge", "each"), [({}, 1), ({"orders": "latin"}, 3), ({"reading": "sampling", "samples": 4, "orders": "all"}, 24)]
+)
+def test_a_plan_looks_up_the_very_questions_that_a_judge_asks(one_run, judge, each):
+    overlay = {"judges": {"paid": judge}, "chats": {"big": {"temperature": 0.7}}}
+    judged(one_run, overlay, "Yes", "No, it is not.")
+    found = use("judge paid", overlay, base=one_run)
+    assert (found.answered, found.left) == (Amount(2 * each), Amount(each))
+
+
 def test_what_ledgers_hold_is_not_paid_again_and_tells_what_the_rest_takes(one_run):
-    with Ledger(LEDGER) as book:
-        book.put({"a": {"text": "A", "usage": [400, 2]}, "b": {"text": "A", "usage": [600, 4], "batch": True}})
+    judged(one_run, {}, "Yes", "Never asked now")
     found = use("judge paid", base=one_run)
-    assert found.taken == (2, 1000, 6)
-    assert found.left == Amount(1)
-    assert found.tokens == (Amount(500, "~"), Amount(3, "~"))
+    assert (found.taken, found.answered) == ((1, 500, 3), Amount(1))
+    assert found.left == Amount(2)
+    assert found.tokens == (Amount(1000, "~"), Amount(6, "~"))
+    for change in (
+        {"chats": {"big": {"max_tokens": 5}}},
+        {"judges": {"paid": {"prompt": "{topic}: {prompt} {response} {options}"}}},
+    ):
+        assert use("judge paid", change, base=one_run).taken == (0, 0, 0)
+    Path("results/miniature/runs/mini/alpaca/generations.parquet").unlink()
+    assert use("judge paid", base=one_run).answered == Amount(2, "≤")
+    assert use("judge paid", {"chats": {"big": {"model": "gpt-4o-mini"}}}, base=one_run).answered == Amount(0)
 
 
 def test_a_ledger_in_use_or_that_is_none_is_named_and_left_as_it_is(one_run):
@@ -186,6 +214,8 @@ def test_the_sum_says_whether_the_cap_is_enough(one_run):
     folder.mkdir()
     (folder / "other.json").write_text(json.dumps({"chat": "big", "dollars": 0.019}))
     assert "$0.019 are spent of the cap $0.02, which may stop it before the end" in told()
+    (folder / "other.json").write_text(json.dumps({"chat": "big", "dollars": 0.001, "under_way": 0.019}))
+    assert "$0.001 are spent, what is under way may cost $0.019 of the cap $0.02, which may stop it before the end" in told()
 
 
 def test_curation_by_a_chat_model_is_counted_once_its_texts_are_there():

@@ -215,6 +215,57 @@ def test_answers_of_a_batch_that_are_not_asked_now_stay_to_be_fetched(chat, ledg
     assert len(server.batches) == 1
 
 
+@pytest.fixture
+def left(chat, ledger, monkeypatch):
+    """Leaves a batch of 6 questions under way, as a killed job does; gives the server's double."""
+    with BatchServerDouble() as server:
+        with monkeypatch.context() as patched, pytest.raises(Killed):
+            patched.setattr(batch._Batches, "_await", killed)
+            ask(requests(6), chat(server.base_url, price=PRICE), ledger)
+        yield server
+
+
+def test_live_asking_fetches_what_batches_answer_before_it_asks_the_rest(chat, ledger, left, capsys):
+    live = chat(left.base_url, price=PRICE, batch=False)
+    assert spent(live)["under_way"] > 0
+    assert ask(requests(6), live, ledger) == [Reply("Yes", None)] * 6  # the double answers no live question
+    assert set(left.paid.values()) == {1}
+    assert "waiting for batch_0: paid already" in capsys.readouterr().err
+    assert spent(live)["under_way"] == 0
+    assert spent(live)["dollars"] == pytest.approx(6 * (1000 * 2.5 + 10 * 10) / 1e6 / 2)
+
+
+def test_what_a_cancelled_batch_leaves_open_is_asked_live(chat, ledger, left):
+    left.batches["batch_0"] |= {"status": "cancelled", "looks": -1}
+    left.faults = {"POST /chat/completions": [(200, json.loads(Planned().payload("talker")))] * 6}
+    assert ask(requests(6), chat(left.base_url, batch=False), ledger) == [Reply("Yes", None)] * 6
+    assert len(left.batches) == 1
+
+
+def test_a_batch_of_another_server_is_named_before_its_questions_are_paid_again(chat, ledger, left):
+    served = chat(None, batch=False, server=["serve", "{port}"])
+    with pytest.raises(UserError, match=r"waits for batch_0, which is paid and of another server.*WHERE batch = 'batch_0'"):
+        ask(requests(6), served, ledger)
+    left.batches.clear()
+    with pytest.raises(UserError, match=r"knows no batch batch_0.*use the key.*sqlite3 .* \"DELETE FROM under_way WHERE batch = "):
+        ask(requests(6), chat(left.base_url, batch=False), ledger)
+
+
+def test_a_batch_of_questions_that_are_no_longer_asked_is_named_and_stays_counted(chat, ledger, left, capsys):
+    config = chat(left.base_url, price=PRICE, temperature=0.5)
+    assert ask(requests(1), config, ledger) == [Reply("Yes", None)]
+    assert "batch batch_0 has answers to questions that are not asked now" in capsys.readouterr().err
+    assert spent(config)["under_way"] == pytest.approx(6 * (10 / 4 * 2.5 + 32 * 10) / 1e6 / 2, rel=0.1)
+
+
+def test_batched_answers_of_no_use_are_counted_too(chat, ledger):
+    plan = lambda question: [Planned(model="other"), Planned("Yes")]  # noqa: E731
+    with BatchServerDouble(plan) as server:
+        config = chat(server.base_url, price=PRICE)
+        assert ask(requests(2), config, ledger) == [Reply("Yes", None)] * 2
+    assert spent(config)["calls"] == sum(server.paid.values()) == 4
+
+
 FAULTS = {
     "upload": ("POST /files", [(500, {}), (0, None)]),
     "create": ("POST /batches", [(503, {}), (200, {"a": 1})]),

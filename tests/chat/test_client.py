@@ -1,3 +1,4 @@
+import json
 import logging
 import os
 import signal
@@ -13,6 +14,7 @@ from chat_double import ChatServerDouble, Planned, error
 from valuedrift.chat import asking
 from valuedrift.chat.client import Place, Reply, Request, ask
 from valuedrift.chat.ledger import Ledger
+from valuedrift.chat.spending import Budget
 from valuedrift.errors import UserError
 
 KEY = "sk-planted-key"
@@ -207,6 +209,20 @@ def test_a_server_that_never_returns_logprobs_is_told_before_much_is_paid(chat, 
     assert stored(ledger) == 0
 
 
+def test_answers_of_no_use_are_paid_and_counted_for_good(chat, ledger, tmp_path):
+    price, usage = {"input": 1.0, "output": 2.0, "day": "2026-11-01"}, (1_000_000, 500_000)
+    plan = [Planned("B", usage=usage), Planned("A", usage=usage, likeliest=[{"A": -0.5}])]
+    with ChatServerDouble(lambda _: plan) as server:
+        config = chat(server.base_url, price=price)
+        ask([Request("a", logprobs=2)], config, ledger)
+        for _ in range(2):
+            (path,) = (tmp_path / "spending").iterdir()
+            assert (json.loads(path.read_text())["calls"], json.loads(path.read_text())["dollars"]) == (2, 4.0)
+            path.unlink()
+            with Ledger(ledger) as book:
+                Budget(config, book)
+
+
 def test_another_model_s_answers_end_the_run_naming_both_before_much_is_paid(chat, ledger):
     with (
         ChatServerDouble(lambda _: Planned(model="babbler")) as server,
@@ -333,7 +349,7 @@ def test_progress_is_told(chat, ledger, monkeypatch, capsys):
 
 
 def test_a_ledger_that_cannot_be_written_ends_the_run(chat, ledger, monkeypatch):
-    def full(self, answers):
+    def full(self, *_):
         raise UserError(f"{self.path} cannot be read or written (disk full)")
 
     monkeypatch.setattr(Ledger, "put", full)

@@ -22,7 +22,7 @@ def with_choice(**changed):
 def test_an_answer_keeps_its_text_its_tokens_and_the_likeliest_at_each_place_in_order(chat):
     answer = read(completion(text="A", likeliest=LIKELIEST, usage=(430, 1)), Request("a", logprobs=3), chat("http://x/v1"))
     assert answer == {
-        "text": "A", "refusal": None, "finish_reason": "stop", "usage": [430, 1],
+        "text": "A", "refusal": None, "finish_reason": "stop", "usage": [430, 1], "by": ["talk", "talker", None],
         "places": [("A", [("A", -0.5), ("B", -1.5), (" A", -2.0)])],
     }  # fmt: skip
 
@@ -60,8 +60,9 @@ def test_what_is_no_whole_answer_is_garbled(chat, name):
     "logprobs", [None, {}, {"content": None}, {"content": []}, {"content": [{"token": "A", "top_logprobs": []}]}]
 )
 def test_missing_logprobs_are_told_apart(chat, logprobs):
-    with pytest.raises(Unusable, match="returns no logprobs"):
-        read(with_choice(logprobs=logprobs), Request("a", logprobs=3), chat("http://x/v1"))
+    with pytest.raises(Unusable, match="returns no logprobs") as raised:
+        read(with_choice(logprobs=logprobs) | {"usage": {"prompt_tokens": 9}}, Request("a", logprobs=3), chat("http://x/v1"))
+    assert raised.value.paid == {"usage": [9, 0], "by": ["talk", "talker", None]}
 
 
 def test_a_refusal_or_an_empty_answer_needs_no_logprobs(chat):

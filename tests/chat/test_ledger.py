@@ -1,4 +1,5 @@
 import os
+import sqlite3
 import subprocess
 import sys
 
@@ -85,7 +86,7 @@ def test_a_write_that_the_system_refuses_is_told_and_loses_nothing_that_was_stor
         assert 1 < len(stored) == len(book.get(stored)) < 99
 
 
-def test_tokens_are_summed_by_route(tmp_path):
+def test_tokens_are_summed_by_route_and_by_who_paid(tmp_path):
     with Ledger(tmp_path / "answers.sqlite") as book:
         book.put(
             {
@@ -94,6 +95,24 @@ def test_tokens_are_summed_by_route(tmp_path):
                 "c": {},
                 "d": {"usage": [7, 3], "batch": True},
                 "e": {"rejected": "no"},
-            }
+                "f": {"usage": [8, 4], "by": ["talk", "é", None]},
+            },
+            wasted=[{"usage": [9, 5]}],
         )
-        assert book.usage() == [(0, 3, 11, 3), (1, 1, 7, 3)]
+        assert book.usage() == [
+            (False, None, 3, 11, 3), (False, ["talk", "é", None], 1, 8, 4), (True, None, 1, 7, 3), (False, None, 1, 9, 5),
+        ]  # fmt: skip
+
+
+def test_what_is_expected_of_batches_ends_when_its_answer_is_stored_and_older_notes_say_nothing_of_it(tmp_path):
+    path = tmp_path / "answers.sqlite"
+    with sqlite3.connect(path) as older:
+        older.execute("CREATE TABLE under_way (key TEXT PRIMARY KEY, batch TEXT NOT NULL) WITHOUT ROWID")
+        older.execute("INSERT INTO under_way VALUES ('old', 'batch_0')")
+    with Ledger(path) as book:
+        book.note_batch("batch_1", {"a": {"usage": [5, 1], "batch": True}, "b": {"usage": [6, 2.5], "batch": True}})
+        book.put({"a": {}})
+        assert book.expected() == [(False, None, 1, 0, 0), (True, None, 1, 6, 2.5)]
+        assert book.batches_besides({"b"}) == ["batch_0"]
+        book.forget_batch(["old", "b"])
+        assert (book.expected(), book.batches_besides([])) == ([], [])

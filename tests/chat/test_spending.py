@@ -54,10 +54,45 @@ def test_the_file_says_what_the_ledger_has_cost(priced, book):
     (told,) = files(config)
     assert told.pop("dollars") == pytest.approx(0.0035 + 0.4 * 0.0035)
     assert not Path(told.pop("ledger")).is_absolute()
-    assert told == {"chat": "talk", "model": "talker", "calls": 3, "question_tokens": 2_000, "answer_tokens": 200}
+    tokens = {"question_tokens": 2_000, "answer_tokens": 200}
+    assert told == {"chat": "talk", "model": "talker", "calls": 3, "under_way": 0, **tokens}
     budget.spend([ANSWER])
     budget.close()
     assert files(config)[0]["calls"] == 4
+
+
+def test_what_a_ledger_has_cost_one_chat_or_model_stays_so_when_its_judge_moves_to_another(priced, book):
+    def told(**settings):
+        config = priced(**settings)
+        Budget(config, book)
+        return {(one["chat"], one["model"]): (one["calls"], one["dollars"]) for one in files(config)}
+
+    book.put({"a": ANSWER | {"by": ["talk", "talker", None]}, "b": ANSWER | {"by": ["talk", "talker", "v2"]}})
+    before = {("talk", "talker"): (2, pytest.approx(0.007))}
+    assert told() == before
+    assert told(name="mini") == before | {("mini", "talker"): (0, 0)}
+    book.put({"c": ANSWER | {"by": ["mini", "small", None]}})
+    cheap = PRICE.model_copy(update={"input": 0.25, "output": 1})
+    now = told(name="mini", model="small", price=cheap)
+    assert now == before | {("mini", "talker"): (0, 0), ("mini", "small"): (1, pytest.approx(0.00035))}
+
+
+def test_the_cap_sees_what_is_under_way_in_other_ledgers_until_it_is_fetched(priced, book, tmp_path):
+    config = priced(spending_cap=0.01)
+    with Ledger(tmp_path / "second.sqlite") as second:
+        beside = Budget(config, second)
+        second.note_batch("batch_0", {"a": {"usage": [4_000, 1_000], "by": ["talk", "talker", None], "batch": True}})
+        beside.look_under_way()
+        budget = Budget(config, book)
+        budget.check(upcoming=0.001)
+        with pytest.raises(
+            UserError,
+            match=r"spent \$0.00 of the cap \$0.01 on talk, what is under way in batches may cost \$0.008, and what comes",
+        ):
+            budget.check(upcoming=0.003)
+        second.forget_batch(["a"])
+        beside.look_under_way()
+        Budget(config, book).check(upcoming=0.003)
 
 
 def test_a_killed_jobs_file_is_right_again_when_the_next_one_starts(priced, book):
@@ -113,7 +148,7 @@ def test_what_is_being_written_or_no_json_is_no_spending(priced, book):
     whole = json.dumps({"chat": "talk", "dollars": 9})
     Path(config.spending, ".half.json").write_text(whole)
     Path(config.spending, "half.json").write_text(whole[:-4])
-    assert budget.spent == 0
+    assert budget.spent == (0, 0)
 
 
 def test_live_asking_stops_at_the_cap_keeps_what_came_and_goes_on_when_it_is_raised(priced, tmp_path):

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import polars as pl
 
-from valuedrift.chat.ledger import USAGE
-from valuedrift.chat.spending import cost, money, shutdown_warning, spending
+from valuedrift.chat.ledger import Usage, usage, usage_of
+from valuedrift.chat.spending import cost, money, payer, shutdown_warning, spending
 from valuedrift.checks import check, check_files
 from valuedrift.config.chat import ChatJob
 from valuedrift.config.prompts import ChatStep
@@ -28,8 +28,8 @@ NAMES = 2
 """So many of the columns are text."""
 LEGEND = """Tokens and prices are of what is not answered yet. A number without a mark is counted. ~ is an estimate: rows that the
 config expects, a token for every four characters, or as many tokens a call as the ledgers tell. ≤ is the most that it may be:
-categories full, no two responses alike, each as long as allowed. Answers to a config that has changed since are counted, though
-they are asked anew."""
+categories full, no two responses alike, each as long as allowed; answered questions where they cannot be looked up: those to a
+config that has changed since are then counted, though they are asked anew."""
 
 
 @dataclass
@@ -42,25 +42,33 @@ class Use:
     asked: Amount = NOTHING
     """Tokens of all questions."""
     chat: ChatJob | None = None
-    ledgers: list[Path] = field(default_factory=list)
+    ledgers: dict[Path, Iterable[str] | None] = field(default_factory=dict)
+    """Ledger → the keys of all questions, read once, or None where they are not known: then all of the model's answers count."""
     needs: str = ""
     """What is not there yet, where the number of calls is not known."""
     unread: list[Path] = field(default_factory=list)
     """Ledgers that could not be read."""
 
     @cached_property
-    def taken(self) -> tuple[int, int, int]:
+    def taken(self) -> tuple[int, float, float]:
         """Calls that are answered, the tokens of their questions, and of the answers."""
-        rows = [row for path in self.ledgers for row in self._rows(path)]
-        calls, asked, answers = (sum(row[part] for row in rows) for part in (1, 2, 3))
-        return calls, asked, answers
+        used = [one for path, keys in self.ledgers.items() for one in self._used(path, keys)]
+        return sum(one.calls for one in used), sum(one.asked for one in used), sum(one.answered for one in used)
 
-    def _rows(self, path: Path) -> list[tuple[int, int, int, int]]:
+    @property
+    def answered(self) -> Amount:
+        """Calls that are answered: at most so many where questions could not be looked up."""
+        guessed = any(keys is None and path.exists() for path, keys in self.ledgers.items())
+        return Amount(self.taken[0], AT_MOST if guessed and self.taken[0] else MEASURED)
+
+    def _used(self, path: Path, keys: Iterable[str] | None) -> list[Usage]:
         if not path.exists():
             return []
         try:
             with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=0)) as ledger:
-                return ledger.execute(USAGE).fetchall()
+                if keys is not None:
+                    return list(usage_of(ledger, keys))
+                return [used for used in usage(ledger) if self.chat and used.by in (None, payer(self.chat))]
         except sqlite3.Error:
             self.unread.append(path)
             return []
@@ -129,9 +137,10 @@ def _judge(name: str, work: Workload) -> Use:
     asks = judge.backend != "function"
     calls = {run.id: work.responses(run, judge) * (times if asks else 1) for run in study.runs.values()}
     tokens = [calls[run.id] * work.judge_tokens(run, judge) for run in study.runs.values() if asks]
+    ledgers = {run.id: Path(study.folder_of(run.id)) / "stances" / f"{name}.ledger.sqlite" for run in study.runs.values()}
     return Use(
         f"judge {name}", chat.model if chat else judge.path or str(judge.function), _total(calls.values()), _total(tokens), chat,
-        [Path(study.folder_of(run)) / "stances" / f"{name}.ledger.sqlite" for run in calls] if chat else [],
+        {ledgers[run.id]: work.judge_keys(run, judge, chat) for run in study.runs.values()} if chat else {},
         f"how many rows {', '.join(work.unknown)} has: give `datasets.<name>.expected`, or make the table first",
     )  # fmt: skip
 
@@ -158,7 +167,7 @@ def _step(name: str, job: ChatStep, texts: list[str] | None, source: str, output
     calls = UNKNOWN if texts is None else Amount(len(texts), mark)
     length = mean_tokens(len(job.instruction) + len(text) for text in texts or [])
     ledger, needs = output.with_suffix(".ledger.sqlite"), f"make {output.with_name(source)}.parquet first, which costs less"
-    return Use(f"prompts: {name}", job.chat.model, calls, calls * Amount(length, ASSUMED), job.chat, [ledger], needs)
+    return Use(f"prompts: {name}", job.chat.model, calls, calls * Amount(length, ASSUMED), job.chat, {ledger: None}, needs)
 
 
 def _texts(path: Path, column: str) -> list[str] | None:
@@ -180,7 +189,7 @@ def _synthetic(jobs: Jobs, work: Workload) -> Iterator[Use]:
         system = (len(text) for sides in job.prompts.values() for text in sides.values())
         length = Amount(mean_tokens(block.longest_prompt + size for size in system), AT_MOST)
     ledger = folder / "answers.ledger.sqlite"
-    yield Use("synthetic answers", job.chat.model, calls, calls * length, job.chat, [ledger])
+    yield Use("synthetic answers", job.chat.model, calls, calls * length, job.chat, {ledger: None})
 
 
 # --- what is printed ---
@@ -189,7 +198,7 @@ def _synthetic(jobs: Jobs, work: Workload) -> Iterator[Use]:
 def _row(use: Use) -> tuple[str, ...]:
     asked, answers = map(str, use.tokens) if use.chat or use.asked.value else ("", "")
     prices = [_price(use.price(batch)) if use.chat and use.chat.price else "" for batch in (False, True)]
-    answered = f"{use.taken[0]:,}" if use.chat else ""
+    answered = str(use.answered) if use.chat else ""
     return use.name, use.model, str(use.calls), answered, asked, answers if use.chat else "", *prices
 
 
@@ -200,13 +209,14 @@ def _sum_of(chat: ChatJob, found: list[Use]) -> str:
     if chat.price is None:
         return f"{chat.name}: give `chats.{chat.name}.price` to learn what it costs"
     live, batch = (_total(use.price(by_batch) for use in found) for by_batch in (False, True))
-    spent, cap = spending(chat), chat.spending_cap
+    (spent, under_way), cap = spending(chat), chat.spending_cap
     route = "by batch" if chat.batch else "live"
     told = f"{chat.name}: {_price(live)} live, {_price(batch)} by batch, at the prices of {chat.price.day}; it is asked {route}. "
-    told += f"{money(spent)} are spent"
+    told += f"{money(spent)} are spent" + (f", what is under way may cost {money(under_way)}" if under_way else "")
     if cap is None:
         return f"{told}; there is no cap: `chats.{chat.name}.spending_cap`"
-    enough = spent + (batch if chat.batch else live).value < cap
+    # What is under way is a part of what is left, but for questions that are no longer asked.
+    enough = spent + max(under_way, (batch if chat.batch else live).value) < cap
     return f"{told} of the cap {money(cap)}, which {'is enough' if enough else 'may stop it before the end'}"
 
 

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from valuedrift.chat.spending import CHARACTERS
+from valuedrift.config.chat import ChatJob
 from valuedrift.config.judging import JudgeConfig
 from valuedrift.frames import GENERATIONS, PROMPTS
 from valuedrift.judge_prompt import judge_prompt, orders
@@ -138,6 +139,22 @@ class Workload:
         else:
             asked = [(question, "", topic) for question, topic in self.prompts.select("question", "topic").rows()]
         return Amount(mean_tokens(self._prompt(judge, *one) for one in asked) + self.config.generation.max_new_tokens, AT_MOST)
+
+    def judge_keys(self, run: Run, judge: JudgeConfig, chat: ChatJob) -> Iterator[str] | None:
+        """Keys of all that a judge behind a server is asked about a run, as its ledger has them; None until responses are there."""
+        from valuedrift.chat.client import Request
+        from valuedrift.judge.api import RETURNED
+
+        if (items := self.judged(run.id, judge.per_category)) is None:
+            return None
+        texts = (
+            judge_prompt(judge.prompt, question, response, topic, judge.options, order)
+            for question, response, topic in items.iter_rows()
+            for order in orders(judge.orders)
+        )
+        if judge.reading == "logprobs":
+            return (Request(text, logprobs=RETURNED).key(chat) for text in texts)
+        return (Request(text, sample=i).key(chat) for text in texts for i in range(judge.samples))
 
     def _judged(self, run: str, per_category: int | None) -> pl.DataFrame | None:
         """Question, response and topic of all that is judged, each once, where the run's responses are there."""

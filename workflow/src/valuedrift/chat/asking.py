@@ -37,7 +37,7 @@ def answers(questions: "dict[str, Request]", known: Collection[str], config: Cha
     The memory that this takes does not grow with the answers. Raises UserError at the first question that cannot be answered, once
     those under way have come and are stored.
     """
-    key, budget = _api_key(config), Budget(config, ledger)
+    key, budget = api_key(config), Budget(config, ledger)
     budget.check()
     with serving(config) as address:
         asking = _Asking(questions, known, config, ledger, budget, address, key)
@@ -48,7 +48,8 @@ def answers(questions: "dict[str, Request]", known: Collection[str], config: Cha
     return asking.rejected
 
 
-def _api_key(config: ChatJob) -> str:
+def api_key(config: ChatJob) -> str:
+    """The server's key, of the environment; raises UserError where it is not there."""
     variable = config.key_variable
     if variable is None and config.base_url is None and config.server is None:
         variable = "OPENAI_API_KEY"
@@ -59,6 +60,11 @@ def _api_key(config: ChatJob) -> str:
             f"no key for {config.model}: set the environment variable {variable}, or the chat's `key_variable` to yours"
         )
     return os.environ[variable]
+
+
+def redacted(words: str, key: str) -> str:
+    """Without the key, which some servers repeat in their errors, and only then cut: a half key is still a secret."""
+    return (words if key == "none" else words.replace(key, "***"))[:400]
 
 
 class _Asking:
@@ -77,6 +83,8 @@ class _Asking:
         """Never stored: a restarted server, with other limits, may answer."""
         self.failure: str | None = None
         self.unsaved: dict[str, Answer] = {}
+        self.useless: list[Answer] = []
+        """What answers took that were of no use, until it is stored."""
         self.news = asyncio.Event()  # of unsaved answers, or that there will be no more
         self.finished = False
         self.pace = Pace(config)
@@ -121,7 +129,7 @@ class _Asking:
             return None
         except (APIError, Garbled) as error:
             if is_rejection(error):
-                return {"rejected": self._redacted(word(error))}
+                return {"rejected": redacted(word(error), self.key)}
             self._stop(explained(error, self.config.model, self.address))
             return None
 
@@ -137,6 +145,8 @@ class _Asking:
             raise Garbled(f"an answer that is no chat completion ({error})") from error
         except Unusable as error:
             self.wasted += 1
+            self.useless.append(error.paid)
+            self.news.set()
             if self.wasted == USELESS and not self.good:
                 self._stop(explained(error, self.config.model, self.address))
             raise
@@ -162,7 +172,7 @@ class _Asking:
             self._stop(f"{self.address} rejects every question: {said}. Mend the settings of the chat")
 
     def _stop(self, failure: str) -> None:
-        self.failure = self.failure or self._redacted(failure)
+        self.failure = self.failure or redacted(failure, self.key)
         self.pace.stopped.set()
 
     def _enough(self, state: RetryCallState) -> bool:
@@ -170,20 +180,16 @@ class _Asking:
 
     async def _write(self) -> None:
         """Store what came. A commit takes 13 ms on a disk that others use too, so it happens in a thread, for all at once."""
-        while self.unsaved or not self.finished:
+        while self.unsaved or self.useless or not self.finished:
             await self.news.wait()
             self.news.clear()
-            batch, self.unsaved = self.unsaved, {}
+            batch, useless, self.unsaved, self.useless = self.unsaved, self.useless, {}, []
             try:
-                await asyncio.to_thread(self._store, batch)
+                await asyncio.to_thread(self._store, batch, useless)
             except UserError as error:
                 self._stop(str(error))
 
-    def _store(self, batch: dict[str, Answer]) -> None:
-        self.ledger.put(batch)
+    def _store(self, batch: dict[str, Answer], useless: list[Answer]) -> None:
+        self.ledger.put(batch, useless)
         self.kept += len(batch)
-        self.budget.spend(batch.values())
-
-    def _redacted(self, words: str) -> str:
-        """Without the key, which some servers repeat in their errors, and only then cut: a half key is still a secret."""
-        return (words if self.key == "none" else words.replace(self.key, "***"))[:400]
+        self.budget.spend([*batch.values(), *useless])

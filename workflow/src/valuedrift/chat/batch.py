@@ -7,7 +7,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from functools import partial
 from http import HTTPStatus
 from itertools import islice
@@ -20,11 +20,11 @@ from openai.types import Batch
 from tenacity import Retrying, retry_if_exception, stop_after_attempt
 
 from valuedrift.chat import completion
-from valuedrift.chat.asking import _api_key
-from valuedrift.chat.failures import Garbled, explained, is_rejection, passes, wait, word
+from valuedrift.chat.asking import api_key, redacted
+from valuedrift.chat.failures import Garbled, Unusable, explained, is_rejection, passes, wait, word
 from valuedrift.chat.ledger import Answer, Ledger
 from valuedrift.chat.server import OPENAI
-from valuedrift.chat.spending import Budget, cost, estimate
+from valuedrift.chat.spending import Budget, cost, estimate, payer
 from valuedrift.config.chat import ChatJob
 from valuedrift.errors import UserError
 
@@ -50,15 +50,27 @@ def answers_by_batch(questions: "dict[str, Request]", known: Collection[str], co
     What a batch leaves open, because it expired or single questions failed, goes into the next one, `attempts` times. Raises
     UserError where questions cannot be answered, once all that is under way has come and is stored.
     """
-    key = _api_key(config)
+    with _asking(questions, known, config, ledger) as batches:
+        batches.run()
+    return batches.rejected
+
+
+def fetch_batches(questions: "dict[str, Request]", known: Collection[str], config: ChatJob, ledger: Ledger) -> None:
+    """Wait for the batches that are to answer what is not `known`, and store what they answered; no other batch is begun."""
+    with _asking(questions, known, config, ledger) as batches:
+        batches.fetch()
+
+
+@contextmanager
+def _asking(questions: "dict[str, Request]", known: Collection[str], config: ChatJob, ledger: Ledger) -> "Iterator[_Batches]":
+    key = api_key(config)
     with closing(Budget(config, ledger)) as budget:
         asking = _Batches(questions, known, config, ledger, budget, key)
         try:
             with asking.client:
-                asking.run()
+                yield asking
         except OSError as error:
             raise UserError(f"no room for a batch's file ({error}): set TMPDIR to a folder with some, then run again") from error
-    return asking.rejected
 
 
 class _Batches:
@@ -80,6 +92,8 @@ class _Batches:
         """A failure that another batch would meet too."""
         self.whole: str | None = None
         """Why the last batch failed that did so as a whole."""
+        self.useless: list[Answer] = []
+        """What answers took that were of no use, until it is stored."""
         self.told: dict[str, str] = {}
         self.ended: set[str] = set()
 
@@ -92,13 +106,16 @@ class _Batches:
             said = next(iter(self.rejected.values()))["rejected"]
             raise self._end(f"{self.address} rejects every question: {said}. Mend the settings of the chat")
 
+    def fetch(self) -> None:
+        self._await(set(self.ledger.under_way(self._missing(self.questions)).values()))
+
     def _round(self, missing: list[str]) -> None:
         """Put everything that is missing into batches, unless it is in one, and wait for them all."""
         under_way = self.ledger.under_way(missing)
         refusal = None
         for chunk in self._chunks(key for key in missing if key not in under_way):
             try:
-                self.budget.check(self._cost([*under_way, *chunk]))
+                self.budget.check(self._cost(chunk))
             except UserError as error:
                 refusal = error
                 break
@@ -151,7 +168,11 @@ class _Batches:
         digest = hashlib.sha256("\n".join(sorted(chunk)).encode()).hexdigest()
         missing = f"{self.address} has no Batch API for this key: set `chats.{self.config.name}.batch: false`"
         batch = self._call(lambda: self._found(digest) or self._created(digest, chunk), missing)
-        self.ledger.note_batch(batch.id, chunk)
+        tokens = {key: estimate(self.questions[key], self.config) for key in chunk}
+        self.ledger.note_batch(
+            batch.id, {k: {"usage": most, "by": payer(self.config), "batch": True} for k, most in tokens.items()}
+        )
+        self.budget.look_under_way()
         print(f"{self.config.model}: batch {batch.id} with {len(chunk)} questions", file=sys.stderr, flush=True)
         return batch.id
 
@@ -192,7 +213,7 @@ class _Batches:
         batch = self._call(
             lambda: _whole(self.client.batches.retrieve(name)),
             missing=f"{self.address} knows no batch {name}, for which this ledger waits: use the key of the account that made it, "
-            f"or set `chats.{self.config.name}.batch: false` to ask its questions anew",
+            f"or ask its questions anew after {self.ledger.how_to_forget(name)}",
         )
         counts = batch.request_counts
         line = f"batch {name}: {batch.status}" + (f", {counts.completed} of {counts.total} answered" if counts else "")
@@ -212,6 +233,7 @@ class _Batches:
             said = "; ".join(error.message or "" for error in (batch.errors and batch.errors.data) or []) or "it does not say why"
             self.whole = self._redacted(f"batch {batch.id} failed: {said}")
         self.ledger.forget_batch(key for key, name in self.ledger.under_way(self.questions).items() if name == batch.id)
+        self.budget.look_under_way()
         self.ended.add(batch.id)
 
     def _downloaded(self, file: str, target: IO[bytes]) -> bool:
@@ -229,9 +251,10 @@ class _Batches:
 
     def _keep(self, lines: list[bytes]) -> None:
         read = {key: answer for key, answer in map(self._read, lines) if key and answer}
-        self.ledger.put(read)
+        self.ledger.put(read, self.useless)
         self.answered.update(read)
-        self.budget.add(read.values())
+        self.budget.add([*read.values(), *self.useless])
+        self.useless = []
 
     # --- reading ---
 
@@ -266,6 +289,8 @@ class _Batches:
         return completion.read(body, self.questions[key], self.config)
 
     def _failed(self, key: str, error: Garbled | APIStatusError) -> None:
+        if isinstance(error, Unusable):
+            self.useless.append(error.paid | {"batch": True})
         if is_rejection(error):
             self.rejected[key] = {"rejected": self._redacted(word(error))}
         elif passes(error):
@@ -289,8 +314,7 @@ class _Batches:
         return UserError(f"{told}; run again to ask only the rest")
 
     def _redacted(self, words: str) -> str:
-        """Without the key, which some servers repeat in their errors, and only then cut."""
-        return (words if self.key == "none" else words.replace(self.key, "***"))[:400]
+        return redacted(words, self.key)
 
 
 def _whole(batch: Batch) -> Batch:

@@ -8,6 +8,7 @@ from pathlib import Path
 from valuedrift.chat.ledger import Answer, Ledger, key_of
 from valuedrift.chat.spending import shutdown_warning
 from valuedrift.config.chat import ChatJob
+from valuedrift.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def replies(requests: list[Request], config: ChatJob, ledger: Path) -> Iterator[
     """As `ask`, for so many replies with logprobs that all of them would fill the memory: read one at a time when all are there."""
     questions = {request.key(config): request for request in requests}
     with Ledger(ledger) as book:
-        known = {key for key, answer in book.each(questions) if "rejected" not in answer}  # as older ledgers hold
+        known = _known(questions, book)
         missing = len(questions) - len(known)
         rejected = _ask(questions, known, config, book) if missing else {}
         print(f"{config.model}: {len(questions)} questions, {missing} of them asked now", file=sys.stderr)
@@ -77,14 +78,41 @@ def _ask(questions: dict[str, Request], known: set[str], config: ChatJob, book: 
     """Ask what is not known until it is in the book; what the server rejected is returned."""
     if warning := shutdown_warning(config):
         print(warning, file=sys.stderr)
+    for batch in book.batches_besides(questions):
+        print(
+            f"batch {batch} has answers to questions that are not asked now: they are paid all the same, and stay to be fetched "
+            "when these are asked again",
+            file=sys.stderr,
+        )
     if config.batch:
         from valuedrift.chat.batch import answers_by_batch
 
-        given = answers_by_batch(questions, book.get(known), config, book)
-        return {key: answer for key, answer in given.items() if "rejected" in answer}
+        return answers_by_batch(questions, known, config, book)
+    if under_way := set(book.under_way(key for key in questions if key not in known).values()):
+        _fetch(sorted(under_way), questions, known, config, book)
+        if len(known := _known(questions, book)) == len(questions):
+            return {}
     from valuedrift.chat.asking import answers  # openai takes 1.4 s to import
 
     return answers(questions, known, config, book)
+
+
+def _fetch(batches: list[str], questions: dict[str, Request], known: set[str], config: ChatJob, book: Ledger) -> None:
+    """What batches under way answer is paid: it is fetched before the rest is asked live."""
+    names = ", ".join(batches)
+    if config.server is not None:
+        raise UserError(
+            f"{book.path} waits for {names}, which is paid and of another server: ask that once with `batch: true`, or ask "
+            f"the questions anew after {book.how_to_forget(batches[0])}"
+        )
+    from valuedrift.chat.batch import fetch_batches
+
+    print(f"waiting for {names}: paid already; once it is cancelled, what it leaves open is asked live", file=sys.stderr)
+    fetch_batches(questions, known, config, book)
+
+
+def _known(questions: dict[str, Request], book: Ledger) -> set[str]:
+    return {key for key, answer in book.each(questions) if "rejected" not in answer}  # as older ledgers hold
 
 
 def _reply(answer: Answer) -> Reply:

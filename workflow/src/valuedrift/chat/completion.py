@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from valuedrift.chat.failures import Garbled, Unusable
 from valuedrift.chat.ledger import Answer
+from valuedrift.chat.spending import payer
 from valuedrift.config.chat import ChatJob
 
 if TYPE_CHECKING:
@@ -34,20 +35,21 @@ def body(key: str, request: "Request", config: ChatJob) -> dict[str, Any]:
 
 
 def read(completion: Any, request: "Request", config: ChatJob) -> Answer:
-    """What the ledger keeps of a completion's JSON: text, refusal, finish_reason, usage [question's and answer's tokens] and, where
-    wanted, places [token, [[token, logprob], ...]], likeliest first. Raises Garbled where it is no chat completion, Unusable where
-    it is another model's or has no logprobs."""
+    """What the ledger keeps of a completion's JSON: text, refusal, finish_reason, usage [question's and answer's tokens], by
+    [chat, model, revision] and, where wanted, places [token, [[token, logprob], ...]], likeliest first. Raises Garbled where it is
+    no chat completion, Unusable where it is another model's or has no logprobs."""
     match completion:
         case {"choices": [{"message": {**message}} as choice, *_]} if isinstance(message.get("content"), str | None):
             text, refusal, finish = message.get("content"), message.get("refusal"), choice.get("finish_reason")
         case _:
             raise Garbled("an answer that is no chat completion")
+    paid: Answer = {"usage": _usage(completion.get("usage")), "by": payer(config)}
     # A name may come back dated, as gpt-4o does as gpt-4o-2024-08-06; gpt-4o-mini is another model.
     if not re.fullmatch(rf"{re.escape(config.model)}(-[\d-]+)?", str(answered_by := completion.get("model"))):
-        raise Unusable(f"answers as the model `{answered_by}` where `{config.model}` is asked: mend the chat's `model`")
-    answer: Answer = {"text": text, "refusal": refusal, "finish_reason": finish, "usage": _usage(completion.get("usage"))}
+        raise Unusable(f"answers as the model `{answered_by}` where `{config.model}` is asked: mend the chat's `model`", paid)
+    answer = {"text": text, "refusal": refusal, "finish_reason": finish, **paid}
     if request.logprobs is not None and not refusal and finish != "content_filter":
-        answer["places"] = _places(choice.get("logprobs"), text)
+        answer["places"] = _places(choice.get("logprobs"), text, paid)
     return answer
 
 
@@ -56,16 +58,16 @@ def _usage(usage: Any) -> list[int]:
     return [count if isinstance(count := counts.get(f"{part}_tokens"), int) else 0 for part in ("prompt", "completion")]
 
 
-def _places(logprobs: Any, text: Any) -> list[tuple[str, list[tuple[str, float]]]]:
+def _places(logprobs: Any, text: Any, paid: Answer) -> list[tuple[str, list[tuple[str, float]]]]:
     content = logprobs.get("content") if isinstance(logprobs, dict) else None
     if content is None or (text and not content):
-        raise Unusable(NO_LOGPROBS)
+        raise Unusable(NO_LOGPROBS, paid)
     try:
         places = [(str(place["token"]), _likeliest(place["top_logprobs"])) for place in content]
     except (KeyError, TypeError, ValueError) as error:
         raise Garbled("an answer with logprobs that are none") from error
     if not all(likeliest for _, likeliest in places):
-        raise Unusable(NO_LOGPROBS)
+        raise Unusable(NO_LOGPROBS, paid)
     return places
 
 

@@ -7,6 +7,8 @@ import time
 from openai import APIStatusError, APITimeoutError
 from tenacity import RetryCallState, wait_random_exponential
 
+from valuedrift.chat.ledger import Answer
+
 BACKOFF = wait_random_exponential(multiplier=1, max=60)
 LONGEST_WAIT = 300.0
 """Seconds; a server that asks to wait longer, as for a limit per day, is not waited for."""
@@ -19,6 +21,11 @@ class Garbled(Exception):
 
 class Unusable(Garbled):
     """A whole answer, which is paid for, but another model's or without the logprobs that were asked for."""
+
+    def __init__(self, told: str, paid: Answer) -> None:
+        super().__init__(told)
+        self.paid = paid
+        """Its usage, and the chat that pays it."""
 
 
 def passes(error: BaseException) -> bool:

@@ -3,20 +3,19 @@
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
 from valuedrift.errors import UserError
 
 Answer = dict[str, Any]
 """What a server said to one question, as JSON."""
 
-USAGE = """SELECT json_extract(answer, '$.batch') IS NOT NULL AS batch, count(*),
-    coalesce(sum(json_extract(answer, '$.usage[0]')), 0), coalesce(sum(json_extract(answer, '$.usage[1]')), 0)
-    FROM answers WHERE json_extract(answer, '$.rejected') IS NULL GROUP BY 1"""
+_OPEN = "under_way WHERE NOT EXISTS (SELECT 1 FROM answers WHERE answers.key = under_way.key)"
+"""Questions whose batch's answers are not fetched: a job killed between storing and forgetting leaves the notes of others."""
 
 
 def key_of(**question: str | float | None) -> str:
@@ -24,8 +23,39 @@ def key_of(**question: str | float | None) -> str:
     return hashlib.sha256(json.dumps(question, sort_keys=True).encode()).hexdigest()
 
 
+class Usage(NamedTuple):
+    """What answers took that came on one route and were paid under one chat."""
+
+    batch: bool
+    by: list[str | None] | None
+    """Chat, model and revision; None in answers of older ledgers."""
+    calls: int
+    asked: float
+    """Tokens of the questions."""
+    answered: float
+
+
+def usage(db: sqlite3.Connection, table: str = "answers", column: str = "answer") -> list[Usage]:
+    """What the answers of a ledger took, by route and chat."""
+    found = db.execute(
+        f"""SELECT json_extract({column}, '$.batch') IS NOT NULL, json_extract({column}, '$.by'), count(*),
+        coalesce(sum(json_extract({column}, '$.usage[0]')), 0), coalesce(sum(json_extract({column}, '$.usage[1]')), 0)
+        FROM (SELECT * FROM {table}) WHERE json_extract({column}, '$.rejected') IS NULL GROUP BY 1, 2"""
+    )
+    return [Usage(bool(batch), by and json.loads(by), *sums) for batch, by, *sums in found]
+
+
+def usage_of(db: sqlite3.Connection, keys: Iterable[str]) -> Iterator[Usage]:
+    """What the answers to these questions took, each by itself."""
+    for key in keys:
+        if (row := db.execute("SELECT answer FROM answers WHERE key = ?", [key]).fetchone()) is not None:
+            answer = json.loads(row[0])
+            if "rejected" not in answer:
+                yield Usage("batch" in answer, answer.get("by"), 1, *(answer.get("usage") or (0, 0)))
+
+
 class Ledger:
-    """Answers by key in SQLite; a context manager.
+    """Answers by key in SQLite, the questions of batches under way, and what useless answers took; a context manager.
 
     It keeps SQLite's rollback journal, since write-ahead logs do not work on network file systems, and holds the file's lock from
     start to end: one writer at a time.
@@ -41,6 +71,9 @@ class Ledger:
             self._db.execute("BEGIN EXCLUSIVE")
             self._db.execute("CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, answer TEXT NOT NULL) WITHOUT ROWID")
             self._db.execute("CREATE TABLE IF NOT EXISTS under_way (key TEXT PRIMARY KEY, batch TEXT NOT NULL) WITHOUT ROWID")
+            if not self._db.execute("SELECT 1 FROM pragma_table_info('under_way') WHERE name = 'expected'").fetchone():
+                self._db.execute("ALTER TABLE under_way ADD COLUMN expected TEXT")
+            self._db.execute("CREATE TABLE IF NOT EXISTS wasted (answer TEXT NOT NULL)")
             self._db.execute("COMMIT")
 
     def __enter__(self) -> "Ledger":
@@ -59,18 +92,21 @@ class Ledger:
             found = (self._db.execute("SELECT key, answer FROM answers WHERE key = ?", [key]).fetchone() for key in keys)
             yield from ((key, json.loads(answer)) for key, answer in filter(None, found))
 
-    def put(self, answers: Mapping[str, Answer]) -> None:
-        """Store answers, all in one transaction: on the disk when this returns. Any thread may call it, one at a time."""
+    def put(self, answers: Mapping[str, Answer], wasted: Iterable[Answer] = ()) -> None:
+        """Store answers, and what others took that were of no use, all in one transaction: on the disk when this returns. Any
+        thread may call it, one at a time."""
         rows = [(key, json.dumps(answer, sort_keys=True)) for key, answer in answers.items()]
         with self._explained(), self._db:  # which ends the transaction, for good or ill
             self._db.execute("BEGIN")
             self._db.executemany("INSERT OR REPLACE INTO answers VALUES (?, ?)", rows)
+            self._db.executemany("INSERT INTO wasted VALUES (?)", [(json.dumps(answer),) for answer in wasted])
 
-    def note_batch(self, batch: str, keys: Iterable[str]) -> None:
-        """Remember which questions a batch under way is to answer: on the disk when this returns."""
+    def note_batch(self, batch: str, expected: Mapping[str, Answer]) -> None:
+        """Remember which questions a batch under way is to answer, and what the answers may take: on the disk when this returns."""
+        rows = [(key, batch, json.dumps(answer)) for key, answer in expected.items()]
         with self._explained(), self._db:
             self._db.execute("BEGIN")
-            self._db.executemany("INSERT OR REPLACE INTO under_way VALUES (?, ?)", [(key, batch) for key in keys])
+            self._db.executemany("INSERT OR REPLACE INTO under_way (key, batch, expected) VALUES (?, ?, ?)", rows)
 
     def under_way(self, keys: Iterable[str]) -> dict[str, str]:
         """Key → the batch that is to answer it, where there is one."""
@@ -84,10 +120,24 @@ class Ledger:
             self._db.execute("BEGIN")
             self._db.executemany("DELETE FROM under_way WHERE key = ?", [(key,) for key in keys])
 
-    def usage(self) -> list[tuple[bool, int, int, int]]:
-        """Whether a batch answered, number of answers, tokens of their questions, and tokens of the answers themselves."""
+    def how_to_forget(self, batch: str) -> str:
+        """The command by which a user gives up a batch, whose questions are then asked, and paid, anew."""
+        return f"""`sqlite3 {self.path} "DELETE FROM under_way WHERE batch = '{batch}'"`"""
+
+    def batches_besides(self, keys: Collection[str]) -> list[str]:
+        """Batches with answers to other questions than these, which are not fetched."""
         with self._explained():
-            return self._db.execute(USAGE).fetchall()
+            return sorted({batch for key, batch in self._db.execute(f"SELECT key, batch FROM {_OPEN}") if key not in keys})
+
+    def usage(self) -> list[Usage]:
+        """What all answers took, those of no use too."""
+        with self._explained():
+            return usage(self._db) + usage(self._db, "wasted")
+
+    def expected(self) -> list[Usage]:
+        """What answers may take that are not fetched from their batches."""
+        with self._explained():
+            return usage(self._db, _OPEN, "expected")
 
     @contextmanager
     def _explained(self) -> Iterator[None]:

@@ -5,7 +5,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import date
 from functools import cache
@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from valuedrift.chat.ledger import Answer, Ledger
+from valuedrift.chat.ledger import Answer, Ledger, Usage
 from valuedrift.config.chat import ChatJob, PriceConfig
 from valuedrift.errors import UserError
 from valuedrift.frames import replacing
@@ -39,27 +39,34 @@ def estimate(request: "Request", config: ChatJob) -> tuple[float, float]:
     return len((request.system or "") + request.user) / CHARACTERS, config.max_tokens
 
 
+def payer(config: ChatJob) -> list[str | None]:
+    """Chat, model and revision: who pays an answer, kept with it."""
+    return [config.name, config.model, config.revision]
+
+
 def money(dollars: float) -> str:
     """Dollars and cents, or two figures of less than ten cents."""
     return f"${dollars:,.2f}" if dollars >= 0.1 or not dollars else f"${dollars:.2g}"
 
 
 class Budget:
-    """What the answers of one ledger have cost, in a file of the folder `spending`, and the cap on all files of this chat there.
+    """What the answers of one ledger have cost one chat and model, in a file of the folder `spending`, and the cap on all files of
+    this chat there. What another chat paid for in the ledger stays in that chat's file.
 
     It is made from the ledger, so that it is right after a job that was killed, at the price that holds now. An answer counts once
     it is stored: those that are then under way still come, so spending passes the cap by their cost at most.
     """
 
     def __init__(self, config: ChatJob, ledger: Ledger) -> None:
-        self.config, self.ledger = config, os.path.relpath(ledger.path)
-        self.path = Path(config.spending) / f"{hashlib.sha256(self.ledger.encode()).hexdigest()[:16]}.json"
-        self.calls = self.asked = self.answered = 0
-        self.dollars = self._others = 0.0
+        self.config, self.book, self.ledger = config, ledger, os.path.relpath(ledger.path)
+        name = json.dumps([self.ledger, config.name, config.model])
+        self.path = Path(config.spending) / f"{hashlib.sha256(name.encode()).hexdigest()[:16]}.json"
+        self.calls, self.asked, self.answered = 0, 0.0, 0.0
+        self.dollars, self.under_way, self._others = 0.0, 0.0, (0.0, 0.0)
         self._written = self._looked = 0.0  # when, in seconds of the monotonic clock
-        for batch, calls, asked, answered in ledger.usage():
-            self._count(calls, asked, answered, batch)
-        self._write()
+        for used in self._own(ledger.usage()):
+            self._count(used.calls, used.asked, used.answered, used.batch)
+        self.look_under_way()
 
     def spend(self, answers: Iterable[Answer]) -> None:
         """Add answers that were stored; raises UserError where the cap is reached."""
@@ -76,36 +83,49 @@ class Budget:
 
     def check(self, upcoming: float = 0.0) -> None:
         """Raises UserError where the cap is reached, or would be passed by `upcoming` dollars."""
-        cap, spent = self.config.spending_cap, self.spent
-        if cap is None or (spent < cap and spent + upcoming <= cap):
+        cap, (spent, under_way) = self.config.spending_cap, self.spent
+        if cap is None or (spent + under_way < cap and spent + under_way + upcoming <= cap):
             return
-        more = f", and what comes next may cost {money(upcoming)}" if upcoming else ""
+        more = f", what is under way in batches may cost {money(under_way)}" if under_way else ""
+        more += f", and what comes next may cost {money(upcoming)}" if upcoming else ""
         raise UserError(
             f"spent {money(spent)} of the cap {money(cap)} on {self.config.name}{more}: raise "
             f"`chats.{self.config.name}.spending_cap` to go on; what was answered is kept"
         )
 
     @property
-    def spent(self) -> float:
-        """US dollars that all jobs of the study have spent on this chat model, those of other jobs as they last wrote them."""
+    def spent(self) -> tuple[float, float]:
+        """US dollars that all jobs of the study have spent on this chat model, and that their batches under way may cost, those of
+        other jobs as they last wrote them."""
         if not self._looked or time.monotonic() - self._looked > EVERY:
             self._others = spending(self.config, without=self.path)
             self._looked = time.monotonic()
-        return self.dollars + self._others
+        return self.dollars + self._others[0], self.under_way + self._others[1]
+
+    def look_under_way(self) -> None:
+        """Take from the ledger what its batches under way may cost, and write it: to be called when one begins or is fetched."""
+        price, expected = self.config.price, self._own(self.book.expected())
+        self.under_way = sum(cost(price, used.asked, used.answered, used.batch) for used in expected)
+        self._write()
 
     def close(self) -> None:
         """Write the last of it."""
         self._write()
 
-    def _count(self, calls: int, asked: int, answered: int, batch: bool) -> None:
+    def _own(self, found: Iterable[Usage]) -> Iterator[Usage]:
+        """What this chat and model took; what an older ledger does not say is counted for them."""
+        return (used for used in found if used.by is None or used.by[:2] == payer(self.config)[:2])
+
+    def _count(self, calls: int, asked: float, answered: float, batch: bool) -> None:
         self.calls, self.asked, self.answered = self.calls + calls, self.asked + asked, self.answered + answered
         self.dollars += cost(self.config.price, asked, answered, batch)
 
     def _write(self) -> None:
+        priced = self.config.price is not None
         told = {
             "chat": self.config.name, "model": self.config.model, "ledger": self.ledger, "calls": self.calls,
             "question_tokens": self.asked, "answer_tokens": self.answered,
-            "dollars": round(self.dollars, 6) if self.config.price else None,
+            "dollars": round(self.dollars, 6) if priced else None, "under_way": round(self.under_way, 6) if priced else None,
         }  # fmt: skip
         try:
             with replacing(self.path) as scratch:
@@ -115,14 +135,15 @@ class Budget:
         self._written = time.monotonic()
 
 
-def spending(config: ChatJob, without: Path | None = None) -> float:
-    """US dollars that the files of the study say this chat model has cost."""
-    total = 0.0
+def spending(config: ChatJob, without: Path | None = None) -> tuple[float, float]:
+    """US dollars that the files of the study say this chat model has cost, and that its batches under way may cost."""
+    spent = under_way = 0.0
     for path in Path(config.spending).glob("[!.]*.json"):  # a dot: one that is just being written
         with suppress(OSError, ValueError):
             told = json.loads(path.read_text()) if path != without else {}
-            total += (told.get("dollars") or 0.0) if told.get("chat") == config.name else 0.0
-    return total
+            if told.get("chat") == config.name:
+                spent, under_way = spent + (told.get("dollars") or 0.0), under_way + (told.get("under_way") or 0.0)
+    return spent, under_way
 
 
 def shutdown_warning(config: ChatJob, today: date | None = None) -> str | None:
