@@ -192,6 +192,6 @@ class ReportJobs(StudyJobs):
         shown = self.config.model_dump(
             mode="json",
             include={"models", "prompts", "generation", "judges", "values", "drift"},
-            exclude={"generation": HOW, "judges": {name: HOW for name in self.config.judges}},
+            exclude={"generation": HOW, "judges": dict.fromkeys(self.config.judges, HOW)},
         )
         return str(yaml.safe_dump(shown, sort_keys=False, allow_unicode=True))
