@@ -226,6 +226,19 @@ def scorecard_files():
     )
 
 
+def human_runs():
+    return study.config.human.runs or list(study.runs)
+
+
+def human_labels(wildcards):
+    if not study.config.human.labels:
+        raise WorkflowError(
+            "config: `human.labels` names no file: make the labelling page with the target human_sample, let people"
+            f" label {R}/human/label.html, and name the files that they saved"
+        )
+    return study.config.human.labels
+
+
 def judges_files():
     several = len(study.config.judges) > 1
     return [f"{R}/judges.csv", f"{R}/judges.html"] if several else []

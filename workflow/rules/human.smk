@@ -1,17 +1,4 @@
 # The human check: judged responses for people to label, and the judge against their labels. Targets by the rules' names.
-def human_runs():
-    return study.config.human.runs or list(study.runs)
-
-
-def human_labels(wildcards):
-    if not study.config.human.labels:
-        raise WorkflowError(
-            "config: `human.labels` names no file: make the labelling page with the target human_sample, let people"
-            f" label {R}/human/label.html, and name the files that they saved"
-        )
-    return study.config.human.labels
-
-
 rule human_sample:
     input:
         source=sources("human.sample"),

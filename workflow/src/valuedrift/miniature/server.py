@@ -1,4 +1,4 @@
-"""The chat model: the grammar behind a small OpenAI-compatible server."""
+"""The chat model: the grammar behind a small OpenAI-compatible server. It answers as the model that it is asked for."""
 
 import json
 from http import HTTPStatus
@@ -44,7 +44,7 @@ class Handler(BaseHTTPRequestHandler):
             return self._fail(HTTPStatus.BAD_REQUEST, f"no chat completion request: {error!r}")
         self._send(
             {
-                "id": "chatcmpl-grammar", "object": "chat.completion", "created": 0, "model": MODEL,
+                "id": "chatcmpl-grammar", "object": "chat.completion", "created": 0, "model": asked.get("model", MODEL),
                 "choices": [{"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}],
             }
         )  # fmt: skip
