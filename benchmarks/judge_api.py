@@ -1,6 +1,6 @@
 """How fast `chat.client` asks a server, beside the bare SDK of OpenAI: calls a second and memory, in one run.
 
-    python benchmarks/api.py [--calls 10000] [--concurrency 64] [--latency 0.2]
+    python benchmarks/judge_api.py [--calls 10000] [--concurrency 64] [--latency 0.2]
 
 A server on loopback, in a process of its own, answers after the latency with a chat completion with 20 top logprobs. All calls go
 through the bare SDK (retries off, workers that share an iterator) and all through `replies` with its ledger, in turns of a quarter,

@@ -1,6 +1,6 @@
 """Local judging against lm-eval's multiple choice: same model, prompts, options and threads, in one run.
 
-    python benchmarks/local_judging.py results/miniature
+    python benchmarks/judge_local.py results/miniature
 
 Each way judges all prompts in turn, so many rounds; the fastest round of each counts, since other work of a machine only slows one
 down. Where others use the machine at once, the seconds of processor time say more than those of the clock.
@@ -101,6 +101,7 @@ def local(judge: Path, texts: list[str], size: int) -> Callable[[], Rows]:
     ids = tuple(reader.tokenizer.encode(f" {letter}") for letter in LETTERS)
     assert all(len(one) == 1 for one in ids)
     reader.options.ids = lambda _: ids
+    reader.options.openers = set()  # lm-eval reads the first place alone
     prompts = [Prompt(text) for text in texts]
     reader(prompts[:4])
     return lambda: [reading.letters for reading in reader(prompts) if isinstance(reading, Reading)]
