@@ -48,6 +48,7 @@ class Task:
 
 
 def main() -> None:
+    """Print a table for each model."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("results", type=Path, help="results folder of a finished miniature study")
     parser.add_argument("--rounds", type=int, default=3)
@@ -63,6 +64,7 @@ def main() -> None:
 
 
 def miniature(results: Path) -> Task:
+    """The study's own model after SFT, with its evaluation prompts."""
     run = results / "runs" / "mini" / "alpaca"
     words = Words.load(run / "final", chat=True, base_suffix="", trust_remote_code=False)
     questions = PROMPTS.read(results / "prompts" / "prompts.parquet")["question"]
@@ -83,20 +85,24 @@ def bigger(questions: int) -> Task:
 
 
 def own_loop(task: Task) -> list[list[int]]:
+    """The engine's sampling loop."""
     prompts = repeated(task)
     draws = SeededDraws(list(range(len(prompts))), 1.0, task.limit)
     return continuations(task.model, prompts, draws, set(task.ends), task.limit, BATCH)
 
 
 def generate_by_length(task: Task) -> list[list[int]]:
+    """The library's `generate`, in batches of similar length."""
     return generate(task, sorted(repeated(task), key=len, reverse=True))
 
 
 def generate_in_order(task: Task) -> list[list[int]]:
+    """The library's `generate`, in batches as the prompts come."""
     return generate(task, repeated(task))
 
 
 def generate(task: Task, prompts: list[list[int]]) -> list[list[int]]:
+    """The tokens of each answer, left-padded and batch by batch."""
     found: list[list[int]] = []
     for start in range(0, len(prompts), BATCH):
         batch = prompts[start : start + BATCH]
@@ -120,6 +126,7 @@ def continuous_batching(task: Task) -> list[list[int]]:
 
 
 def settings(task: Task) -> GenerationConfig:
+    """Plain sampling from the whole distribution, as the engine's."""
     return GenerationConfig(
         do_sample=True, temperature=1.0, top_k=0, top_p=1.0, max_new_tokens=task.limit, eos_token_id=task.ends,
         pad_token_id=task.ends[0],
@@ -127,6 +134,7 @@ def settings(task: Task) -> GenerationConfig:
 
 
 def repeated(task: Task) -> list[list[int]]:
+    """Each prompt as often as it is answered."""
     return [prompt for prompt in task.prompts for _ in range(SAMPLES)]
 
 

@@ -84,6 +84,8 @@ class Server(asyncio.Protocol):
 
 
 def serve(latency: float, told: Connection) -> None:
+    """Answer on a free port, whose address is told, until the process is ended."""
+
     async def run() -> None:
         server = await asyncio.get_running_loop().create_server(lambda: Server(latency), "127.0.0.1", 0, backlog=1024)
         told.send(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1")
@@ -94,6 +96,7 @@ def serve(latency: float, told: Connection) -> None:
 
 @contextmanager
 def served(latency: float) -> Iterator[str]:
+    """The address of a server in a process of its own."""
     told, tell = SPAWN.Pipe(duplex=False)
     process = SPAWN.Process(target=serve, args=(latency, tell), daemon=True)
     process.start()

@@ -33,6 +33,7 @@ Rows = list[tuple[float, ...]]
 
 
 def main() -> None:
+    """Print a table for the study's judge and, if asked, one for a larger model."""
     parser = argparse.ArgumentParser(description="Local judging against lm-eval's multiple choice.")
     parser.add_argument("study", type=Path, help="folder of a finished miniature")
     parser.add_argument("--prompts", type=int, default=1000)
@@ -115,6 +116,7 @@ def lm_eval_requests(tokenizer: Any, texts: list[str]) -> list[Instance]:
 
 
 def lm_eval(model: Any, tokenizer: Any, requests: list[Instance], size: int) -> Rows:
+    """lm-eval's way, so many requests at once."""
     found = HFLM(pretrained=model, tokenizer=tokenizer, batch_size=size).loglikelihood(requests, disable_tqdm=True)
     p = torch.tensor([logprob for logprob, _ in found], dtype=torch.float64).exp().reshape(-1, len(LETTERS))
     return [tuple(row) for row in p.tolist()]

@@ -41,6 +41,7 @@ class Times:
 
 
 def main() -> None:
+    """Sample at all checkpoints in the three ways and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("results", type=Path, help="results folder of a finished miniature study")
     parser.add_argument("--checkpoints", type=int, default=10)

@@ -4,26 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from valuedrift.config.miniature import MiniatureConfig, TinyModelConfig
+from tiny import make_world
 from valuedrift.frames import PROMPTS
-
-TINY = {"hidden": 32, "layers": 1, "heads": 2}
 
 
 @pytest.fixture(scope="session")
 def tiny_world(tmp_path_factory) -> Path:
     """A folder with a tokenizer, a barely trained base model and a judge, all real and far too small to be good."""
-    from valuedrift.miniature import base, judge, tokenizer
-
-    folder = tmp_path_factory.mktemp("world")
-    config = MiniatureConfig(
-        folder=str(folder), vocabulary=900, corpus=400,
-        base=TinyModelConfig(**TINY, steps=40, batch_size=16), judge=TinyModelConfig(**TINY, steps=5, batch_size=4),
-    )  # fmt: skip
-    tokenizer.run(config=config, output=folder / "tokenizer")
-    base.run(config=config, tokenizer=folder / "tokenizer", output=folder / "base", pretraining=folder / "pretraining")
-    judge.run(config=config, tokenizer=folder / "tokenizer", output=folder / "judge")
-    return folder
+    return make_world(tmp_path_factory.mktemp("world"), hidden=32, layers=1, heads=2)
 
 
 @pytest.fixture(scope="session")

@@ -7,29 +7,17 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from valuedrift.config.miniature import MiniatureConfig, TinyModelConfig
+from tiny import make_world
 from valuedrift.miniature.judge import SHORT_PROMPT
-
-# vLLM's attention on CPUs takes no heads smaller than 32.
-TINY = {"hidden": 64, "layers": 2, "heads": 2}
 
 
 @pytest.fixture(scope="session")
 def world(tmp_path_factory) -> Path:
     """A folder with a tokenizer, a barely trained base model and a judge that tells most stances apart."""
-    from valuedrift.miniature import base, judge, tokenizer
-
     torch.set_num_threads(1)  # of two threads on shared cores one waits for the other: 100 s
-    folder = tmp_path_factory.mktemp("world")
-    config = MiniatureConfig(
-        folder=str(folder), vocabulary=900, corpus=400,
-        judge_short_steps=100, judge_prompt=SHORT_PROMPT,
-        base=TinyModelConfig(**TINY, steps=40, batch_size=16), judge=TinyModelConfig(**TINY, steps=5, batch_size=16),
-    )  # fmt: skip
-    tokenizer.run(config=config, output=folder / "tokenizer")
-    base.run(config=config, tokenizer=folder / "tokenizer", output=folder / "base", pretraining=folder / "pretraining")
-    judge.run(config=config, tokenizer=folder / "tokenizer", output=folder / "judge")
-    return folder
+    judging = {"judge_short_steps": 100, "judge_prompt": SHORT_PROMPT}
+    # vLLM's attention on CPUs takes no heads smaller than 32.
+    return make_world(tmp_path_factory.mktemp("world"), judge_batch=16, judging=judging, hidden=64, layers=2, heads=2)
 
 
 @pytest.fixture(scope="session")

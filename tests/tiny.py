@@ -1,0 +1,20 @@
+"""The smallest world that the stages run on: all real, and far too small to be good."""
+
+from pathlib import Path
+
+from valuedrift.config.miniature import MiniatureConfig, TinyModelConfig
+
+
+def make_world(folder: Path, judge_batch: int = 4, judging: dict | None = None, **size: int) -> Path:
+    """A tokenizer, a barely trained base model and a judge in the folder; `size` is both models' hidden, layers and heads,
+    `judging` what else of the miniature's settings concerns the judge."""
+    from valuedrift.miniature import base, judge, tokenizer
+
+    config = MiniatureConfig(
+        folder=str(folder), vocabulary=900, corpus=400, **(judging or {}),
+        base=TinyModelConfig(**size, steps=40, batch_size=16), judge=TinyModelConfig(**size, steps=5, batch_size=judge_batch),
+    )  # fmt: skip
+    tokenizer.run(config=config, output=folder / "tokenizer")
+    base.run(config=config, tokenizer=folder / "tokenizer", output=folder / "base", pretraining=folder / "pretraining")
+    judge.run(config=config, tokenizer=folder / "tokenizer", output=folder / "judge")
+    return folder
