@@ -34,6 +34,11 @@ class StudyJobs:
     def __init__(self, study: Study) -> None:
         self.study, self.config = study, study.config
 
+    @property
+    def title(self) -> str:
+        """What pages call the study."""
+        return self.config.report.title or self.config.study
+
     def seeded(self, job: type[Closed], block: Closed) -> str:
         """A block of the config with the study's seed."""
         values: dict[str, Any] = block.model_dump() | {"seed": self.config.seed}

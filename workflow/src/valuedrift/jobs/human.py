@@ -10,7 +10,7 @@ class HumanJobs(StudyJobs):
         return HumanSampleJob(
             judge=self.study.judge,
             responses=human.responses,
-            title=self._title,
+            title=self.title,
             seed=self.config.seed,
             options=self.config.judges[self.study.judge].options,
         ).canonical()
@@ -18,9 +18,5 @@ class HumanJobs(StudyJobs):
     def human_check(self) -> str:
         human = self.config.human
         return HumanCheckJob(
-            judge=self.study.judge, title=self._title, confidence=human.confidence, resamples=human.resamples, seed=self.config.seed
+            judge=self.study.judge, title=self.title, confidence=human.confidence, resamples=human.resamples, seed=self.config.seed
         ).canonical()
-
-    @property
-    def _title(self) -> str:
-        return self.config.report.title or self.config.study

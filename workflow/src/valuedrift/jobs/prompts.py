@@ -87,8 +87,9 @@ class PromptJobs(StudyJobs):
         return SuggestionJob(categories=prompts.categories, min_similarity=prompts.min_similarity).canonical()
 
     def clusters_page(self) -> str:
-        title = self.config.report.title or self.config.study
-        return ClustersPageJob(title=title, seed=self.config.seed, min_similarity=self.config.prompts.min_similarity).canonical()
+        return ClustersPageJob(
+            title=self.title, seed=self.config.seed, min_similarity=self.config.prompts.min_similarity
+        ).canonical()
 
     def sample(self) -> str:
         prompts = self.config.prompts

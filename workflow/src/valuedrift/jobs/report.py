@@ -178,7 +178,7 @@ class ReportJobs(StudyJobs):
     def report(self) -> str:
         config, report = self.config, self.config.report
         return ReportJob(
-            study=config.study, title=report.title or config.study, description=config.description, seed=config.seed,
+            study=config.study, title=self.title, description=config.description, seed=config.seed,
             samples=report.samples, judge=self.study.judge, categories=self.study.categories, runs=list(self.study.runs),
             tables=[(name, table.kind, table.caption) for name, table in config.tables.items()],
             figures=[(name, figure.caption) for name, figure in config.figures.items()], appendices=report.appendices,
