@@ -59,7 +59,8 @@ rule sft:
     conda:
         "../../envs/train.yaml"
     params:
-        config=lambda wildcards: jobs.training(wildcards.run),
+        config=lambda wildcards: jobs.training(wildcards.run)[0],
+        tracked=lambda wildcards: jobs.training(wildcards.run)[1],
         folder=lambda wildcards: study.folder_of(wildcards.run),
         command="sft",
     shell:
@@ -75,7 +76,8 @@ use rule sft as dpo with:
     wildcard_constraints:
         run=ids("dpo"),
     params:
-        config=lambda wildcards: jobs.training(wildcards.run),
+        config=lambda wildcards: jobs.training(wildcards.run)[0],
+        tracked=lambda wildcards: jobs.training(wildcards.run)[1],
         folder=lambda wildcards: study.folder_of(wildcards.run),
         command="dpo",
 
@@ -88,7 +90,8 @@ use rule sft as simpo with:
     wildcard_constraints:
         run=ids("simpo"),
     params:
-        config=lambda wildcards: jobs.training(wildcards.run),
+        config=lambda wildcards: jobs.training(wildcards.run)[0],
+        tracked=lambda wildcards: jobs.training(wildcards.run)[1],
         folder=lambda wildcards: study.folder_of(wildcards.run),
         command="simpo",
 
@@ -110,7 +113,8 @@ use rule sft as reward with:
     wildcard_constraints:
         reward=Study.pattern(study.rewards),
     params:
-        config=lambda wildcards: jobs.reward(wildcards.reward),
+        config=lambda wildcards: jobs.reward(wildcards.reward)[0],
+        tracked=lambda wildcards: jobs.reward(wildcards.reward)[1],
         folder=lambda wildcards: f"{R}/rewards/{wildcards.reward}",
         command="reward",
 
@@ -133,7 +137,8 @@ rule ppo:
     conda:
         "../../envs/train.yaml"
     params:
-        config=lambda wildcards: jobs.training(wildcards.run),
+        config=lambda wildcards: jobs.training(wildcards.run)[0],
+        tracked=lambda wildcards: jobs.training(wildcards.run)[1],
         folder=lambda wildcards: study.folder_of(wildcards.run),
     shell:
         "python -m valuedrift.train ppo --config {params.config:q} --parent {input.parent} --reward {input.reward}"

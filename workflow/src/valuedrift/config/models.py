@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from valuedrift.config.base import Closed
+from valuedrift.config.base import Closed, Rate
 
 
 class ModelConfig(Closed):
@@ -20,6 +20,8 @@ class ModelConfig(Closed):
     """Existing token used for padding; by default the tokenizer's own, else a reserved token of the vocabulary."""
     trust_remote_code: bool = False
     """Run code that comes with the model. Leave it off unless you have read that code."""
+    parameters: Rate | None = None
+    """How many weights the model has, for the plan and for what jobs ask of a cluster, while it is not downloaded yet."""
 
 
 class CheckpointConfig(Closed):

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field, Tag, ValidationError, model_validator
 
 from valuedrift.config.base import Closed, Name, Seed
 from valuedrift.config.chat import ChatConfig
+from valuedrift.config.cluster import ClusterConfig
 from valuedrift.config.downstream import DownstreamConfig
 from valuedrift.config.human import HumanConfig
 from valuedrift.config.judging import JudgeConfig
@@ -78,6 +79,10 @@ class StudyConfig(Closed):
     """Look of the figures."""
     report: ReportConfig = ReportConfig()
     """Contents of report.html."""
+    cluster: ClusterConfig = ClusterConfig()
+    """The machines that the study runs on."""
+    allow_retrain: bool = False
+    """Whether a step that needs a trajectory which `prune` deleted may train it anew; else the study stops and names the price."""
 
     @model_validator(mode="after")
     def _something_to_measure(self) -> "StudyConfig":

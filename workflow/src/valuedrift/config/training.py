@@ -1,6 +1,7 @@
 """Datasets, training and runs."""
 
 import itertools
+import json
 import re
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -322,6 +323,13 @@ class TrainingJob(Closed):
     chosen: str | None
     seed: int
     training: TrainingConfig
+    save_minutes: NonNegative = 0
+    """How often a state to go on from is left, in minutes; 0 leaves one only when the training is told to stop."""
+
+    @property
+    def identity(self) -> str:
+        """What of the job decides the weights."""
+        return json.dumps(self.model_dump(mode="json", exclude={"save_minutes"}), sort_keys=True)
 
 
 class SftJob(TrainingJob):

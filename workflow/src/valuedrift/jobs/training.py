@@ -24,7 +24,7 @@ class TrainingJobs(StudyJobs):
 
     def base(self, run: str) -> str:
         model = self.config.models[self.study.runs[run].model]
-        model = model.model_copy(update={"path": self.study.model_at(model.path, model.revision)})
+        model = model.model_copy(update={"path": self.study.model_at(model.path, model.revision), "parameters": None})
         return BaseJob(run=run, model=model, seed=self.config.seed).canonical()
 
     def external(self, run: str) -> str:
@@ -37,23 +37,27 @@ class TrainingJobs(StudyJobs):
             run=run, checkpoints=checkpoints, trust_remote_code=external.trust_remote_code, seed=self.config.seed
         ).canonical()
 
-    def training(self, run: str) -> str:
+    def training(self, run: str) -> tuple[Untracked, str]:
+        """The job, and what of it decides the weights."""
         found = self.study.runs[run]
         assert found.training
         return self._training(run, found, found.algorithm, found.training)
 
-    def reward(self, reward: str) -> str:
+    def reward(self, reward: str) -> tuple[Untracked, str]:
+        """The job of a reward model, and what of it decides the weights."""
         return self._training(reward, self.study.rewards[reward], "reward", self.config.training.reward)
 
-    def _training(self, name: str, run: Run, algorithm: str, training: TrainingConfig) -> str:
+    def _training(self, name: str, run: Run, algorithm: str, training: TrainingConfig) -> tuple[Untracked, str]:
         assert run.parent and run.dataset
+        model = self.study.models[run.model].model_copy(update={"parameters": None})
         job = JOBS[algorithm].model_validate(
             {
-                "run": name, "parent": run.parent.id, "algorithm": algorithm, "model": self.study.models[run.model],
+                "run": name, "parent": run.parent.id, "algorithm": algorithm, "model": model,
                 "dataset": run.dataset, "chosen": run.chosen, "seed": run.seed, "training": training,
+                "save_minutes": self.config.cluster.save_minutes,
             }
         )  # fmt: skip
-        return job.canonical()
+        return Untracked(job.canonical()), job.identity
 
     def generation(self, run: str) -> tuple[Untracked, str]:
         """The job, and what of it decides the responses."""

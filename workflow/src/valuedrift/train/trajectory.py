@@ -15,10 +15,10 @@ from typing import Any
 
 from transformers import TrainerCallback
 
-from valuedrift.canary import Canary, canary
+from valuedrift.canary import Canary
 from valuedrift.config.training import Checkpoints, TrainingJob
 from valuedrift.frames import TRAINING_LOG
-from valuedrift.train.model import merged
+from valuedrift.train.saving import save_model
 
 # Beside the step itself, all that tells of the machine: the same training twice gives the same log.
 NOT_LOGGED = {"step", "epoch", "eps", "total_flos", "train_runtime", "train_samples_per_second", "train_steps_per_second"}
@@ -39,11 +39,7 @@ class Workspace:
 
     def save(self, step: int, model: Any, tokenizer: Any) -> None:
         """Save a checkpoint as `trajectory/step-<step>`, in safetensors, with adapters merged."""
-        folder = self.trajectory / f"step-{step}"
-        whole = merged(model)
-        whole.save_pretrained(folder)
-        tokenizer.save_pretrained(folder)
-        self.canaries[step] = canary(whole, tokenizer)
+        self.canaries[step] = save_model(model, tokenizer, self.trajectory / f"step-{step}")
 
     def finish(self, manifest: dict[str, Any], log: list[dict[str, Any]]) -> None:
         """Put trajectory, final model and log in place, and last of all the manifest, which vouches for them."""
