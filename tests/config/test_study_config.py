@@ -193,7 +193,7 @@ def test_the_first_seed_keeps_the_plain_names_so_that_more_seeds_rerun_nothing()
     assert set(one.runs) < set(three.runs) and len(three.runs) == 3 * len(one.runs) - 2  # the base model is there once
     for run in one.runs:
         if one.runs[run].training:
-            assert Jobs(one).training(run) == Jobs(three).training(run)
+            assert Jobs(one).training(run)[1] == Jobs(three).training(run)[1]
     assert len(three.rewards) == 3 * len(one.rewards)
 
 
@@ -245,7 +245,7 @@ def test_external_checkpoints_are_a_run_that_others_can_start_from():
     assert "e/external" in study.drifting and study.runs["e/external/alpaca"].parent.id == "e/external"
     job = json.loads(Jobs(study).external("e/external"))
     assert [step for step, _, _ in job["checkpoints"]] == [0, 10]
-    assert json.loads(Jobs(study).training("e/external/alpaca"))["model"]["dtype"] == "bfloat16"
+    assert json.loads(Jobs(study).training("e/external/alpaca")[1])["model"]["dtype"] == "bfloat16"
 
 
 def test_the_papers_study_has_the_runs_that_it_prints():
