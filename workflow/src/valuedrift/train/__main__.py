@@ -1,5 +1,7 @@
 from valuedrift.command import dispatch
+from valuedrift.train import processes
 
+processes.join()
 dispatch(
     __package__,
     {
