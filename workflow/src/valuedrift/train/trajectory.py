@@ -9,33 +9,25 @@ import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from transformers import TrainerCallback
 
-from valuedrift.canary import Canary
 from valuedrift.config.training import Checkpoints, TrainingJob
 from valuedrift.frames import TRAINING_LOG
+from valuedrift.sources import sources
+from valuedrift.train import processes
 from valuedrift.train.saving import save_model
+from valuedrift.train.unfinished import Unfinished
 
 # Beside the step itself, all that tells of the machine: the same training twice gives the same log.
 NOT_LOGGED = {"step", "epoch", "eps", "total_flos", "train_runtime", "train_samples_per_second", "train_steps_per_second"}
 VERSIONS = ("torch", "transformers", "trl", "peft", "datasets", "accelerate")
 
 
-@dataclass
-class Workspace:
-    """A scratch folder beside the run's outputs; its contents take their places when the training is done."""
-
-    scratch: Path
-    output: Path
-    canaries: dict[int, Canary | None] = field(default_factory=dict)
-
-    @property
-    def trajectory(self) -> Path:
-        return self.scratch / "trajectory"
+class Workspace(Unfinished):
+    """A run's unfinished training; what lies in its folder takes its place among the outputs when the training is done."""
 
     def save(self, step: int, model: Any, tokenizer: Any) -> None:
         """Save a checkpoint as `trajectory/step-<step>`, in safetensors, with adapters merged."""
@@ -43,6 +35,11 @@ class Workspace:
 
     def finish(self, manifest: dict[str, Any], log: list[dict[str, Any]]) -> None:
         """Put trajectory, final model and log in place, and last of all the manifest, which vouches for them."""
+        if processes.is_main():
+            self._finish(manifest, log)
+        processes.barrier()
+
+    def _finish(self, manifest: dict[str, Any], log: list[dict[str, Any]]) -> None:
         steps = sorted(int(folder.name.removeprefix("step-")) for folder in self.trajectory.iterdir())
         checkpoints = [
             {
@@ -59,20 +56,33 @@ class Workspace:
             (self.scratch / name).replace(self.output / name)
         TRAINING_LOG.write(TRAINING_LOG.frame(log), self.output / "training_log.parquet")
         write_manifest(self.output, {**manifest, "total_steps": steps[-1], "checkpoints": checkpoints})
+        self.discard()
 
 
 @contextmanager
-def workspace(output: Path) -> Iterator[Workspace]:
-    """A workspace for the run's folder `output`; the scratch is removed however the training ends."""
-    output.mkdir(parents=True, exist_ok=True)
-    for left in output.glob(".scratch-*"):  # of a job that was killed; Snakemake runs one job for a run at a time
-        shutil.rmtree(left)
-    scratch = output / f".scratch-{uuid.uuid4().hex[:8]}"
-    scratch.mkdir()
+def workspace(output: Path, identity: str = "") -> Iterator[Workspace]:
+    """A workspace for the run's folder `output`, with the state that an unfinished training of the same `identity` left there.
+
+    However the training ends, its folder is removed, unless it holds a state to go on from.
+    """
+    space = Workspace(output)
+    if processes.is_main():  # Snakemake runs one job for a run at a time, so what lies there is nobody's
+        space.open(identity)
+    processes.barrier()
+    space.recall()
     try:
-        yield Workspace(scratch, output)
+        yield space
     finally:
-        shutil.rmtree(scratch)
+        if processes.is_main() and not space.state:
+            space.discard()
+
+
+def identity_of(job: TrainingJob, manifest: dict[str, Any]) -> str:
+    """A hash of all that decides how a training goes on from a state: the job, the manifest so far with the hashes of parent and
+    data and the versions, the code, and the number of processes, since each has its share of a state."""
+    code = {path.name: file_hash(path) for path in sources(f"train.{job.algorithm}")}
+    parts = [job.identity, manifest, code, processes.count()]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 class SaveCheckpoints(TrainerCallback):  # type: ignore[misc]
