@@ -8,13 +8,14 @@ from valuedrift.config.training import DpoJob
 from valuedrift.train.arguments import trainer_arguments
 from valuedrift.train.model import adapted, load_model
 from valuedrift.train.pairs import prepare
-from valuedrift.train.trajectory import SaveCheckpoints, log_rows, workspace
+from valuedrift.train.resume import train
+from valuedrift.train.trajectory import SaveCheckpoints, identity_of, log_rows, workspace
 
 
 def run(*, config: DpoJob, parent: Path, data: Path, output: Path) -> None:
     """Optimize the final model of the manifest `parent` on a preference set; that model is also the reference."""
     given = prepare(config, parent, data)
-    with workspace(output) as space:
+    with workspace(output, identity_of(config, given.manifest)) as space:
         trainer = DPOTrainer(
             model=adapted(load_model(given.parent, config.model), config.training),
             # With adapters the reference is the model without them.
@@ -29,5 +30,5 @@ def run(*, config: DpoJob, parent: Path, data: Path, output: Path) -> None:
             processing_class=given.tokenizer,
             callbacks=[SaveCheckpoints(space, config.training.checkpoints, given.tokenizer)],
         )
-        trainer.train()
+        train(trainer, space, config.save_minutes)
         space.finish(given.manifest, log_rows(config.run, trainer.state.log_history))

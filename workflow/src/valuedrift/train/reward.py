@@ -8,13 +8,14 @@ from valuedrift.config.training import RewardJob
 from valuedrift.train.arguments import trainer_arguments
 from valuedrift.train.model import adapted, load_scorer
 from valuedrift.train.pairs import prepare
-from valuedrift.train.trajectory import SaveCheckpoints, log_rows, workspace
+from valuedrift.train.resume import train
+from valuedrift.train.trajectory import SaveCheckpoints, identity_of, log_rows, workspace
 
 
 def run(*, config: RewardJob, parent: Path, data: Path, output: Path) -> None:
     """Train a reward model from the final model of the manifest `parent` on a preference set, by Bradley-Terry."""
     given = prepare(config, parent, data)
-    with workspace(output) as space:
+    with workspace(output, identity_of(config, given.manifest)) as space:
         trainer = RewardTrainer(
             model=adapted(load_scorer(given.parent, config.model, given.tokenizer.pad_token_id), config.training),
             args=RewardConfig(**trainer_arguments(config, space.scratch), max_length=config.training.max_length),
@@ -22,5 +23,5 @@ def run(*, config: RewardJob, parent: Path, data: Path, output: Path) -> None:
             processing_class=given.tokenizer,
             callbacks=[SaveCheckpoints(space, config.training.checkpoints, given.tokenizer)],
         )
-        trainer.train()
+        train(trainer, space, config.save_minutes)
         space.finish(given.manifest, log_rows(config.run, trainer.state.log_history))

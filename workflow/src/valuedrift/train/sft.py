@@ -13,7 +13,8 @@ from valuedrift.errors import UserError
 from valuedrift.frames import SFT_SET
 from valuedrift.train.arguments import trainer_arguments
 from valuedrift.train.model import adapted, final_of, load_model, load_tokenizer
-from valuedrift.train.trajectory import SaveCheckpoints, describe, log_rows, workspace
+from valuedrift.train.resume import train
+from valuedrift.train.trajectory import SaveCheckpoints, describe, identity_of, log_rows, workspace
 
 
 def run(*, config: SftJob, parent: Path, data: Path, output: Path) -> None:
@@ -31,7 +32,8 @@ def run(*, config: SftJob, parent: Path, data: Path, output: Path) -> None:
             f"no prompt of the {len(rows)} conversations in {data} is shorter than max_length {config.training.max_length}"
         )
     examples = Dataset.from_list([{"prompt": turns[:-1], "completion": turns[-1:]} for turns in used])
-    with workspace(output) as space:
+    manifest = describe(config, parent_hash, data, len(used), len(rows) - len(used))
+    with workspace(output, identity_of(config, manifest)) as space:
         trainer = SFTTrainer(
             model=adapted(load_model(folder, config.model), config.training),
             args=SFTConfig(
@@ -44,10 +46,8 @@ def run(*, config: SftJob, parent: Path, data: Path, output: Path) -> None:
             processing_class=tokenizer,
             callbacks=[SaveCheckpoints(space, config.training.checkpoints, tokenizer)],
         )
-        trainer.train()
-        space.finish(
-            describe(config, parent_hash, data, len(used), len(rows) - len(used)), log_rows(config.run, trainer.state.log_history)
-        )
+        train(trainer, space, config.save_minutes)
+        space.finish(manifest, log_rows(config.run, trainer.state.log_history))
 
 
 def _prompt_length(turns: list[dict[str, str]], tokenizer: Any) -> int:

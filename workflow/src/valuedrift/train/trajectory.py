@@ -134,7 +134,10 @@ def write_manifest(output: Path, manifest: dict[str, Any]) -> None:
 
 
 def log_rows(run: str, history: list[dict[str, Any]], names: dict[str, str] | None = None) -> list[dict[str, Any]]:
-    """Rows of TRAINING_LOG from a trainer's history; `names` maps metrics to the study's names, else they keep their own."""
+    """Rows of TRAINING_LOG from a trainer's history; `names` maps metrics to the study's names, else they keep their own.
+
+    Sorted by step and metric, since a history that was saved and read again has its metrics in another order.
+    """
     rows: dict[tuple[int, str], dict[str, Any]] = {}
     for entry in history:
         for name, value in entry.items():
@@ -142,7 +145,7 @@ def log_rows(run: str, history: list[dict[str, Any]], names: dict[str, str] | No
                 continue
             metric = (names or {}).get(name, name)
             rows[entry["step"], metric] = {"run": run, "step": entry["step"], "metric": metric, "value": float(value)}
-    return list(rows.values())
+    return [rows[key] for key in sorted(rows)]
 
 
 def weights_hash(folder: Path) -> str:
