@@ -12,7 +12,7 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 SMALL = yaml.safe_load((Path(__file__).parent / "workflow" / "small.yaml").read_text())
-COPIED = ("Snakefile", "workflow", "config", "envs", "profiles")
+COPIED = ("Snakefile", "workflow", "config", "envs", "profiles", "slurm")
 
 
 class Clone:

@@ -51,7 +51,7 @@ def asked(finished, tmp_path_factory):
 
 def test_a_new_judge_brings_its_stances_and_what_is_below_only(asked):
     _, planned, _, _ = asked
-    assert planned["stances"] == 4 and not planned.keys() & {"sft", "dpo", "generations", "prompts"}
+    assert planned["service_stances"] == 4 and not planned.keys() & {"stances", "sft", "dpo", "generations", "prompts"}
 
 
 def test_what_was_answered_is_never_asked_again(asked):

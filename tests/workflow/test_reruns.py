@@ -43,6 +43,8 @@ def edited(path, value):
         ("generation.batch_size", 7, {}),
         ("generation.vllm", {"memory_share": 0.5}, {}),
         ("judges.mini-judge.batch_size", 7, {}),
+        ("cluster", {"device": "a100-80gb", "gpus": 2, "gpu_memory": 0.01, "save_minutes": 0}, {}),
+        ("models.mini.parameters", 1e9, {}),
         ("training.dpo.beta", 0.2, {"dpo": 1, **ONE_RUN}),
         ("training.sft.learning_rate", 1e-3, {"sft": 1, "dpo": 1, "reward": 1, "ppo": 1, **MEASURED_SFT}),
         ("training.reward.learning_rate", 1e-3, {"reward": 1, "ppo": 1, **ONE_RUN}),

@@ -17,6 +17,7 @@ from valuedrift.config.study import load_study_config
 from valuedrift.errors import UserError
 from valuedrift.jobs import Jobs
 from valuedrift.jobs.base import Untracked
+from valuedrift.sizing import Sizing
 from valuedrift.sources import function_sources, sources as step_sources
 from valuedrift.study import Study
 
@@ -27,6 +28,7 @@ try:
     # Rules take their config by function: a string would have its {prompt} and {topic} filled in as wildcards.
     jobs = Jobs(study)
     jobs.check()
+    Sizing(study)
 except UserError as error:
     raise WorkflowError(str(error))
 
@@ -82,12 +84,6 @@ def judging_env(wildcards):
     judge = study.config.judges[wildcards.judge]
     served = judge.chat and study.config.chats[judge.chat].server
     return env_of("vllm" if served else judge.backend, "../../envs/generate.yaml")
-
-
-def asks_service(chat):
-    """1 where a job asks a chat model live that other jobs ask too; a batch may take a day, and has no pace."""
-    block = study.config.chats[chat] if chat else None
-    return int(block is not None and block.server is None and not block.batch)
 
 
 def sources(step):

@@ -1,4 +1,8 @@
 # SFT sets and preference sets: one table each, and the counts of what was read and dropped.
+localrules:
+    mixture,
+
+
 sft_sets = [
     name for name, dataset in study.config.datasets.items() if not dataset.is_preference
 ]
@@ -20,6 +24,8 @@ rule sft_set:
         dataset=Study.pattern(sft_sets),
     conda:
         "../../envs/train.yaml"
+    resources:
+        **asked(of_dataset),
     params:
         config=lambda wildcards: jobs.dataset(wildcards.dataset),
         command="sft",

@@ -33,6 +33,9 @@ rule downstream:
         run=Study.pattern(study.benchmarked),
     conda:
         "../../envs/downstream.yaml"
+    threads: lambda wildcards: of_benchmark(wildcards).threads
+    resources:
+        **asked(of_benchmark),
     params:
         config=lambda wildcards: jobs.downstream(wildcards.run, wildcards.task),
     shell:

@@ -1,4 +1,8 @@
 # Values and drift of each run, and the drift of all.
+localrules:
+    values,
+    drift,
+    study_drift,
 
 
 rule values:

@@ -11,6 +11,9 @@ rule generations:
         f"{R}/logs/generate/{{run}}.log",
     conda:
         env_of(study.config.generation.engine, "../../envs/generate.yaml")
+    threads: lambda wildcards: of_sampling(wildcards).threads
+    resources:
+        **asked(of_sampling),
     params:
         config=lambda wildcards: jobs.generation(wildcards.run)[0],
         tracked=lambda wildcards: jobs.generation(wildcards.run)[1],

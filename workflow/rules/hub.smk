@@ -18,6 +18,8 @@ onstart:
         if warning := shutdown_warning(chat):
             logger.warning(warning)
     needed = list(workflow.dag.needrun_jobs())
+    for warning in lacking(needed):
+        logger.warning(warning)
     folders = [str(job.output[0]) for job in needed if job.rule.name in DOWNLOADS]
     tasks = [
         job.wildcards.task for job in needed if job.rule.name == "downstream_data"

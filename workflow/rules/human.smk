@@ -1,4 +1,9 @@
 # The human check: judged responses for people to label, and the judge against their labels. Targets by the rules' names.
+localrules:
+    human_sample,
+    human_check,
+
+
 rule human_sample:
     input:
         source=sources("human.sample"),

@@ -1,4 +1,5 @@
-# Stances of a run's responses, by one judge; those of step 0 are the parent's.
+# Stances of a run's responses, by one judge; those of step 0 are the parent's. Judges behind a service are asked by a rule of their own,
+# which runs where the network is.
 rule stances:
     input:
         source=sources("judge.stances"),
@@ -12,10 +13,13 @@ rule stances:
         f"{RUN}/stances/{{judge}}.parquet",
     log:
         f"{R}/logs/judge/{{judge}}/{{run}}.log",
+    wildcard_constraints:
+        judge=Study.pattern(set(study.config.judges) - set(outside_judges())),
     conda:
         judging_env
+    threads: lambda wildcards: of_judging(wildcards).threads
     resources:
-        api=lambda wildcards: asks_service(study.config.judges[wildcards.judge].chat),
+        **asked(of_judging),
     params:
         config=lambda wildcards: jobs.judge(wildcards.run, wildcards.judge)[0],
         tracked=lambda wildcards: jobs.judge(wildcards.run, wildcards.judge)[1],
@@ -26,3 +30,13 @@ rule stances:
     shell:
         "{params.python} -m valuedrift.judge stances --config {params.config:q} --generations {input.generations}"
         " --prompts {input.prompts} {params.parent} --output {output} > {log} 2>&1"
+
+
+use rule stances as service_stances with:
+    wildcard_constraints:
+        judge=Study.pattern(outside_judges()),
+    localrule: study.config.cluster.network == "local"
+    resources:
+        **asked(of_judging),
+        **network(),
+        api=lambda wildcards: asks_service(study.config.judges[wildcards.judge].chat),

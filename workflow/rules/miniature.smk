@@ -3,6 +3,16 @@ W = study.config.miniature.folder
 miniature = study.config.miniature
 
 
+localrules:
+    miniature_prompts,
+    miniature_planted,
+    miniature_dataset,
+    miniature_tokenizer,
+    miniature_recovery,
+    miniature_clustering,
+    miniature_benchmark,
+
+
 rule miniature_prompts:
     input:
         source=sources("miniature.prompts"),

@@ -1,4 +1,15 @@
 # Curation: every step's result is one rule's output.
+localrules:
+    raw_prompts,
+    category_embeddings,
+    ngrams,
+    cluster_categories,
+    prompts,
+    curation_counts,
+    suggestion,
+    clusters_page,
+
+
 prompts = study.config.prompts
 
 
@@ -28,10 +39,12 @@ rule questions:
         f"{P}/questions.parquet",
     log:
         f"{R}/logs/prompts/questions.log",
+    localrule: beside(jobs.asks("rephrase"))
     conda:
         asking_env(jobs.asks("rephrase"))
+    threads: asking_threads(jobs.asks("rephrase"))
     resources:
-        api=asks_service(jobs.asks("rephrase")),
+        **asking(jobs.asks("rephrase")),
     params:
         config=lambda wildcards: jobs.asking(jobs.questions())[0],
         tracked=lambda wildcards: jobs.asking(jobs.questions())[1],
@@ -50,6 +63,9 @@ rule embeddings:
         f"{R}/logs/prompts/embeddings.log",
     conda:
         "../../envs/prompts.yaml"
+    threads: lambda wildcards: of_embedding(wildcards).threads
+    resources:
+        **asked(of_embedding),
     params:
         config=lambda wildcards: jobs.embedding(),
     shell:
@@ -82,6 +98,8 @@ rule reduction:
         f"{R}/logs/prompts/reduction.log",
     conda:
         "../../envs/prompts.yaml"
+    resources:
+        **asked(of_texts),
     params:
         config=lambda wildcards: jobs.reduction(),
     shell:
@@ -98,6 +116,8 @@ rule clusters:
         f"{R}/logs/prompts/clusters.log",
     conda:
         "../../envs/prompts.yaml"
+    resources:
+        **asked(of_texts),
     params:
         config=lambda wildcards: prompts.clustering.canonical(),
     shell:
@@ -131,10 +151,12 @@ rule cluster_names:
         f"{P}/names.parquet",
     log:
         f"{R}/logs/prompts/names.log",
+    localrule: beside(jobs.asks("naming"))
     conda:
         asking_env(jobs.asks("naming"))
+    threads: asking_threads(jobs.asks("naming"))
     resources:
-        api=asks_service(jobs.asks("naming")),
+        **asking(jobs.asks("naming")),
     params:
         config=lambda wildcards: jobs.asking(jobs.cluster_names())[0],
         tracked=lambda wildcards: jobs.asking(jobs.cluster_names())[1],
@@ -173,10 +195,12 @@ rule value_laden:
         f"{P}/value_laden.parquet",
     log:
         f"{R}/logs/prompts/value_laden.log",
+    localrule: beside(jobs.asks("filter"))
     conda:
         asking_env(jobs.asks("filter"))
+    threads: asking_threads(jobs.asks("filter"))
     resources:
-        api=asks_service(jobs.asks("filter")),
+        **asking(jobs.asks("filter")),
     params:
         config=lambda wildcards: jobs.asking(jobs.value_laden())[0],
         tracked=lambda wildcards: jobs.asking(jobs.value_laden())[1],
@@ -234,6 +258,8 @@ rule map2d:
         f"{R}/logs/prompts/map2d.log",
     conda:
         "../../envs/prompts.yaml"
+    resources:
+        **asked(of_texts),
     params:
         config=lambda wildcards: jobs.map(),
     shell:

@@ -1,4 +1,20 @@
 # Tables, figures, scorecard and report. Every table and figure is a target of its own: `snakemake table_9`.
+localrules:
+    drift_table,
+    categories_table,
+    topics_table,
+    value_texts_table,
+    samples_table,
+    pairs_table,
+    downstream_table,
+    quality_table,
+    figure,
+    ablation,
+    scorecard,
+    judges_page,
+    report,
+
+
 rule drift_table:
     input:
         source=sources("report.table"),

@@ -1,4 +1,9 @@
 # Synthetic preferences: prompts that resemble a category, each answered for and against its value by a chat model.
+localrules:
+    retrieved,
+    synthetic_pairs,
+
+
 rule candidates:
     input:
         source=sources("synthetic.candidates"),
@@ -11,6 +16,9 @@ rule candidates:
         f"{R}/logs/synthetic/candidates.log",
     conda:
         "../../envs/prompts.yaml"
+    threads: lambda wildcards: of_search(wildcards).threads
+    resources:
+        **asked(of_search),
     params:
         config=lambda wildcards: jobs.candidates(),
     shell:
@@ -45,10 +53,12 @@ rule answers:
         f"{S}/answers.parquet",
     log:
         f"{R}/logs/synthetic/answers.log",
+    localrule: beside(synthetic_chat_name())
     conda:
         asking_env(synthetic_chat_name())
+    threads: asking_threads(synthetic_chat_name())
     resources:
-        api=asks_service(synthetic_chat_name()),
+        **asking(synthetic_chat_name()),
     params:
         config=lambda wildcards: jobs.asking(jobs.answers())[0],
         tracked=lambda wildcards: jobs.asking(jobs.answers())[1],

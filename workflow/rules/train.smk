@@ -14,6 +14,8 @@ rule base:
         run=ids("base"),
     conda:
         "../../envs/train.yaml"
+    resources:
+        **asked(of_base),
     params:
         config=lambda wildcards: jobs.base(wildcards.run),
         folder=lambda wildcards: study.folder_of(wildcards.run),
@@ -35,6 +37,8 @@ rule external:
         run=ids("external"),
     conda:
         "../../envs/train.yaml"
+    resources:
+        **asked(of_base),
     params:
         config=lambda wildcards: jobs.external(wildcards.run),
         folder=lambda wildcards: study.folder_of(wildcards.run),
@@ -58,13 +62,17 @@ rule sft:
         run=ids("sft"),
     conda:
         "../../envs/train.yaml"
+    threads: lambda wildcards: of_training(wildcards).threads
+    resources:
+        **asked(of_training),
     params:
+        launch=launch,
         config=lambda wildcards: jobs.training(wildcards.run)[0],
         tracked=lambda wildcards: jobs.training(wildcards.run)[1],
         folder=lambda wildcards: study.folder_of(wildcards.run),
         command="sft",
     shell:
-        "python -m valuedrift.train {params.command} --config {params.config:q} --parent {input.parent} --data {input.data}"
+        "{params.launch} -m valuedrift.train {params.command} --config {params.config:q} --parent {input.parent} --data {input.data}"
         " --output {params.folder} > {log} 2>&1"
 
 
@@ -76,6 +84,7 @@ use rule sft as dpo with:
     wildcard_constraints:
         run=ids("dpo"),
     params:
+        launch=launch,
         config=lambda wildcards: jobs.training(wildcards.run)[0],
         tracked=lambda wildcards: jobs.training(wildcards.run)[1],
         folder=lambda wildcards: study.folder_of(wildcards.run),
@@ -90,6 +99,7 @@ use rule sft as simpo with:
     wildcard_constraints:
         run=ids("simpo"),
     params:
+        launch=launch,
         config=lambda wildcards: jobs.training(wildcards.run)[0],
         tracked=lambda wildcards: jobs.training(wildcards.run)[1],
         folder=lambda wildcards: study.folder_of(wildcards.run),
@@ -112,7 +122,11 @@ use rule sft as reward with:
         f"{R}/logs/rewards/{{reward}}.log",
     wildcard_constraints:
         reward=Study.pattern(study.rewards),
+    threads: lambda wildcards: of_reward(wildcards).threads
+    resources:
+        **asked(of_reward),
     params:
+        launch=launch,
         config=lambda wildcards: jobs.reward(wildcards.reward)[0],
         tracked=lambda wildcards: jobs.reward(wildcards.reward)[1],
         folder=lambda wildcards: f"{R}/rewards/{wildcards.reward}",
@@ -136,10 +150,14 @@ rule ppo:
         run=ids("ppo"),
     conda:
         "../../envs/train.yaml"
+    threads: lambda wildcards: of_training(wildcards).threads
+    resources:
+        **asked(of_training),
     params:
+        launch=launch,
         config=lambda wildcards: jobs.training(wildcards.run)[0],
         tracked=lambda wildcards: jobs.training(wildcards.run)[1],
         folder=lambda wildcards: study.folder_of(wildcards.run),
     shell:
-        "python -m valuedrift.train ppo --config {params.config:q} --parent {input.parent} --reward {input.reward}"
+        "{params.launch} -m valuedrift.train ppo --config {params.config:q} --parent {input.parent} --reward {input.reward}"
         " --data {input.data} --output {params.folder} > {log} 2>&1"

@@ -21,9 +21,13 @@ KNOWN = {"all-minilm-l6-v2": 22.7e6, "all-mpnet-base-v2": 109.5e6}
 def in_folder(folder: Path) -> Amount | None:
     """Weights in the safetensors files of a folder, from their headers; None where there are none.
 
-    A header is JSON behind its length in 8 bytes, little-endian (safetensors' format), with the shape of every tensor.
+    A header is JSON behind its length in 8 bytes, little-endian (safetensors' format), with the shape of every tensor. A file that
+    is still being written has none; then nothing is known.
     """
-    shapes = [tensor["shape"] for file in sorted(folder.glob("*.safetensors")) for tensor in _header(file).values()]
+    try:
+        shapes = [tensor["shape"] for file in sorted(folder.glob("*.safetensors")) for tensor in _header(file).values()]
+    except (OSError, ValueError, struct.error):
+        return None
     return Amount(sum(map(math.prod, shapes))) if shapes else None
 
 

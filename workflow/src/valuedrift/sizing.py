@@ -5,9 +5,9 @@ Of a model with P parameters of b bytes:
 - **Width d and layers L** follow from P: 12 L d^2 = P with L = d / 120, about as in Llama 3 (d / L = 110 and 128) and Qwen3 (71
   and 114), so d = (10 P)^(1/3).
 - **State**: a model that is trained takes 4 b P bytes (weights, gradients, AdamW's two moments), in float32 wherever several GPUs
-  share it; with adapters of rank r, b P and 16 bytes for each of 19 r d L adapter weights. A model that is only read takes b P.
-  SFT, SimPO and a reward model train one model; DPO also reads its reference; PPO trains policy and value, and reads reference
-  and reward model. n GPUs share the state.
+  share it; with adapters of rank r, b P and 16 bytes for each of 19 r d L adapter weights, on every GPU. A model that is only
+  read takes b P. SFT, SimPO and a reward model train one model; DPO also reads its reference; PPO trains policy and value, and
+  reads reference and reward model. n GPUs share the state.
 - **Activations** of the t tokens that a GPU holds at once (its rows x the longest sequence), which GPUs do not share: 34 t d
   bytes in each layer (Korthikanti et al. 2022, with attention that keeps no scores), twice that in float32 without a GPU; with
   gradient checkpointing 2 t d in each layer and 34 t d once. The logits of a vocabulary V take 12 t V beside: float32, softmax
@@ -21,14 +21,15 @@ Of a model with P parameters of b bytes:
 - **Time**: 6 s for imports (on the miniature), the weights at 0.5 GiB/s (assumed), and tokens x seconds a token / n by the table
   of speeds. Tokens are counted from the data where they lie here, 4 characters each, else from the config. SFT, reward model, DPO
   and SimPO train on every sequence once an epoch, and DPO's reference reads them once. PPO samples a response to each prompt,
-  reads prompt and response with its four models and trains two on them `ppo_epochs` times; its batches last as long as their
+  reads prompt and response with its four models and trains two on them `ppo_epochs` times; sampling a batch lasts as long as its
   longest response, taken as twice the mean. Gradient checkpointing adds a third to training.
 
 docs/sizing.md works it through for the paper's models.
 """
 
+import math
 import re
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -53,12 +54,16 @@ IMPORTS, LOADED, PROCESS_GIB = 6.0, 0.5 * GIB, 2.0
 """Seconds, bytes a second, and GiB of a process that has imported torch, transformers and TRL (1.2 on the miniature)."""
 SMALL = 50e6
 """Weights below which one core is as fast as many: two threads took the miniature 12 times as long when both cores were busy."""
+FLOOR_MINUTES, LATE = 20, 2
+"""A job's time limit: so many minutes, and so many times as long as is expected."""
 TEXTS = Amount(10_000, ASSUMED)
 """Raw prompts where none are there yet; PRISM has 8,011 conversations."""
 QUESTIONS = {"mmlu": 14_042, "hellaswag": 10_042, "piqa": 1_838, "gpqa_diamond": 198}
 CHOICES, EXAMPLE = 4, 100
 """Answers to each question of a benchmark, each read by itself, and tokens of a question or example."""
 SPLIT = re.compile(r"--?(?:tensor-parallel-size|tp-size|tp)[= ](\d+)")
+ROW_BYTES = 4096
+"""Of a dataset's row, where it is not here yet."""
 HEARD = 1.0
 """Seconds that a service takes to answer (assumed)."""
 
@@ -78,6 +83,14 @@ class Need:
     lacking_gib: float = 0.0
     """What each GPU lacks; 0 where the job fits."""
 
+    def megabytes(self, attempt: int) -> int:
+        """Memory to ask for (MiB); an attempt that ran out of it is followed by one with as much again."""
+        return attempt * math.ceil(self.memory_gib * 1024)
+
+    def minutes(self, attempt: int) -> int:
+        """Time to ask for, which grows likewise."""
+        return attempt * (FLOOR_MINUTES + math.ceil(LATE * self.seconds.value / 60))
+
 
 class Sizing:
     """Needs of a study's jobs; `gpus` is the most that one gets, by default as the config says."""
@@ -86,16 +99,18 @@ class Sizing:
         self.study, self.config, self.cluster = study, study.config, study.config.cluster
         self.most = self.cluster.gpus if gpus is None else min(gpus, self.cluster.gpus)
         self.work, self.speeds = Workload(study), Speeds(self.cluster.speeds)
+        self.speeds.check({"cpu", self.cluster.device})
         self.lengths, self.size = Lengths(self.work), cache(self._size)
         self._known: dict[Hashable, Need] = {}
 
     # --- the jobs ---
 
     def base(self, run: Run) -> Need:
-        """Linking a base model, or drawing its weights."""
-        shape, drawn = self._of_model(run.model), self.config.models[run.model].weights == "random"
+        """Linking and hashing a base model or somebody's checkpoints, or drawing a base model's weights."""
+        shape, read = self._of_model(run.model), self.work.checkpoints(run).value
+        drawn = self.study.models[run.model].weights == "random"
         disk = self._weights(run.model) if drawn else NOTHING
-        return Need(0, 1, PROCESS_GIB + 2 * shape.weights / GIB * drawn, self._start(shape.weights), disk)
+        return Need(0, 1, PROCESS_GIB + 2 * shape.weights / GIB * drawn, self._start(read * shape.weights), disk)
 
     def training(self, run: Run) -> Need:
         """Training of a run."""
@@ -120,6 +135,25 @@ class Sizing:
         """One benchmark of a run's final model."""
         return self._once(("downstream", run.id, task), lambda: self._downstream(run, task))
 
+    def dataset(self, name: str) -> Need:
+        """Reading a dataset into its table."""
+        block = self.config.datasets[name]
+        place = Path(self.study.dataset_at(block.path, block.revision))
+        files = [place] if place.is_file() else [file for file in place.rglob("*") if file.is_file()]
+        size = sum(file.stat().st_size for file in files) or self.lengths.rows(name).value * ROW_BYTES
+        return self.tables(NOTHING, size / 2**20)
+
+    def lacking(self, runs: Iterable[Run], rewards: Iterable[str]) -> list[str]:
+        """What to do about trainings that do not fit the GPUs, a line for each kind of them."""
+        needs = [(str(run.algorithm), run.id, self.training(run)) for run in runs]
+        needs += [("reward", f"the reward model {name}", self.reward(name)) for name in rewards]
+        worst = {kind: (name, need) for kind, name, need in sorted(needs, key=lambda one: one[2].lacking_gib) if need.lacking_gib}
+        return [
+            f"{name} lacks about {need.lacking_gib:.0f} GiB on each of {need.gpus} GPUs, the most of its kind: lower"
+            f" `training.{kind}.device_batch_size`, set `gradient_checkpointing: true`, or give `cluster` larger or more GPUs"
+            for kind, (name, need) in worst.items()
+        ]
+
     def asking(self, chat: str, calls: Amount = TEXTS) -> Need:
         """A step that asks a chat model so often, and serves it where the config says so."""
         return self._asking(self.config.chats[chat], calls, self.config.chats[chat].max_tokens)
@@ -127,10 +161,16 @@ class Sizing:
     def embedding(self, encoder: EmbeddingConfig, texts: Amount = TEXTS) -> Need:
         """Embedding texts, on the CPU: a GPU would wait for its start-up longer than for the texts."""
         parameters = self.size(encoder.model, encoder.revision, None)
-        token = Speeds(self.cluster.speeds).seconds_per_token("cpu", "read", "float32", parameters.value)
+        token = self.speeds.seconds_per_token("cpu", "read", "float32", parameters.value)
         threads = self._threads(parameters.value, 0)
         seconds = Amount(IMPORTS) + texts * (QUESTION / 4) * token * (1 / threads)
         return Need(0, threads, PROCESS_GIB + 8 * texts.value * 1024 * 4 / GIB, seconds, texts * 4096)
+
+    def search(self) -> Need:
+        """Embedding the prompts of the sets among which synthetic preferences look for theirs."""
+        synthetic = self.config.synthetic
+        assert synthetic
+        return self.embedding(synthetic.embedding, sum(map(self.lengths.rows, synthetic.sources), NOTHING))
 
     def tables(self, texts: Amount = TEXTS, megabytes: float = 0.0) -> Need:
         """A step on the CPU over so many texts, or over so many megabytes of files."""
@@ -176,12 +216,13 @@ class Sizing:
             shared = shape.trained(gpus > 1, rank) + read * shape.weights
             # PPO's value model is trained as a whole.
             shared += shape.trained(gpus > 1, None) if algorithm == "ppo" else 0
-            rows = training.device_batch_size or training.batch_size / max(1, gpus)
-            tokens = rows * sequences * training.max_length
+            share = _minibatch(training) / max(1, gpus)
+            tokens = min(training.device_batch_size or share, share) * sequences * training.max_length
             own = shape.activations(tokens, training.gradient_checkpointing, gpus > 0, logits=algorithm != "reward")
-            return on_gpu(shared, own, max(1, gpus))
+            # With adapters every GPU holds all: gradients and moments are small.
+            return on_gpu(0, shared + own, 1) if rank else on_gpu(shared, own, max(1, gpus))
 
-        gpus, lacking = self._fewest(held, lambda n: _whole_rows(training, n))
+        gpus, lacking = self._fewest(held, lambda n: _minibatch(training) % n == 0)
         models = 1 + read + (algorithm == "ppo")
         host = max(1, gpus) * (PROCESS_GIB + models * shape.weights / GIB) + shape.weights / GIB
         host += 3 * self._table_gib(str(run.dataset)) + (0 if gpus else held(0) - CONTEXT_GIB)
@@ -199,10 +240,10 @@ class Sizing:
 
         slower = 4 / 3 if training.gradient_checkpointing else 1.0
         if isinstance(training, PpoConfig):
-            answer = Amount(min(2 * length.answer.value, training.max_response), ASSUMED)
+            drawn, answer = (Amount(min(n * length.answer.value, training.max_response), ASSUMED) for n in (2, 1))
             whole = length.prompt + answer
             return (
-                took(passed * answer, "sample")
+                took(passed * drawn, "sample")
                 + took(passed * whole * 4, "read")
                 + took(passed * whole * (2 * training.ppo_epochs * slower), "train")
             )
@@ -334,7 +375,6 @@ def served_gpus(chat: ChatConfig) -> int:
     return int(chat.is_downloaded or "vllm" in command or "sglang" in command)
 
 
-def _whole_rows(training: TrainingConfig, gpus: int) -> bool:
-    """Whether each of so many GPUs gets whole rows of a batch, and PPO's minibatches too."""
-    parts = gpus * (training.device_batch_size or 1) * (training.minibatches if isinstance(training, PpoConfig) else 1)
-    return training.batch_size % parts == 0
+def _minibatch(training: TrainingConfig) -> int:
+    """Rows that the GPUs share before each update."""
+    return training.batch_size // (training.minibatches if isinstance(training, PpoConfig) else 1)

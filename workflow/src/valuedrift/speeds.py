@@ -55,13 +55,19 @@ class Speeds:
         2.1), so the row of the model nearest in size is scaled by them.
         """
         named = self._named(device, f"{work}_{dtype}") or self._named(device, work) or self._named(device, work.split("_")[0])
-        if not named:
-            raise UserError(
-                f"config: `cluster.device`: {self.path} has no row of {device} for {work}; it knows"
-                f" {', '.join(sorted({row.device for row in self.rows}))}: add rows, or name one of these"
-            )
         row = min(named, key=lambda one: abs(math.log(one.parameters / parameters)))
         return Amount(parameters / row.parameters / row.tokens_per_second, MARKS[row.source])
+
+    def check(self, devices: set[str]) -> None:
+        """Raise UserError where a device has no row of one of the plain kinds of work."""
+        for device in sorted(devices):
+            for work in ("train", "read", "sample"):
+                if not self._named(device, work):
+                    known = ", ".join(sorted({row.device for row in self.rows}))
+                    raise UserError(
+                        f"config: `cluster.device`: {self.path} has no row of {device} for {work}; it knows {known}: add the"
+                        " row, or name one of these"
+                    )
 
     def _named(self, device: str, work: str) -> list[Speed]:
         return [row for row in self.rows if (row.device, row.work) == (device, work)]

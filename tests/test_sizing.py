@@ -1,0 +1,254 @@
+"""What jobs need, against numbers worked out by hand."""
+
+import json
+import math
+import struct
+from pathlib import Path
+
+import pytest
+import yaml
+
+from valuedrift.config.chat import ChatConfig
+from valuedrift.config.study import load_study_config
+from valuedrift.errors import UserError
+from valuedrift.footprint import GIB
+from valuedrift.model_size import GUESS, in_folder, in_name, of_tiny
+from valuedrift.runs import merge
+from valuedrift.sizing import Need, Sizing, served_gpus
+from valuedrift.study import Study
+from valuedrift.workload import Amount
+
+ROOT = Path(__file__).parents[1]
+SPEEDS = """device,work,parameters,tokens_per_second,source,note
+gpu,train,1e9,10000,measured,
+gpu,read,1e9,30000,measured,
+gpu,sample,1e9,1000,measured,
+gpu,sample_vllm,1e9,8000,assumed,
+cpu,train,1e6,5000,measured,
+cpu,read,1e6,20000,measured,
+cpu,sample,1e6,2000,measured,
+"""
+# P = 2.7e9: (10 P)^(1/3) = 3,000 wide, 25 layers, 10.8 GB in float32.
+STUDY = {
+    "study": "sized",
+    "models": {"m": {"path": "some/model", "revision": "0" * 40, "parameters": 2.7e9}},
+    "datasets": {
+        "chats": {"format": "wildchat", "path": "some/chats", "revision": "0" * 40, "expected": {"train": 1000}},
+        "pairs": {"format": "ultrafeedback", "path": "some/pairs", "revision": "0" * 40, "expected": {"train": 1000}},
+        "gap": {"format": "hh_rlhf", "path": "some/gap", "revision": "0" * 40, "expected": {"train": 1000}},
+    },
+    "training": {
+        "sft": {"epochs": 2, "batch_size": 32, "device_batch_size": 1, "max_length": 1000},
+        "reward": {"epochs": 1, "batch_size": 32, "device_batch_size": 1, "max_length": 1000},
+        "ppo": {"epochs": 1, "batch_size": 32, "device_batch_size": 1, "max_length": 1000, "max_response": 600, "ppo_epochs": 2},
+        "dpo": {"epochs": 1, "batch_size": 32, "device_batch_size": 1, "max_length": 1000, "max_response": 600},
+    },
+    "runs": [
+        {"parent": "m/base", "algorithm": "sft", "data": "chats"},
+        {"parent": "m/chats", "algorithm": ["ppo", "dpo"], "data": "pairs"},
+    ],
+    "prompts": {"source": {"path": "some/prompts", "revision": "0" * 40}, "per_category": 10, "categories": {"A": {"topic": "a"}}},
+    "generation": {"samples": 2, "max_new_tokens": 100, "batch_size": 20},
+    "judges": {"judge": {"path": "some/judge-7B", "revision": "0" * 40, "dtype": "bfloat16"}},
+    "cluster": {"device": "gpu", "gpus": 8, "gpu_memory": 80, "cpus_per_gpu": 8, "speeds": "speeds.csv"},
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    """A working directory with nothing but a table of speeds."""
+    monkeypatch.chdir(tmp_path)
+    Path("speeds.csv").write_text(SPEEDS)
+
+
+def sizing(overlay=None, gpus=None):
+    return Sizing(Study(load_study_config(merge(STUDY, overlay or {}))), gpus)
+
+
+def training(run, overlay=None):
+    found = sizing(overlay)
+    return found.training(found.study.runs[run])
+
+
+# State 16 P = 43.2 GB; activations 34 * 1,000 * 3,000 * 25 = 2.55 GB; logits 12 * 1,000 * 150,000 = 1.8 GB.
+@pytest.mark.parametrize(("memory", "gpus", "each"), [(80, 1, 43.2 + 4.35), (48, 2, 21.6 + 4.35), (24, 4, 10.8 + 4.35)])
+def test_a_training_gets_the_fewest_gpus_that_hold_it(memory, gpus, each):
+    assert 1.1 * each * 1e9 / GIB + 2 < memory
+    need = training("m/chats", {"cluster": {"gpu_memory": memory}})
+    assert (need.gpus, need.threads, need.lacking_gib) == (gpus, 8 * gpus, 0)
+
+
+def test_what_lacks_on_the_most_gpus_is_told():
+    overlay = {"cluster": {"gpu_memory": 10}}
+    assert training("m/chats", overlay).lacking_gib == pytest.approx(1.1 * 9.75e9 / GIB + 2 - 10)
+    found = sizing(overlay)
+    (line,) = found.lacking([found.study.runs["m/chats"]], [])
+    assert "m/chats lacks about 2 GiB on each of 8 GPUs" in line and "training.sft.device_batch_size" in line
+    assert sizing().lacking([found.study.runs["m/chats"]], []) == []
+
+
+def test_gpus_share_a_batch_in_whole_rows():
+    assert training("m/chats", {"cluster": {"gpu_memory": 10}, "training": {"sft": {"batch_size": 12}}}).gpus == 4
+
+
+def test_checkpointing_and_adapters_take_less():
+    # 2 * 1,000 * 3,000 * 25 + 34 * 1,000 * 3,000 = 0.252 GB in place of 2.55.
+    tight = {"cluster": {"gpu_memory": 1.1 * (43.2 + 1.8 + 0.26) * 1e9 / GIB + 2}}
+    assert training("m/chats", tight).gpus == 2
+    assert training("m/chats", merge(tight, {"training": {"sft": {"gradient_checkpointing": True}}})).gpus == 1
+    # 10.8 GB of weights and 16 * 19 * 16 * 3,000 * 25 = 0.36 GB.
+    small = {"cluster": {"gpu_memory": 1.1 * (10.8 + 0.37 + 4.35) * 1e9 / GIB + 2}, "training": {"sft": {"lora": {}}}}
+    assert training("m/chats", small).gpus == 1
+
+
+def test_ppo_holds_two_trained_models_and_two_that_it_reads():
+    # 2 * 43.2 + 2 * 10.8 = 108 GB.
+    fits = {"cluster": {"gpu_memory": 1.1 * (108 + 4.36) * 1e9 / GIB + 2}}
+    assert training("m/chats/ppo-pairs", fits).gpus == 1
+    assert training("m/chats/ppo-pairs", {"cluster": {"gpu_memory": 1.1 * (108 + 4.34) * 1e9 / GIB + 2}}).gpus == 2
+
+
+def test_time_is_tokens_by_speed_and_start_up():
+    start = 6 + 10.8e9 / (0.5 * GIB)
+    # 1,000 rows * 2 epochs * 500 tokens at 10,000 / 2.7 a second.
+    assert training("m/chats").seconds == Amount(pytest.approx(start + 270), "~")
+    assert training("m/chats", {"cluster": {"gpu_memory": 48}}).seconds.value == pytest.approx(start + 135)
+    checkpointing = {"training": {"sft": {"gradient_checkpointing": True}}}
+    assert training("m/chats", checkpointing).seconds.value == pytest.approx(start + 360)
+
+
+def test_time_of_preference_optimization():
+    start, roomy = 6 + 10.8e9 / (0.5 * GIB), {"cluster": {"gpu_memory": 1000}}
+    # A pair is two sequences of 170 + 330 tokens: trained on by both, read once by DPO's reference.
+    found = sizing(roomy)
+    assert found.reward("m/chats/pairs").seconds.value == pytest.approx(start + 270)
+    dpo = training("m/chats/dpo-pairs", roomy)
+    assert dpo.seconds.value == pytest.approx(start + 10.8e9 / (0.5 * GIB) + 270 + 90)
+    # 600 tokens sampled for a prompt (twice 330 is more), 500 read four times, trained on by two models in two passes.
+    ppo = training("m/chats/ppo-pairs", roomy)
+    assert ppo.seconds.value == pytest.approx(start + 3 * 10.8e9 / (0.5 * GIB) + 2.7 * (600 + 2000 / 30 + 2000 / 10))
+
+
+def test_a_longer_table_takes_longer_and_its_own_texts_are_counted(tmp_path):
+    from valuedrift.frames import SFT_SET
+
+    turns = [{"role": "user", "content": "x" * 400}, {"role": "assistant", "content": "y" * 3600}]
+    rows = [{"row": i, "split": "train", "messages": turns} for i in range(3000)]
+    path = tmp_path / "results" / "sized" / "data" / "chats.parquet"
+    path.parent.mkdir(parents=True)
+    SFT_SET.write(SFT_SET.frame(rows), path)
+    # 3,000 rows of 1,000 tokens, twice.
+    assert training("m/chats").seconds.value == pytest.approx(6 + 10.8e9 / (0.5 * GIB) + 2.7 * 3000 * 1000 * 2 / 10000)
+
+
+def test_measuring_takes_one_gpu_or_what_vllm_splits_over():
+    found = sizing()
+    run = found.study.runs["m/chats"]
+    # The last checkpoint's 10 prompts, 2 samples of 100 tokens (those of the set are longer), and 20 tokens of a question.
+    start = 6 + 2 * 10.8e9 / (0.5 * GIB)
+    assert found.generation(run).gpus == 1
+    assert found.generation(run).seconds.value == pytest.approx(start + 2.7 * (20 * 100 / 1000 + 20 * 20 / 30000))
+    engine = {"generation": {"engine": "vllm", "vllm": {"tensor_parallel": 2}}}
+    assert sizing(engine).generation(run).gpus == 2
+    assert sizing(engine).generation(run).seconds.value < found.generation(run).seconds.value
+    judged = found.stances(run, "judge")
+    assert judged.gpus == 1 and judged.memory_gib == pytest.approx(2 + 2 * 14e9 / GIB)
+
+
+def test_without_gpus_the_host_holds_what_they_would():
+    with_gpus, without = training("m/chats"), sizing(gpus=0)
+    need = without.training(without.study.runs["m/chats"])
+    assert need.gpus == 0 and need.threads == 8
+    # float32: activations twice as large, state the same, all but CUDA's own.
+    more = 1.1 * (43.2 + 2 * 2.55 + 1.8) * 1e9 / GIB
+    assert need.memory_gib == pytest.approx(with_gpus.memory_gib + more, rel=1e-6)
+    assert sizing({"models": {"m": {"parameters": 1e6}}}).training(without.study.runs["m/chats"]).threads == 1
+
+
+def test_what_is_asked_for_grows_with_the_attempt():
+    need = Need(gpus=1, threads=8, memory_gib=10.5, seconds=Amount(3600))
+    assert [need.megabytes(attempt) for attempt in (1, 2, 3)] == [10752, 21504, 32256]
+    assert [need.minutes(attempt) for attempt in (1, 2)] == [20 + 120, 2 * 140]
+
+
+def write_safetensors(path, shapes):
+    header = {name: {"dtype": "F32", "shape": shape, "data_offsets": [0, 0]} for name, shape in shapes.items()}
+    text = json.dumps({"__metadata__": {"format": "pt"}, **header}).encode()
+    path.write_bytes(struct.pack("<Q", len(text)) + text)
+
+
+def test_weights_are_counted_in_the_files_of_a_model_before_the_config_is_believed(tmp_path):
+    folder = tmp_path / "results/hub/models/some--model" / ("0" * 40)
+    folder.mkdir(parents=True)
+    write_safetensors(folder / "model-00001-of-00002.safetensors", {"a": [10, 20], "b": [7]})
+    write_safetensors(folder / "model-00002-of-00002.safetensors", {"c": [3, 4, 5], "scalar": []})
+    assert in_folder(folder) == Amount(200 + 7 + 60 + 1)
+    assert sizing().parameters("m") == Amount(268)
+
+
+def test_a_half_written_file_is_no_reason_to_stop(tmp_path):
+    (tmp_path / "model.safetensors").write_bytes(struct.pack("<Q", 1000) + b"{}")
+    assert in_folder(tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "weights"),
+    [("Qwen/Qwen2.5-72B-Instruct", 72e9), ("a/SmolLM-135M", 135e6), ("a/Qwen3-1.7B", 1.7e9), ("a/llama", GUESS.value)],
+)
+def test_a_name_tells_the_size_of_a_model_that_is_not_here(name, weights):
+    assert in_name(name) == Amount(pytest.approx(weights), "~")
+
+
+def test_the_miniatures_models_are_counted_from_their_config():
+    from valuedrift.config.miniature import TinyModelConfig
+
+    # The built-in study's base model has 421,056 weights, norms among them, which are left out.
+    assert of_tiny(TinyModelConfig(), 1309).value == 421_056 - (2 * 2 + 1) * 96
+
+
+@pytest.mark.parametrize(
+    ("server", "gpus"),
+    [
+        (["vllm", "serve", "{folder}", "--port", "{port}", "--tensor-parallel-size", "4"], 4),
+        (["vllm", "serve", "{folder}", "--port", "{port}", "--tensor-parallel-size=2"], 2),
+        (["vllm", "serve", "{folder}", "--port", "{port}"], 1),
+        (["python", "-m", "valuedrift.miniature", "server", "--port", "{port}"], 0),
+    ],
+)
+def test_a_served_chat_gets_the_gpus_of_its_command(server, gpus):
+    chat = ChatConfig(model="a/big-70B", server=server, max_tokens=8)
+    assert served_gpus(chat) == gpus
+    assert sizing({"chats": {"c": chat.model_dump(include={"model", "server", "max_tokens"})}}).asking("c").gpus == gpus
+
+
+def test_a_device_without_speeds_is_named():
+    with pytest.raises(UserError, match=r"speeds\.csv has no row of h900 for train; it knows cpu, gpu"):
+        sizing({"cluster": {"device": "h900"}})
+    Path("speeds.csv").write_text(SPEEDS.replace("measured", "guessed"))
+    with pytest.raises(UserError, match="measured or assumed"):
+        sizing()
+
+
+def test_the_speed_of_the_nearest_model_is_scaled_by_size():
+    Path("speeds.csv").write_text(SPEEDS + "gpu,train,1e8,50000,measured,\n")
+    assert sizing().speeds.seconds_per_token("gpu", "train", "bfloat16", 2e8).value == pytest.approx(2 / 50000)
+    assert sizing().speeds.seconds_per_token("gpu", "train", "bfloat16", 2e9).value == pytest.approx(2 / 10000)
+    assert sizing().speeds.seconds_per_token("gpu", "read_vllm", "float32", 1e9) == Amount(pytest.approx(1 / 30000))
+
+
+def test_every_assumption_of_the_shipped_table_says_how_it_was_made():
+    from valuedrift.speeds import Speeds
+
+    speeds = Speeds(str(ROOT / "config" / "speeds.csv"))
+    assert all(row.note for row in speeds.rows)
+    for row in speeds.rows:
+        peak = {"h100-80gb": 989e12, "h200-141gb": 989e12, "a100-80gb": 312e12}.get(row.device)
+        if peak and row.work in ("train", "read"):
+            operations = {"train": 6, "read": 2}[row.work] * row.parameters
+            assert row.tokens_per_second == pytest.approx(0.4 * peak / operations, rel=0.01)
+
+
+def test_the_papers_sizes_are_those_of_its_models():
+    models = yaml.safe_load((ROOT / "config" / "paper.yaml").read_text())["models"]
+    for block in models.values():
+        assert math.isclose(block["parameters"], in_name(block["path"]).value, rel_tol=0.08)

@@ -1,0 +1,127 @@
+# What jobs ask of their machine, and which of them run where Snakemake does.
+from functools import cache
+
+from valuedrift.launch import launcher
+from valuedrift.machine import gpus_here
+
+
+@cache
+def sizing():
+    """What the study's jobs need, once the executor is known: on this machine itself no job gets GPUs that it has not."""
+    here = workflow.executor_plugin and workflow.executor_plugin.name == "local"
+    return Sizing(study, gpus_here() if here else None)
+
+
+def asked(need):
+    """Resources of a rule, from what `need(wildcards)` says that its job needs; memory and time grow with each attempt."""
+    return {
+        "gpu": lambda wildcards: need(wildcards).gpus,
+        "mem_mb": lambda wildcards, attempt: need(wildcards).megabytes(attempt),
+        "runtime": lambda wildcards, attempt: need(wildcards).minutes(attempt),
+    }
+
+
+def of_training(wildcards):
+    return sizing().training(study.runs[wildcards.run])
+
+
+def of_reward(wildcards):
+    return sizing().reward(wildcards.reward)
+
+
+def of_base(wildcards):
+    return sizing().base(study.runs[wildcards.run])
+
+
+def launch(wildcards, resources, threads):
+    """What starts a training on the GPUs that its job gets."""
+    start = launcher(resources.gpu, study.config.cluster.strategy)
+    # Snakemake gives each rank all of the job's cores.
+    share = (
+        f"OMP_NUM_THREADS={max(1, threads // resources.gpu)} "
+        if resources.gpu > 1
+        else ""
+    )
+    return Untracked(share + start)
+
+
+def lacking(needed):
+    """What to do about the trainings among the jobs that do not fit their GPUs."""
+    rules = ("sft", "ppo", "dpo", "simpo")
+    runs = [study.runs[job.wildcards.run] for job in needed if job.rule.name in rules]
+    rewards = [job.wildcards.reward for job in needed if job.rule.name == "reward"]
+    return sizing().lacking(runs, rewards)
+
+
+def of_sampling(wildcards):
+    return sizing().generation(study.runs[wildcards.run])
+
+
+def of_judging(wildcards):
+    return sizing().stances(study.runs[wildcards.run], wildcards.judge)
+
+
+def of_benchmark(wildcards):
+    return sizing().downstream(study.runs[wildcards.run], wildcards.task)
+
+
+def of_dataset(wildcards):
+    return sizing().dataset(wildcards.dataset)
+
+
+def of_texts(wildcards):
+    """A step on all prompts that curation begins with."""
+    return sizing().tables()
+
+
+def of_embedding(wildcards):
+    return sizing().embedding(study.config.prompts.embedding)
+
+
+def of_search(wildcards):
+    return sizing().search()
+
+
+def asks_outside(chat):
+    """Whether a step that may ask a chat model asks a service, which needs a network."""
+    return chat is not None and study.config.chats[chat].server is None
+
+
+def beside(chat):
+    """Whether a step that may ask a chat model runs where Snakemake does: it asks none, or a service that is reached from here."""
+    return chat is None or (
+        asks_outside(chat) and study.config.cluster.network == "local"
+    )
+
+
+def network():
+    """The partition of jobs that ask a service, where not Snakemake's own machine asks."""
+    partition = study.config.cluster.network
+    return {} if partition == "local" else {"slurm_partition": partition}
+
+
+def asking(chat):
+    """Resources of a step that may ask a chat model."""
+    if chat is None:
+        return {}
+    return {
+        **asked(lambda wildcards: sizing().asking(chat)),
+        **(network() if asks_outside(chat) else {}),
+        "api": asks_service(chat),
+    }
+
+
+def asking_threads(chat):
+    return lambda wildcards: sizing().asking(chat).threads if chat else 1
+
+
+def outside_judges():
+    """Judges behind a service."""
+    judges = study.config.judges.items()
+    return [name for name, judge in judges if asks_outside(judge.chat)]
+
+
+def asks_service(chat):
+    """1 where a job asks a chat model live that other jobs ask too; a batch may take a day, and has no pace."""
+    block = study.config.chats[chat] if chat else None
+    return int(block is not None and block.server is None and not block.batch)
