@@ -1,8 +1,8 @@
 """One idiom for every command: `python -m valuedrift.<stage> <step>` calls the step's function `run`.
 
 A step is a module of its stage's folder; its command line is read off the signature of `run`: a config model is passed as
-JSON (or `@file`), a path or a string as itself, a list as several values. Only the chosen step is imported: torch alone costs
-seconds.
+JSON (or `@file`), a path or a string as itself, a list as several values, a truth as a flag. Only the chosen step is imported:
+torch alone costs seconds.
 """
 
 import argparse
@@ -45,6 +45,9 @@ def _options(prog: str, run: Any) -> argparse.ArgumentParser:
         elif get_args(kind):  # `Path | None`
             kind = next(k for k in get_args(kind) if k is not type(None))
         required = parameter.default is inspect.Parameter.empty
+        if kind is bool:
+            parser.add_argument(f"--{name.replace('_', '-')}", action="store_true")
+            continue
         parser.add_argument(
             f"--{name.replace('_', '-')}",
             type=_json_of(kind) if issubclass(kind, BaseModel) else kind,
