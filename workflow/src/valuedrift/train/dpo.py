@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+from datasets import Dataset
 from trl import DPOConfig, DPOTrainer
 
 from valuedrift.config.training import DpoJob
+from valuedrift.train import processes
 from valuedrift.train.arguments import trainer_arguments
 from valuedrift.train.model import adapted, load_model
 from valuedrift.train.pairs import prepare
@@ -15,7 +17,7 @@ from valuedrift.train.trajectory import SaveCheckpoints, identity_of, log_rows, 
 def run(*, config: DpoJob, parent: Path, data: Path, output: Path) -> None:
     """Optimize the final model of the manifest `parent` on a preference set; that model is also the reference."""
     given = prepare(config, parent, data)
-    with workspace(output, identity_of(config, given.manifest)) as space:
+    with workspace(output, identity_of(config, given.manifest)) as space, processes.shared_folder() as folder:
         trainer = DPOTrainer(
             model=adapted(load_model(given.parent, config.model), config.training),
             # With adapters the reference is the model without them.
@@ -26,9 +28,17 @@ def run(*, config: DpoJob, parent: Path, data: Path, output: Path) -> None:
                 max_length=config.training.max_length,
                 precompute_ref_log_probs=True,  # the reference never changes: 14% less time
             ),
-            train_dataset=given.pairs,
+            train_dataset=_on_disk(given.pairs, folder),
             processing_class=given.tokenizer,
             callbacks=[SaveCheckpoints(space, config.training.checkpoints, given.tokenizer)],
         )
         train(trainer, space, config.save_minutes)
         space.finish(given.manifest, log_rows(config.run, trainer.state.log_history))
+
+
+def _on_disk(pairs: Dataset, folder: Path) -> Dataset:
+    """The pairs from files that all processes read: the main one writes the reference's log-probabilities beside them."""
+    if processes.is_main():
+        pairs.save_to_disk(folder / "pairs")
+    processes.barrier()
+    return Dataset.load_from_disk(folder / "pairs")

@@ -3,6 +3,22 @@
 import ctypes
 import os
 import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from shutil import rmtree
+from tempfile import TemporaryDirectory, mkdtemp
+from typing import Literal
+
+PATIENCE = timedelta(hours=2)
+"""How long a process waits for another before it takes it for dead. NCCL's 10 minutes are too few while one of them writes the
+weights and the moments of a large model to a slow file system."""
+STRATEGIES = {"ACCELERATE_USE_FSDP": "fsdp2", "ACCELERATE_USE_DEEPSPEED": "zero3"}
+"""What the launcher says by its environment about how weights are shared."""
+DEATH_SIGNAL = 1
+"""PR_SET_PDEATHSIG of Linux's prctl."""
 
 
 def count() -> int:
@@ -25,19 +41,47 @@ def barrier() -> None:
 
 
 def join() -> None:
-    """Make this process one of its training's: they find each other, and die with the launcher, whatever kills it."""
+    """Make this process one of its training's: they find each other, and die with their launcher, whatever kills it.
+
+    Without GPUs they are processes of the CPU, each with a whole copy of the weights. Nothing happens in a single process.
+    """
     if count() == 1:
         return
     import torch
     from accelerate import PartialState
 
-    _die_with_parent()
+    if sys.platform == "linux":  # the launcher gives each a session of its own, so nothing else would reach it there
+        ctypes.CDLL(None).prctl(DEATH_SIGNAL, signal.SIGKILL)
     on_gpu = torch.cuda.is_available()
-    PartialState(cpu=not on_gpu)
+    if not on_gpu:
+        keep_whole()
+    PartialState(cpu=not on_gpu, timeout=PATIENCE)
 
 
-def _die_with_parent() -> None:
-    """The launcher puts each rank in a session of its own, so that nothing else would reach it there."""
-    death_signal = 1  # PR_SET_PDEATHSIG
-    if hasattr(os, "pidfd_open"):  # Linux
-        ctypes.CDLL(None).prctl(death_signal, signal.SIGKILL)
+@contextmanager
+def shared_folder() -> Iterator[Path]:
+    """A temporary folder on the node's own disk, the same for all processes; the main one makes and removes it."""
+    if count() == 1:
+        with TemporaryDirectory() as folder:
+            yield Path(folder)
+        return
+    from accelerate.utils import broadcast_object_list
+
+    told = [mkdtemp() if is_main() else ""]
+    broadcast_object_list(told)
+    try:
+        yield Path(told[0])
+    finally:
+        if is_main():
+            rmtree(told[0], ignore_errors=True)
+
+
+def strategy() -> Literal["fsdp2", "zero3"] | None:
+    """How the weights are shared; None where each process has all of them."""
+    return next((name for key, name in STRATEGIES.items() if os.environ.get(key) == "true"), None)  # type: ignore[return-value]
+
+
+def keep_whole() -> None:
+    """Give every process all weights, whatever the launcher says; to be called before the trainer is made."""
+    for key in STRATEGIES:
+        os.environ.pop(key, None)
