@@ -165,18 +165,33 @@ class PpoConfig(PreferenceConfig):
     """Optimization passes over each batch of rollouts. The paper does not say; 4 is TRL's default."""
     minibatches: Count = 1
     """Minibatches that each such pass is cut into. The paper does not say."""
+    clip: Rate = 0.2
+    """How far a token's ratio may move from 1 before it earns no more. This and the next four are TRL's defaults; the paper does
+    not say."""
+    value_clip: Rate = 0.2
+    """How far a value may move from that of the rollout before it earns no more."""
+    value_weight: NonNegative = 0.1
+    """Weight of the value model's loss."""
+    discount: Share = 1.0
+    """Discount of later rewards, for each token."""
+    gae_lambda: Share = 0.95
+    """Decay of the advantage estimate: at 1 it trusts the rewards alone, at 0 the value of the next token."""
     eos_penalty: NonNegative | None = 1.0
     """Taken off the reward of a response that does not end (the paper's EOS trick); none turns it off."""
     whiten_rewards: bool = False
     """Scale the rewards of a batch to unit variance."""
+    rollout_batch_size: Count | None = None
+    """Responses that one device samples at once, all of its share by default. Sampling holds no activations, so that more fit than
+    in `device_batch_size`."""
     heldout: Count = 64
     """Prompts of the validation split on which reward and KL are measured before and after."""
 
     @model_validator(mode="after")
-    def _whole_minibatches(self) -> "PpoConfig":
-        if self.batch_size % (self.minibatches * (self.device_batch_size or 1)):
+    def _equal_minibatches(self) -> "PpoConfig":
+        if self.batch_size % self.minibatches:
+            fits = max(n for n in range(1, self.minibatches + 1) if self.batch_size % n == 0)
             raise ValueError(
-                f"batch_size {self.batch_size} cannot be cut into {self.minibatches} minibatches of whole device batches"
+                f"batch_size {self.batch_size} cannot be cut into {self.minibatches} minibatches of one size; the nearest below is {fits}"
             )
         return self
 
