@@ -6,13 +6,14 @@ from typing import Any
 import polars as pl
 from datasets import Dataset
 from transformers import set_seed
-from trl import SFTConfig, SFTTrainer
+from trl import SFTConfig
 
 from valuedrift.config.training import SftJob
 from valuedrift.errors import UserError
 from valuedrift.frames import SFT_SET
 from valuedrift.train.arguments import trainer_arguments
 from valuedrift.train.model import adapted, final_of, load_model, load_tokenizer
+from valuedrift.train.packing import DocumentTrainer
 from valuedrift.train.resume import train
 from valuedrift.train.trajectory import SaveCheckpoints, describe, identity_of, log_rows, workspace
 
@@ -34,13 +35,13 @@ def run(*, config: SftJob, parent: Path, data: Path, output: Path) -> None:
     examples = Dataset.from_list([{"prompt": turns[:-1], "completion": turns[-1:]} for turns in used])
     manifest = describe(config, parent_hash, data, len(used), len(rows) - len(used))
     with workspace(output, identity_of(config, manifest)) as space:
-        trainer = SFTTrainer(
+        trainer = DocumentTrainer(
             model=adapted(load_model(folder, config.model), config.training),
+            training=config.training,
             args=SFTConfig(
                 **trainer_arguments(config, space.scratch),
                 max_length=config.training.max_length,
                 completion_only_loss=True,
-                packing=False,
             ),
             train_dataset=examples,
             processing_class=tokenizer,
