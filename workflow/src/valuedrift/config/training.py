@@ -130,6 +130,12 @@ class SftConfig(TrainingConfig):
     """Examples in one optimizer step."""
     warmup: Share = 0.03
     """Share of the steps in which the learning rate rises."""
+    packing: bool = True
+    """Lay the conversations that a device holds at once end to end in one row, where each sees only itself, instead of padding
+    them to the longest. Steps and losses are the same; some kinds of models (state-space layers) cannot be packed."""
+    attention: Literal["documents", "sdpa", "flash_attention_2", "flash_attention_3"] = "documents"
+    """How a packed conversation sees only itself. documents: computed for each by itself, on GPUs in half precision by torch's own
+    flash kernel. sdpa: one mask over the row, slow for long rows, also for sliding windows. The others need their packages."""
 
 
 class RewardConfig(TrainingConfig):
