@@ -12,8 +12,10 @@ localrules:
     hub_dataset,
 
 
-# Before anything is submitted: which chat models are about to go, and whether the hub has all that is still to be downloaded.
+# Before anything is submitted: what pruned trajectories would cost, which chat models are about to go, and whether the hub has all
+# that is still to be downloaded.
 onstart:
+    retraining()
     for chat in map(study.chat, study.config.chats):
         if warning := shutdown_warning(chat):
             logger.warning(warning)
