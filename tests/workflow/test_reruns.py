@@ -44,7 +44,6 @@ def edited(path, value):
         ("generation.vllm", {"memory_share": 0.5}, {}),
         ("judges.mini-judge.batch_size", 7, {}),
         ("cluster", {"device": "a100-80gb", "gpus": 2, "gpu_memory": 0.01, "save_minutes": 0}, {}),
-        ("models.mini.parameters", 1e9, {}),
         ("training.dpo.beta", 0.2, {"dpo": 1, **ONE_RUN}),
         ("training.sft.learning_rate", 1e-3, {"sft": 1, "dpo": 1, "reward": 1, "ppo": 1, **MEASURED_SFT}),
         ("training.reward.learning_rate", 1e-3, {"reward": 1, "ppo": 1, **ONE_RUN}),
@@ -55,6 +54,7 @@ def edited(path, value):
           "miniature_clustering": 1, **BELOW_GENERATIONS}),
         # What is only shown beside the data trains nothing anew.
         ("datasets.wildchat.expected", {"train": 5}, {"report": 1}),
+        ("models.mini.parameters", 1e9, {"report": 1}),
         # Keys that no step of this study reads.
         ("training.simpo.gamma", 0.7, {}),
         ("training.reward.max_grad_norm", 1.0, {}),  # the default, spelled out
