@@ -3,16 +3,20 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 import torch
+from safetensors.torch import load_file
 from training_jobs import job
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
 from valuedrift.frames import TRAINING_LOG
+from valuedrift.launch import launcher
 from valuedrift.train import experience, ppo, ppo_learner, ppo_training, reward
 from valuedrift.train.advantages import advantages_and_returns, token_rewards, whitened
 from valuedrift.train.interruption import Interrupted
@@ -163,6 +167,25 @@ def test_minibatches_are_steps_of_their_own(train, tmp_path, monkeypatch):
     monkeypatch.setattr(torch.optim.AdamW, "step", lambda self, *a, **k: (steps.append(1), take(self, *a, **k))[1])
     train(tmp_path, batch_size=16, minibatches=4, ppo_epochs=2, device_batch_size=4, max_response=4, heldout=1)
     assert len(steps) == 4 * 2 * manifest(tmp_path)["total_steps"]
+
+
+def test_two_processes_do_what_one_does(train, tuned, rewarded, pairs, tmp_path):
+    settings = {"batch_size": 8, "minibatches": 2, "device_batch_size": 2, "temperature": 1.5, "heldout": 3}
+    one, two = train(tmp_path / "one", **settings), tmp_path / "two"
+    config = job("ppo", chosen="support", learning_rate=1e-3, max_response=16, **settings)
+    (tmp_path / "job.json").write_text(config.model_dump_json())
+    command = (
+        f"{launcher(2, 'fsdp2')} -m valuedrift.train ppo --config @{tmp_path}/job.json --parent {tuned}/manifest.json"
+        f" --reward {rewarded}/manifest.json --data {pairs} --output {two}"
+    )
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, shell=True, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    assert manifest(one)["total_steps"] == manifest(two)["total_steps"] > 3
+    for metric in TRAINING_LOG.read(one / "training_log.parquet")["metric"].unique():
+        assert logged(two, metric) == pytest.approx(logged(one, metric), abs=1e-4), metric
+    a, b = (load_file(folder / "final" / "model.safetensors") for folder in (one, two))
+    assert max((a[name] - b[name]).abs().max() for name in a) < 1e-4
 
 
 class SignalAt(ppo_training.Training):

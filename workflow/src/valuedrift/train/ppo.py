@@ -26,6 +26,7 @@ def run(*, config: PpoJob, parent: Path, reward: Path, data: Path, output: Path)
     A step is one batch of rollouts. The log holds reward, KL and response length at every step, and reward and KL on held-out
     prompts (`heldout_*`) before and after. `reward` has the penalty for a missing end taken off, `heldout_reward` has not.
     """
+    _check(config.training)
     processes.join()
     device = PartialState().device if torch.cuda.is_available() else torch.device("cpu")
     (folder, parent_hash), (reward_folder, reward_hash) = final_of(parent), final_of(reward)
@@ -45,6 +46,17 @@ def run(*, config: PpoJob, parent: Path, reward: Path, data: Path, output: Path)
     with workspace(output, identity_of(config, manifest)) as space:
         log = Training(config, prompts, learner, environment, measure, steps).run(space, tokenizer)
         space.finish(manifest, log)
+
+
+def _check(training: PpoConfig) -> None:
+    """Raises UserError where the processes cannot share a minibatch equally."""
+    size = training.batch_size // training.minibatches
+    if size % processes.count():
+        fits = max(n for n in range(1, processes.count() + 1) if size % n == 0)
+        raise UserError(
+            f"a minibatch of {size} (batch_size {training.batch_size} in {training.minibatches}) cannot be shared equally by "
+            f"{processes.count()} GPUs; the nearest number below that can is {fits}"
+        )
 
 
 def steps_of(training: PpoConfig, prompts: int) -> int:

@@ -57,8 +57,12 @@ def read(dialogues: Dialogues, size: int, reader: Callable[[Batch], torch.Tensor
 
 
 def shares(dialogues: Dialogues, rows: Sequence[int], size: int) -> Iterator[list[int]]:
-    """This process's rows, at most `size` at a time and of similar length, since a batch is as wide as its longest row."""
+    """This process's rows, at most `size` at a time and of similar length, since a batch is as wide as its longest row.
+
+    All processes get as many; where the rows do not suffice for that, some get one that another has too.
+    """
     ordered = sorted(rows, key=lambda row: (-dialogues.length(row), row))
+    ordered += ordered[:1] * (-len(ordered) % processes.count())
     mine = ordered[_rank() :: processes.count()]
     for start in range(0, len(mine), size):
         yield mine[start : start + size]
