@@ -1,0 +1,261 @@
+"""Trainings that are told to stop, or killed, and end as if they had not been: real ones of the tiny model."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from training_jobs import job
+
+from valuedrift.frames import SFT_SET
+from valuedrift.train import dpo, resume, reward, sft, simpo
+from valuedrift.train.interruption import Interrupted, Interruption
+from valuedrift.train.trajectory import identity_of, workspace
+from valuedrift.train.unfinished import Unfinished
+
+STEPS = {"sft": sft, "dpo": dpo, "simpo": simpo, "reward": reward}
+# Two epochs whose last batch is not full, accumulation, a learning rate that changes, and rows of the log that span a stop.
+SETTINGS = {
+    "epochs": 2, "batch_size": 8, "device_batch_size": 4, "schedule": "cosine", "warmup": 0.2, "logging_steps": 3,
+    "checkpoints": {"every": 3}, "learning_rate": 1e-3,
+}  # fmt: skip
+LORA = {"lora": {"rank": 4, "dropout": 0.1}, "gradient_checkpointing": True}  # dropout draws random numbers at every step
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """As the processes below have, so that sums are of one order: with two threads, their logs differed in the last digit."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+class SignalAt(resume.KeepState):
+    """Sends its own process a signal, or two, during the given step."""
+
+    step, signals = 0, (signal.SIGTERM,)
+
+    def on_step_begin(self, args, state, control, **kwargs):
+        if state.global_step + 1 == self.step:
+            for number in self.signals:
+                os.kill(os.getpid(), number)
+
+
+@pytest.fixture
+def told_to_stop(monkeypatch):
+    """Call with a step: the next trainings are told to stop during it; with 0, never."""
+
+    def at(step, signals=(signal.SIGTERM,)):
+        monkeypatch.setattr(SignalAt, "step", step)
+        monkeypatch.setattr(SignalAt, "signals", signals)
+        monkeypatch.setattr(resume, "KeepState", SignalAt)
+
+    return at
+
+
+class Training:
+    """One training of the tiny model, to be run as often as a test likes."""
+
+    def __init__(self, algorithm, tuned, pairs, **settings):
+        chosen = {} if algorithm == "sft" else {"chosen": "support"}
+        self.config = job(algorithm, **chosen, **{**SETTINGS, **settings})
+        self.algorithm, self.parent, self.data = algorithm, tuned / "manifest.json", pairs
+
+    def run(self, output: Path, **changes):
+        config = self.config.model_copy(update=changes)
+        STEPS[self.algorithm].run(config=config, parent=self.parent, data=self.data, output=output)
+
+
+def differing(one: Path, other: Path) -> list[str]:
+    """Files that are not the same to the byte in both folders."""
+    files = [
+        {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+        for folder in (one, other)
+    ]
+    assert files[0]
+    return sorted(name for name in files[0].keys() | files[1].keys() if files[0].get(name) != files[1].get(name))
+
+
+@pytest.fixture(scope="session")
+def few(sft_set, tmp_path_factory) -> Path:
+    """36 rows of the SFT set."""
+    path = tmp_path_factory.mktemp("few") / "sft.parquet"
+    SFT_SET.write(SFT_SET.read(sft_set).head(36), path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "settings", "stops"),
+    [
+        ("sft", {}, (4, 5, 7)),
+        ("dpo", {}, (7,)),
+        ("dpo", LORA, (7,)),
+        ("simpo", LORA, (7,)),
+        ("reward", {}, (4,)),
+        ("reward", LORA, (7,)),
+    ],
+)
+def test_stopped_it_ends_as_if_undisturbed(algorithm, settings, stops, tuned, pairs, few, tmp_path, told_to_stop):
+    """In the first epoch, at its end (5) and in the second; the second signal, while it stops already, changes nothing."""
+    training = Training(algorithm, tuned, few if algorithm == "sft" else pairs, **settings)
+    undisturbed, stopped = tmp_path / "undisturbed", tmp_path / "stopped"
+    training.run(undisturbed)
+    assert json.loads((undisturbed / "manifest.json").read_text())["total_steps"] == 10
+    for step in stops:
+        told_to_stop(step, signals=(signal.SIGTERM, signal.SIGTERM))
+        with pytest.raises(Interrupted, match=f"stopped at step {step} of 10 as asked; run again to go on from there"):
+            training.run(stopped)
+        assert [path.name for path in stopped.iterdir()] == [".unfinished"]
+    told_to_stop(0)
+    training.run(stopped)
+    assert differing(stopped, undisturbed) == []
+
+
+def test_another_training_does_not_go_on_from_it(tuned, few, tmp_path, told_to_stop, capsys):
+    training = Training("sft", tuned, few)
+    told_to_stop(7)
+    with pytest.raises(Interrupted):
+        training.run(tmp_path / "changed", seed=4)
+    told_to_stop(0)
+    training.run(tmp_path / "changed")
+    assert "of another config, data, parent, code or version: starting anew" in capsys.readouterr().err
+    training.run(tmp_path / "undisturbed")
+    assert differing(tmp_path / "changed", tmp_path / "undisturbed") == []
+    assert "starting anew" not in capsys.readouterr().err
+
+
+def test_what_decides_how_a_training_goes_on():
+    config, manifest = job("dpo", chosen="support"), {"parent_hash": "a", "data_hash": "b", "versions": {"torch": "1"}}
+    same = identity_of(config, manifest)
+    assert identity_of(config.model_copy(update={"save_minutes": 7}), manifest) == same
+    others = [identity_of(config, manifest | change) for change in ({"parent_hash": "x"}, {"data_hash": "x"}, {"versions": {}})]
+    others += [
+        identity_of(job("dpo", chosen=chosen, **more), manifest) for chosen, more in (("oppose", {}), ("support", {"beta": 0.2}))
+    ]
+    assert len({same, *others}) == 6
+
+
+def test_periodic_states_change_nothing_and_one_is_kept(tuned, few, tmp_path, monkeypatch):
+    kept = []
+
+    class Watched(resume.KeepState):
+        def on_step_end(self, args, state, control, **kwargs):
+            super().on_step_end(args, state, control, **kwargs)
+            kept.append([path.name for path in self.space.scratch.glob("state-*")])
+
+    training = Training("sft", tuned, few)
+    training.run(tmp_path / "undisturbed")
+    monkeypatch.setattr(resume, "KeepState", Watched)
+    training.run(tmp_path / "saved", save_minutes=1e-9)
+    assert [len(states) for states in kept] == [0] + 9 * [1] and len({states[0] for states in kept[1:]}) == 9
+    assert differing(tmp_path / "saved", tmp_path / "undisturbed") == []
+
+
+def start(training: Training, output: Path, **changes) -> subprocess.Popen:
+    """The training as a job runs it."""
+    config = training.config.model_copy(update=changes).model_dump_json()
+    return subprocess.Popen(
+        [sys.executable, "-m", "valuedrift.train", training.algorithm, "--config", config, "--parent", training.parent, "--data",
+         training.data, "--output", output], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+
+
+def wait_for(path: Path, process):
+    end = time.monotonic() + 120
+    while not path.exists():
+        assert time.monotonic() < end and process.poll() is None, process.stderr.read()
+        time.sleep(0.005)
+
+
+def test_processes_that_are_killed_and_stopped(tuned, sft_set, tmp_path):
+    """SIGKILL after a periodic state, then SIGTERM in the midst of the training, each to a real process."""
+    training = Training("sft", tuned, sft_set, batch_size=4, epochs=1, checkpoints={"every": 20})
+    killed, undisturbed = tmp_path / "killed", tmp_path / "undisturbed"
+    unfinished = killed / ".unfinished"
+    process = start(training, killed, save_minutes=1e-9)
+    wait_for(unfinished / "trajectory" / "step-20" / "model.safetensors", process)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL and (unfinished / "state").exists()
+    process = start(training, killed)
+    wait_for(unfinished / "trajectory" / "step-40" / "model.safetensors", process)
+    process.terminate()
+    told = process.communicate()[1].splitlines()[-1]
+    step = int(re.fullmatch(r"valuedrift.train sft: stopped at step (\d+) of 80 as asked; run again to go on from there", told)[1])
+    assert process.returncode == 1 and 40 <= step < 80
+    training.run(killed)
+    training.run(undisturbed)
+    assert differing(killed, undisturbed) == []
+
+
+def text(content: str):
+    """Writes a state of one file."""
+    return lambda folder: (folder / "weights").write_text(content)
+
+
+def unfinished(output: Path, identity="same") -> Unfinished:
+    """The folder as a process finds it that starts now."""
+    found = Unfinished(output)
+    found.open(identity)
+    return found
+
+
+def test_a_state_is_whole_or_the_one_before(tmp_path):
+    def half(folder: Path) -> None:
+        text("half")(folder)
+        raise OSError("no space left")
+
+    space = unfinished(tmp_path)
+    assert space.state is None
+    space.canaries[5] = None
+    for folder in ("step-5", "step-9"):
+        (space.trajectory / folder).mkdir(parents=True)
+    space.keep(text("one"))
+    with pytest.raises(OSError, match="no space"):
+        space.keep(half)
+    assert len(list(space.scratch.glob("state-*"))) == 2
+    space = unfinished(tmp_path)
+    assert (space.state / "weights").read_text() == "one" and space.canaries == {5: None}
+    assert [path.name for path in space.trajectory.iterdir()] == ["step-5"]
+    assert {path.name for path in space.scratch.iterdir()} == {"identity", "trajectory", "state", space.state.name}
+    space.keep(text("two"))
+    assert (unfinished(tmp_path).state / "weights").read_text() == "two"
+    assert unfinished(tmp_path, "other").state is None
+
+
+def test_a_state_whose_checkpoints_were_moved_away_is_none(tmp_path):
+    """As of a job that was killed while it put its outputs in place."""
+    space = unfinished(tmp_path)
+    space.canaries[5] = None
+    (space.trajectory / "step-5").mkdir(parents=True)
+    space.keep(text("one"))
+    assert unfinished(tmp_path).state
+    space.trajectory.rename(tmp_path / "trajectory")
+    assert unfinished(tmp_path).state is None
+
+
+def test_an_error_leaves_a_state_that_was_kept_and_else_nothing(tmp_path):
+    for kept in (False, True):
+        with pytest.raises(ZeroDivisionError), workspace(tmp_path, "same") as space:
+            if kept:
+                space.keep(text("one"))
+            raise ZeroDivisionError
+        assert space.scratch.exists() == kept
+
+
+def test_an_interruption_remembers_until_it_is_asked():
+    before = signal.getsignal(signal.SIGTERM)
+    with Interruption() as interruption:
+        assert not interruption.requested and not interruption.due(0) and not interruption.due(10)
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert interruption.requested
+        time.sleep(0.02)
+        assert interruption.due(0.01 / 60) and not interruption.due(10)
+    assert signal.getsignal(signal.SIGTERM) == before
