@@ -252,3 +252,19 @@ def test_the_papers_sizes_are_those_of_its_models():
     models = yaml.safe_load((ROOT / "config" / "paper.yaml").read_text())["models"]
     for block in models.values():
         assert math.isclose(block["parameters"], in_name(block["path"]).value, rel_tol=0.08)
+
+
+def test_the_documented_table_is_what_the_formula_gives(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    paper = yaml.safe_load((ROOT / "config" / "paper.yaml").read_text())
+    lean = {"device_batch_size": 2, "gradient_checkpointing": True}
+    study = Study(load_study_config(merge(paper, {"training": dict.fromkeys(paper["training"], lean)})))
+    found = Sizing(study)
+    table = (ROOT / "docs" / "sizing.md").read_text().split("| training | parameters |")[1]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines() if line.startswith("| ll")]
+    assert len(rows) > 5
+    for run, parameters, gpus, memory, hours in rows:
+        need = found.training(study.runs[run])
+        assert parameters == f"{found.parameters(study.runs[run].model).value / 1e9:.2f} billion"
+        assert [gpus, memory, hours] == [str(need.gpus), f"{need.memory_gib:.0f}", f"{need.seconds.value / 3600:.2f}"]
+        assert not need.lacking_gib
