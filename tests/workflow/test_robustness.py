@@ -52,13 +52,13 @@ def test_a_study_killed_while_it_trains_ends_with_the_tables_of_an_undisturbed_o
         clone.command(SMALL), cwd=clone.folder, env=clone.environment, start_new_session=True, stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )  # fmt: skip
-    wait_for(lambda: list(run.glob(".scratch-*/trajectory/step-*")), process)
+    wait_for(lambda: list(run.glob(".unfinished/trajectory/step-*")), process)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     assert not any((run / name).exists() for name in ("trajectory", "final", "manifest.json", "training_log.parquet"))
     clone.run(SMALL, "--unlock")
     clone.run(SMALL)
-    assert list(run.glob(".scratch-*")) == []
+    assert not (run / ".unfinished").exists()
     for path in sorted(undisturbed.rglob("*.parquet")):
         name = path.relative_to(undisturbed)
         assert pl.read_parquet(results / name).equals(pl.read_parquet(path)), name

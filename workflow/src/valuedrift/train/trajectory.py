@@ -60,7 +60,7 @@ class Workspace(Unfinished):
 
 
 @contextmanager
-def workspace(output: Path, identity: str = "") -> Iterator[Workspace]:
+def workspace(output: Path, identity: str) -> Iterator[Workspace]:
     """A workspace for the run's folder `output`, with the state that an unfinished training of the same `identity` left there.
 
     However the training ends, its folder is removed, unless it holds a state to go on from.
@@ -79,9 +79,9 @@ def workspace(output: Path, identity: str = "") -> Iterator[Workspace]:
 
 def identity_of(job: TrainingJob, manifest: dict[str, Any]) -> str:
     """A hash of all that decides how a training goes on from a state: the job, the manifest so far with the hashes of parent and
-    data and the versions, the code, and the number of processes, since each has its share of a state."""
+    data and the versions, the code, and how many processes share a state in which way."""
     code = {path.name: file_hash(path) for path in sources(f"train.{job.algorithm}")}
-    parts = [job.identity, manifest, code, processes.count()]
+    parts = [job.identity, manifest, code, processes.count(), processes.strategy()]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
