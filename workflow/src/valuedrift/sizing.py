@@ -64,6 +64,8 @@ CHOICES, EXAMPLE = 4, 100
 SPLIT = re.compile(r"--?(?:tensor-parallel-size|tp-size|tp)[= ](\d+)")
 ROW_BYTES = 4096
 """Of a dataset's row, where it is not here yet."""
+INSTRUCTED = 200
+"""Tokens of a question to a chat model, its instruction among them, where nothing tells."""
 HEARD = 1.0
 """Seconds that a service takes to answer (assumed)."""
 
@@ -156,7 +158,7 @@ class Sizing:
 
     def asking(self, chat: str, calls: Amount = TEXTS) -> Need:
         """A step that asks a chat model so often, and serves it where the config says so."""
-        return self._asking(self.config.chats[chat], calls, self.config.chats[chat].max_tokens)
+        return self._asking(self.config.chats[chat], calls, Amount(INSTRUCTED, ASSUMED), self.config.chats[chat].max_tokens)
 
     def embedding(self, encoder: EmbeddingConfig, texts: Amount = TEXTS) -> Need:
         """Embedding texts, on the CPU: a GPU would wait for its start-up longer than for the texts."""
@@ -291,7 +293,8 @@ class Sizing:
             return Need(0, 1, 1.0, Amount(1.0) + calls * Amount(1e-3, ASSUMED), calls * 50)
         if judge.chat:
             again = judge.samples if judge.reading == "sampling" else 1
-            return replace(self._asking(self.config.chats[judge.chat], calls * again, 1), disk_bytes=calls * 50)
+            asked = self._asking(self.config.chats[judge.chat], calls * again, self.work.judge_tokens(run, judge), 1)
+            return replace(asked, disk_bytes=calls * 50)
         assert judge.path
         shape, vllm = self._shape(judge.path, judge.revision, judge.dtype), judge.backend == "vllm"
         length = self.work.judge_tokens(run, judge)
@@ -312,7 +315,8 @@ class Sizing:
         seconds = self._start(shape.weights) + read * self._token("read", settings.dtype, shape.parameters)
         return self._reading(shape, gpus, lacking, seconds, Amount(4096))
 
-    def _asking(self, chat: ChatConfig, calls: Amount, tokens: int) -> Need:
+    def _asking(self, chat: ChatConfig, calls: Amount, asked: Amount, tokens: int) -> Need:
+        """So many calls of `asked` tokens, answered in at most `tokens`."""
         if chat.server is None:
             pace = 60 / chat.requests_per_minute if chat.requests_per_minute else HEARD / chat.concurrency
             return Need(0, 1, 1.0, Amount(86_400 if chat.batch else 0, AT_MOST) + calls * Amount(pace, ASSUMED))
@@ -320,9 +324,9 @@ class Sizing:
             return Need(0, 1, PROCESS_GIB, Amount(IMPORTS) + calls * Amount(0.01, ASSUMED))
         shape = self._shape(chat.model, chat.revision, "bfloat16")
         gpus, lacking = self._engine(shape, wanted, 0)
-        token = self._token("sample_vllm", "bfloat16", shape.parameters) * (1 / max(1, gpus))
-        answers = calls * Amount(tokens, AT_MOST) * token
-        return self._reading(shape, gpus, lacking, self._start(2 * shape.weights) + answers, calls * tokens * 4)
+        read, sample = (self._token(f"{work}_vllm", "bfloat16", shape.parameters) for work in ("read", "sample"))
+        seconds = calls * (asked * read + Amount(tokens, AT_MOST) * sample) * (1 / max(1, gpus))
+        return self._reading(shape, gpus, lacking, self._start(2 * shape.weights) + seconds, calls * tokens * 4)
 
     # --- machines ---
 
