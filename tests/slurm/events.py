@@ -1,0 +1,160 @@
+"""What goes wrong while the study runs: a killed step, memory, a cancelled job, time, Snakemake itself, a node."""
+
+import os
+import signal
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from study import DPO, PPO, RESULTS, REWARD, SFT
+from through_profile import ClusterClone, Snakemake
+from watch import Outputs, Step, Watch
+
+
+@dataclass
+class Event:
+    """Something that went wrong, and the execution of a step that it ended."""
+
+    lost: Step
+    at: float
+    over: float = 0.0
+    """When the same step had been done after all."""
+
+
+@dataclass
+class Story:
+    clone: ClusterClone
+    watch: Watch
+    outputs: Outputs
+    events: dict[str, Event] = field(default_factory=dict)
+    waited: bool = False
+    """Whether SLURM's job was still there while its training saved its state."""
+    kept: bool = False
+    """Whether that state was there when the job had ended."""
+    refusal: str = ""
+    """What Snakemake said when it was started beside the jobs of the one before."""
+    seconds: float = 0.0
+
+    def happened(self, what: str, lost: Step) -> None:
+        self.events[what] = Event(lost, time.monotonic())
+
+    def attempts(self, event: Event) -> list[Step]:
+        """The executions of the event's step, in their order."""
+        return self.watch.of(event.lost.stage, event.lost.step, event.lost.output)
+
+
+def tell(clone: ClusterClone) -> Story:
+    """Run the study to its end, through all that goes wrong."""
+    begin = time.monotonic()
+    with Watch(clone.folder) as watch, Outputs(clone.results) as outputs:
+        story = Story(clone, watch, outputs)
+        snakemake = clone.start()
+        try:
+            killed(story, snakemake)
+            held = hold(story, snakemake)
+            out_of_memory(story, snakemake)
+            cancelled(story, snakemake)
+            out_of_time(story, snakemake, held)
+            snakemake = without_snakemake(story, snakemake)
+            node_lost(story, snakemake)
+            snakemake.finish()
+        finally:
+            snakemake.kill()
+    for event in story.events.values():
+        event.over = story.attempts(event)[-1].last
+    story.seconds = time.monotonic() - begin
+    return story
+
+
+def running(story: Story, snakemake: Snakemake, stage: str, step: str, output: str, attempt: int = 1) -> Step:
+    """The n-th execution of a step, as soon as it runs."""
+
+    def found() -> Step | None:
+        executions = story.watch.of(stage, step, output)
+        return executions[attempt - 1] if len(executions) >= attempt else None
+
+    return snakemake.until(found, f"execution {attempt} of {step} for {output}")
+
+
+def run_folder(run: str) -> str:
+    return f"{RESULTS}/runs/{run}"
+
+
+def unfinished(story: Story, run: str) -> Path:
+    return story.clone.folder / run_folder(run) / ".unfinished"
+
+
+def killed(story: Story, snakemake: Snakemake) -> None:
+    """SIGKILL to the python of SFT."""
+    step = running(story, snakemake, "train", "sft", run_folder(SFT))
+    os.kill(step.pid, signal.SIGKILL)
+    story.happened("SIGKILL", step)
+
+
+def hold(story: Story, snakemake: Snakemake) -> Step:
+    """Stop DPO in the middle: a training that takes too long."""
+    step = running(story, snakemake, "train", "dpo", run_folder(DPO))
+    snakemake.until(lambda: list(unfinished(story, DPO).glob("trajectory/step-*")), "DPO has a checkpoint")
+    os.kill(step.pid, signal.SIGSTOP)
+    # Five minutes in all are now less than the five that the profile's signal comes ahead of the limit.
+    story.clone.cluster.ask("scontrol", "update", f"JobId={step.job}", "TimeLimit=5")
+    return step
+
+
+def out_of_memory(story: Story, snakemake: Snakemake) -> None:
+    """The reward model's first training takes more than its job asked for (greedy.py)."""
+    story.happened("memory", running(story, snakemake, "train", "reward", REWARD))
+
+
+def cancelled(story: Story, snakemake: Snakemake) -> None:
+    """scancel of PPO's job."""
+    step = running(story, snakemake, "train", "ppo", run_folder(PPO))
+    story.clone.cluster.ask("scancel", step.job)
+    story.happened("scancel", step)
+
+
+def out_of_time(story: Story, snakemake: Snakemake, held: Step) -> None:
+    """SLURM tells DPO to stop, ahead of the limit; DPO takes its time to save its state."""
+    snakemake.until(lambda: state_of(held) != "T", "SLURM woke DPO to tell it")
+    story.happened("time limit", held)
+    for _ in range(50):
+        if alive(held):
+            os.kill(held.pid, signal.SIGSTOP)
+        time.sleep(0.1)
+    story.waited = story.clone.cluster.job_state(held.job) == "RUNNING"
+    if alive(held):
+        os.kill(held.pid, signal.SIGCONT)
+    snakemake.until(lambda: not alive(held), "DPO stopped")
+    story.kept = (unfinished(story, DPO) / "state").exists()
+
+
+def without_snakemake(story: Story, snakemake: Snakemake) -> Snakemake:
+    """SIGKILL to Snakemake while DPO goes on; it is started again beside its jobs, and again when they have ended."""
+    step = running(story, snakemake, "train", "dpo", run_folder(DPO), attempt=2)
+    snakemake.kill()
+    story.happened("Snakemake killed", step)
+    story.clone.unlock()
+    second = story.clone.start()
+    second.process.wait(120)
+    story.refusal = second.said
+    story.clone.cluster.wait(lambda: not story.clone.cluster.ask("squeue", "--noheader"), "all jobs have ended", 240)
+    return story.clone.start()
+
+
+def node_lost(story: Story, snakemake: Snakemake) -> None:
+    """The node on which DPO's responses are sampled goes, with all that runs there."""
+    step = running(story, snakemake, "generate", "responses", f"{run_folder(DPO)}/generations.parquet")
+    story.happened("node lost", step)
+    story.clone.cluster.lose(str(step.node))
+
+
+def state_of(step: Step) -> str:
+    """R, S, T, ... as in /proc; empty when the process is gone."""
+    try:
+        return Path(f"/proc/{step.pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return ""
+
+
+def alive(step: Step) -> bool:
+    return state_of(step) not in ("", "Z", "X")

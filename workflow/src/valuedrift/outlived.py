@@ -1,0 +1,36 @@
+"""SLURM jobs that outlived the Snakemake that submitted them."""
+
+import getpass
+import subprocess
+from pathlib import Path
+
+from valuedrift.errors import UserError
+
+
+def outlived(folder: Path) -> list[str]:
+    """Ids of the user's SLURM jobs, waiting or running, that Snakemake submitted from the folder.
+
+    UserError where SLURM cannot tell.
+    """
+    asked = subprocess.run(
+        ["squeue", "--noheader", f"--user={getpass.getuser()}", "--format=%A|%k|%Z"], check=False, text=True, capture_output=True
+    )  # fmt: skip
+    if asked.returncode:
+        raise UserError(f"squeue does not tell which jobs still run: {asked.stderr.strip()}")
+    jobs = [line.split("|", 2) for line in asked.stdout.splitlines()]
+    # The executor names the rule in the job's comment, and submits from the folder that Snakemake works in.
+    mine = [(job, place) for job, comment, place in jobs if comment.startswith(("rule_", "group_"))]
+    return [job for job, place in mine if Path(place).resolve() == folder.resolve()]
+
+
+def refuse_beside(folder: Path) -> None:
+    """UserError where SLURM still has jobs of an earlier Snakemake in the folder.
+
+    A Snakemake that was killed leaves its jobs running, and the next one would start the same steps beside them. Its lock keeps two
+    that live apart, so all that is found before the first submission is of one that is gone.
+    """
+    if jobs := outlived(folder):
+        raise UserError(
+            f"SLURM still has jobs of a Snakemake that is gone: {', '.join(jobs)}. Start again when they have ended, and what they"
+            f" made counts; or end them by `scancel {' '.join(jobs)}`, and trainings go on from their last state"
+        )
