@@ -21,7 +21,7 @@ test-paper: .venv/.installed
 
 # The conda envs, created by Snakemake with a double of conda, and a rule of each kind run in them.
 test-conda: .venv/.installed
-	$(BIN)/python -m pytest -m conda
+	$(BIN)/python -m pytest -m conda tests/conda
 
 # A real SLURM of two nodes on this machine (Debian's slurm-wlm and munge, as root), and the study on it while things go wrong.
 test-slurm: .venv/.installed
