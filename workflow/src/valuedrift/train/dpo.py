@@ -26,7 +26,8 @@ def run(*, config: DpoJob, parent: Path, data: Path, output: Path) -> None:
                 **trainer_arguments(config, space.scratch),
                 beta=config.training.beta,
                 max_length=config.training.max_length,
-                precompute_ref_log_probs=True,  # the reference never changes: 14% less time
+                # The reference never changes: 14% less time. TRL cannot hash one whose weights are shared.
+                precompute_ref_log_probs=not processes.strategy(),
             ),
             train_dataset=_on_disk(given.pairs, folder),
             processing_class=given.tokenizer,
