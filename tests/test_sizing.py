@@ -14,7 +14,8 @@ from valuedrift.errors import UserError
 from valuedrift.footprint import GIB
 from valuedrift.model_size import GUESS, in_folder, in_name, of_tiny
 from valuedrift.runs import merge
-from valuedrift.sizing import Need, Sizing, served_gpus
+from valuedrift.sizing import Need, Sizing
+from valuedrift.sizing.measuring import served_gpus
 from valuedrift.study import Study
 from valuedrift.workload import Amount
 

@@ -7,8 +7,10 @@ from valuedrift.machine import gpus_here
 
 @cache
 def sizing():
-    """What the study's jobs need, once the executor is known: on this machine itself no job gets GPUs that it has not."""
-    here = workflow.executor_plugin and workflow.executor_plugin.name == "local"
+    """What the study's jobs need, once the executor is known: where jobs run here, none gets GPUs that are not here."""
+    executor = workflow.executor_plugin and workflow.executor_plugin.name
+    # Inside a SLURM job those that it got are here: they are used, should its need come out otherwise than when it was submitted.
+    here = executor in ("local", "slurm-jobstep")
     return Sizing(study, gpus_here() if here else None)
 
 

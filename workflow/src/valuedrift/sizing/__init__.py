@@ -1,0 +1,37 @@
+"""What a job needs of a machine: GPUs, cores, memory and time, by one formula from the model's parameters and the data's size.
+
+Of a model with P parameters of b bytes:
+
+- **Width d and layers L** follow from P: 12 L d^2 = P with L = d / 120, about as in Llama 3 (d / L = 110 and 128) and Qwen3 (71
+  and 114), so d = (10 P)^(1/3).
+- **State**: a model that is trained takes 4 b P bytes (weights, gradients, AdamW's two moments), in float32 wherever several GPUs
+  share it; with adapters of rank r, b P and 16 bytes for each of 19 r d L adapter weights, on every GPU. A model that is only
+  read takes b P. SFT, SimPO and a reward model train one model; DPO also reads its reference; PPO trains policy and value, and
+  reads reference and reward model. n GPUs share the state.
+- **Activations** of the t tokens that a GPU holds at once (its rows x the longest sequence), which GPUs do not share: 34 t d
+  bytes in each layer (Korthikanti et al. 2022, with attention that keeps no scores), twice that in float32 without a GPU; with
+  gradient checkpointing 2 t d in each layer and 34 t d once. The logits of a vocabulary V take 12 t V beside: float32, softmax
+  and gradient.
+- **GPUs**: the smallest power of two for which whole rows come on each GPU and 1.1 (state / n + activations) + 2 GiB fit into
+  `cluster.gpu_memory`; at most `cluster.gpus`. Where that is too few the job gets the most, and `Need.lacking_gib` says what is
+  missing. Engines and judges in transformers take one GPU, those in vLLM `tensor_parallel`, a chat's server what its command
+  says.
+- **Memory** of the host: 2 GiB and the weights that it loads for each process, the weights once more for saving, the tables three
+  times; without GPUs also what a GPU would have held.
+- **Time**: 6 s for imports (on the miniature), the weights at 0.5 GiB/s (assumed), and tokens x seconds a token / n by the table
+  of speeds. Tokens are counted from the data where they lie here, 4 characters each, else from the config. SFT, reward model, DPO
+  and SimPO train on every sequence once an epoch, and DPO's reference reads them once. PPO samples a response to each prompt,
+  reads prompt and response with its four models and trains two on them `ppo_epochs` times; sampling a batch lasts as long as its
+  longest response, taken as twice the mean. Gradient checkpointing adds a third to training.
+
+docs/sizing.md works it through for the paper's models.
+"""
+
+from valuedrift.sizing.base import Need as Need
+from valuedrift.sizing.measuring import MeasuringNeeds
+from valuedrift.sizing.tables import TableNeeds
+from valuedrift.sizing.training import TrainingNeeds
+
+
+class Sizing(TrainingNeeds, MeasuringNeeds, TableNeeds):
+    """Needs of one study's jobs."""

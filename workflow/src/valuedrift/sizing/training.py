@@ -1,0 +1,89 @@
+"""Needs of trainings."""
+
+from collections.abc import Iterable
+
+from valuedrift.config.training import PpoConfig, TrainingConfig
+from valuedrift.footprint import CONTEXT_GIB, GIB, on_gpu
+from valuedrift.lineage import Run
+from valuedrift.sizing.base import PROCESS_GIB, Need, StudyNeeds
+from valuedrift.workload import ASSUMED, NOTHING, Amount
+
+READ, PAIRS = {"dpo": 1, "ppo": 2}, {"reward", "dpo", "simpo"}
+"""Models that an algorithm reads beside those that it trains, and the algorithms whose rows are two sequences."""
+
+
+class TrainingNeeds(StudyNeeds):
+    def training(self, run: Run) -> Need:
+        """Training of a run."""
+        assert run.training
+        training = run.training
+        return self.once(("training", run.id), lambda: self._training(run.algorithm, run, training, self.work.checkpoints(run)))
+
+    def reward(self, name: str) -> Need:
+        """Training of a reward model."""
+        run = self.study.rewards[name]
+        return self.once(("reward", name), lambda: self._training("reward", run, self.config.training.reward, Amount(1)))
+
+    def lacking(self, runs: Iterable[Run], rewards: Iterable[str]) -> list[str]:
+        """What to do about trainings that do not fit the GPUs, a line for each kind of them."""
+        needs = [(str(run.algorithm), run.id, self.training(run)) for run in runs]
+        needs += [("reward", f"the reward model {name}", self.reward(name)) for name in rewards]
+        worst = {kind: (name, need) for kind, name, need in sorted(needs, key=lambda one: one[2].lacking_gib) if need.lacking_gib}
+        return [
+            f"{name} lacks about {need.lacking_gib:.0f} GiB on each of {need.gpus} GPUs, the most of its kind: lower"
+            f" `training.{kind}.device_batch_size`, set `gradient_checkpointing: true`, or give `cluster` larger or more GPUs"
+            for kind, (name, need) in worst.items()
+        ]
+
+    def _training(self, algorithm: str, run: Run, training: TrainingConfig, saved: Amount) -> Need:
+        shape, rank = self.of_model(run.model), training.lora.rank if training.lora else None
+        read = 0 if algorithm == "dpo" and rank else READ.get(algorithm, 0)
+        sequences = 2 if algorithm in PAIRS else 1
+
+        def held(gpus: int) -> float:
+            shared = shape.trained(gpus > 1, rank) + read * shape.weights
+            # PPO's value model is trained as a whole.
+            shared += shape.trained(gpus > 1, None) if algorithm == "ppo" else 0
+            share = _minibatch(training) / max(1, gpus)
+            tokens = min(training.device_batch_size or share, share) * sequences * training.max_length
+            own = shape.activations(tokens, training.gradient_checkpointing, gpus > 0, logits=algorithm != "reward")
+            # With adapters every GPU holds all: gradients and moments are small.
+            return on_gpu(0, shared + own, 1) if rank else on_gpu(shared, own, max(1, gpus))
+
+        gpus, lacking = self.fewest(held, lambda n: _minibatch(training) % n == 0)
+        models = 1 + read + (algorithm == "ppo")
+        host = max(1, gpus) * (PROCESS_GIB + models * shape.weights / GIB) + shape.weights / GIB
+        host += 3 * self._table_gib(str(run.dataset)) + (0 if gpus else held(0) - CONTEXT_GIB)
+        seconds = self.start(models * shape.weights) + self._trained(algorithm, run, training, max(1, gpus))
+        return Need(gpus, self.threads(shape.parameters, gpus), host, seconds, saved * self.weights(run.model), lacking)
+
+    def _trained(self, algorithm: str, run: Run, training: TrainingConfig, gpus: int) -> Amount:
+        """Seconds of the training itself."""
+        rows, length = self.lengths.rows(str(run.dataset)), self.lengths.of(str(run.dataset))
+        passed, parameters = rows * training.epochs, self.parameters(run.model).value
+
+        def took(tokens: Amount, work: str) -> Amount:
+            # On GPUs trainings compute in bfloat16, whatever the weights are kept in.
+            return tokens * self.token(work, "bfloat16", parameters) * (1 / gpus)
+
+        slower = 4 / 3 if training.gradient_checkpointing else 1.0
+        if isinstance(training, PpoConfig):
+            drawn, answer = (Amount(min(n * length.answer.value, training.max_response), ASSUMED) for n in (2, 1))
+            whole = length.prompt + answer
+            return (
+                took(passed * drawn, "sample")
+                + took(passed * whole * 4, "read")
+                + took(passed * whole * (2 * training.ppo_epochs * slower), "train")
+            )
+        whole = Amount(min(length.whole.value, training.max_length), ASSUMED) * (2 if algorithm in PAIRS else 1)
+        reference = took(rows * whole, "read") if algorithm == "dpo" else NOTHING
+        return took(passed * whole * slower, "train") + reference
+
+    def _table_gib(self, dataset: str) -> float:
+        """A table in memory: four bytes a token."""
+        return self.lengths.rows(dataset).value * self.lengths.of(dataset).whole.value * 4 / GIB
+
+
+def _minibatch(training: TrainingConfig) -> int:
+    """Rows that the GPUs share before each update."""
+    return training.batch_size // (training.minibatches if isinstance(training, PpoConfig) else 1)
