@@ -169,14 +169,25 @@ def test_minibatches_are_steps_of_their_own(train, tmp_path, monkeypatch):
     assert len(steps) == 4 * 2 * manifest(tmp_path)["total_steps"]
 
 
-def test_two_processes_do_what_one_does(train, tuned, rewarded, pairs, tmp_path):
+# Without GPUs every process keeps all weights; this one would share them all the same.
+SHARING = """
+import runpy
+from valuedrift.train import processes
+processes.keep_whole = lambda: None
+runpy.run_module("valuedrift.train", run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize("sharing", [False, True], ids=["whole weights", "shared weights"])
+def test_two_processes_do_what_one_does(train, tuned, rewarded, pairs, tmp_path, sharing):
     settings = {"batch_size": 8, "minibatches": 2, "device_batch_size": 2, "temperature": 1.5, "heldout": 3}
     one, two = train(tmp_path / "one", **settings), tmp_path / "two"
     config = job("ppo", chosen="support", learning_rate=1e-3, max_response=16, **settings)
     (tmp_path / "job.json").write_text(config.model_dump_json())
+    (tmp_path / "sharing.py").write_text(SHARING)
     command = (
-        f"{launcher(2, 'fsdp2')} -m valuedrift.train ppo --config @{tmp_path}/job.json --parent {tuned}/manifest.json"
-        f" --reward {rewarded}/manifest.json --data {pairs} --output {two}"
+        f"{launcher(2, 'fsdp2')} {tmp_path / 'sharing.py' if sharing else '-m valuedrift.train'} ppo --config @{tmp_path}/job.json"
+        f" --parent {tuned}/manifest.json --reward {rewarded}/manifest.json --data {pairs} --output {two}"
     )
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, shell=True, env=environment, capture_output=True, text=True, timeout=300, check=False)

@@ -17,6 +17,7 @@ from valuedrift.train.model import adapted, final_of, load_model, load_scorer, l
 from valuedrift.train.pairs import load_pairs
 from valuedrift.train.ppo_learner import Learner
 from valuedrift.train.ppo_training import Training
+from valuedrift.train.sharing import Sampler, shared
 from valuedrift.train.trajectory import describe, identity_of, workspace
 
 
@@ -27,6 +28,8 @@ def run(*, config: PpoJob, parent: Path, reward: Path, data: Path, output: Path)
     prompts (`heldout_*`) before and after. `reward` has the penalty for a missing end taken off, `heldout_reward` has not.
     """
     _check(config.training)
+    if config.training.lora:
+        processes.keep_whole()  # adapters alone have gradients and moments, so sharing saves little
     processes.join()
     device = PartialState().device if torch.cuda.is_available() else torch.device("cpu")
     (folder, parent_hash), (reward_folder, reward_hash) = final_of(parent), final_of(reward)
@@ -36,11 +39,12 @@ def run(*, config: PpoJob, parent: Path, reward: Path, data: Path, output: Path)
     heldout = prompt_tokens(data, "validation", tokenizer, config)[0][: config.training.heldout]
     manifest = describe(config, parent_hash, data, len(prompts), dropped) | {"reward_hash": reward_hash}
     # Adapters are the policy's alone: the value model is trained as a whole.
-    policy = adapted(load_model(folder, config.model), config.training).to(device)
-    reference = load_model(folder, config.model).to(device)
-    scorer, value = (load_scorer(reward_folder, config.model, tokenizer.pad_token_id).to(device) for _ in range(2))
+    policy = adapted(load_model(folder, config.model), config.training)
+    sampler = Sampler(policy, device)
+    policy, reference = shared(policy, device), shared(load_model(folder, config.model), device)
+    scorer, value = (shared(load_scorer(reward_folder, config.model, tokenizer.pad_token_id), device) for _ in range(2))
     steps = steps_of(config.training, len(prompts))
-    learner = Learner(policy, value, config.training, steps)
+    learner = Learner(policy, value, sampler, config.training, steps)
     environment = Environment(reference, scorer, tokenizer.eos_token_id, config.training)
     measure = Heldout(heldout, environment, config.run, config.seed)
     with workspace(output, identity_of(config, manifest)) as space:

@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 import torch
+from torch.distributed.tensor import DTensor
 from transformers import get_scheduler
 
 from valuedrift.config.training import PpoConfig
@@ -12,17 +13,18 @@ from valuedrift.train.experience import Experience
 from valuedrift.train.ppo_loss import policy_losses, value_losses
 from valuedrift.train.response import Batch, autocast, token_logprobs, token_values
 from valuedrift.train.rollout import shares, stream
+from valuedrift.train.sharing import Sampler, placed, whole
 
 
 class Learner:
     """The policy, its value model and their optimizer.
 
-    The weights are float32 or what the model's config says; on a GPU the passes run under bfloat16 autocast, as they do in TRL's
-    trainers. Dropout is off, so that a token's ratio is 1 until the policy has moved.
+    The weights have the dtype that the model's config says; on a GPU the passes compute in bfloat16, as in the other trainings.
+    Dropout is off, so that a token's ratio is 1 until the policy has moved.
     """
 
-    def __init__(self, policy: Any, value: Any, training: PpoConfig, steps: int) -> None:
-        self.policy, self.value, self.training = policy, value, training
+    def __init__(self, policy: Any, value: Any, sampler: Sampler, training: PpoConfig, steps: int) -> None:
+        self.policy, self.value, self.sampler, self.training = policy, value, sampler, training
         self.device = policy.device
         for model in (policy, value):
             _without_dropout(model)
@@ -40,6 +42,10 @@ class Learner:
         """The learning rate of the step to come."""
         rate: float = self.scheduler.get_last_lr()[0]
         return rate
+
+    def sampled(self) -> Any:
+        """The policy as it can be sampled; all processes come here."""
+        return self.sampler.of(self.policy)
 
     def logprobs(self, batch: Batch) -> torch.Tensor:
         """Log probability that the policy gives each response token."""
@@ -73,7 +79,9 @@ class Learner:
         means = torch.zeros(4, device=self.device)
         for part in shares(experience.dialogues, rows, self.training.device_batch_size or len(rows)):
             policy, value, shares_clipped = self._losses(experience, part)
-            ((policy + self.training.value_weight * value) / tokens).backward()  # type: ignore[no-untyped-call]
+            # FSDP takes the mean over the processes, each of which has a part of the sum.
+            scale = processes.count() if processes.strategy() else 1
+            (scale * (policy + self.training.value_weight * value) / tokens).backward()  # type: ignore[no-untyped-call]
             means += torch.stack([policy.detach(), value.detach(), *shares_clipped]) / tokens
         for model in (self.policy, self.value):
             trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
@@ -100,16 +108,22 @@ class Learner:
         return sums[0], sums[1], sums[2:]
 
     def state(self) -> dict[str, Any]:
-        """All that training changes."""
+        """All that training changes, whole on the main process; all processes come here."""
         models = {name: _trained(model) for name, model in (("policy", self.policy), ("value", self.value))}
-        return {**models, "optimizer": self.optimizer.state_dict(), "scheduler": self.scheduler.state_dict()}
+        state: dict[str, Any] = whole(
+            {**models, "optimizer": self.optimizer.state_dict(), "scheduler": self.scheduler.state_dict()}
+        )
+        return state
 
     def restore(self, state: dict[str, Any]) -> None:
         """Put back what `state` told."""
         with torch.no_grad():
             for name, model in (("policy", self.policy), ("value", self.value)):
                 for key, parameter in _trained(model).items():
-                    parameter.copy_(state[name][key])
+                    parameter.copy_(placed(state[name][key], parameter))
+        parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
+        for index, moments in state["optimizer"]["state"].items():
+            moments |= {name: placed(moments[name], parameters[index]) for name in ("exp_avg", "exp_avg_sq")}
         self.optimizer.load_state_dict(state["optimizer"])
         self.scheduler.load_state_dict(state["scheduler"])
 
@@ -134,9 +148,9 @@ def _trained(model: torch.nn.Module) -> dict[str, torch.Tensor]:
 
 
 def _sum_gradients(parameters: list[torch.nn.Parameter]) -> None:
-    """Add up the gradients of all processes."""
+    """Add up the gradients of all processes, but those of shared weights, which are added up already."""
     for parameter in parameters:
-        if parameter.grad is not None:
+        if parameter.grad is not None and not isinstance(parameter, DTensor):
             parameter.grad = _summed(parameter.grad)
 
 

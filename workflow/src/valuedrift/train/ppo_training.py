@@ -51,7 +51,7 @@ class Training:
         rate = learner.rate
         batch = list(self._batch(self.step))
         experience, means = self.environment.collect(
-            learner.policy, learner.logprobs, learner.values, batch, (seed, RESPONSES, self.step)
+            learner.sampled(), learner.logprobs, learner.values, batch, (seed, RESPONSES, self.step)
         )
         means |= learner.update(experience, (seed, MINIBATCHES, self.step)) | {"learning_rate": rate}
         self.step += 1
@@ -66,7 +66,7 @@ class Training:
             yield from (self.prompts[i] for i in order[max(0, first - epoch * rows) : last - epoch * rows])
 
     def _heldout(self) -> list[dict[str, Any]]:
-        return self.measure(self.learner.policy, self.learner.logprobs, self.step)
+        return self.measure(self.learner.sampled(), self.learner.logprobs, self.step)
 
     def _keep(self, space: Workspace, interruption: Interruption) -> None:
         """Leave a state where one is due; raises Interrupted where the training was told to stop."""
