@@ -84,7 +84,7 @@ class Cluster:
         host = socket.gethostname().partition(".")[0]
         text = CONFIG.format(host=host, folder=self.folder, port=ports[0], first=ports[1], second=ports[1] + 1)
         ETC.mkdir(parents=True, exist_ok=True)
-        (ETC / "slurm.conf").write_text(MARK + text)
+        (ETC / "slurm.conf").write_text(f"{MARK}# pid={os.getpid()}\n# folder={self.folder}\n{text}")
         (ETC / "gres.conf").write_text(MARK + f"NodeName=n[1-2] Name=gpu File={self.folder}/gpu[0-{GPUS - 1}]\n")
         self.start_munge()
         self.daemon("slurmctld", "slurmctld", "-D")
@@ -111,11 +111,12 @@ class Cluster:
 
     def lose(self, node: str) -> None:
         """The node goes at once: its daemon, those of its jobs' steps, which could still report, and what they run."""
-        tasks = [pid for pid, environment in self.processes() if f"SLURMD_NODENAME={node}\0".encode() in environment]
-        parents = {int(fields(pid)[1]) for pid in tasks if fields(pid)}
-        steps = [pid for pid in parents if Path(f"/proc/{pid}/comm").read_text().strip() == "slurmstepd"]
-        for pid in (self.daemons[node].pid, *steps, *tasks):
-            kill(pid)
+        kill(self.daemons[node].pid)
+        # Again until nothing is left: what is killed may have started another process just before.
+        while tasks := [pid for pid, environment in self.processes() if f"SLURMD_NODENAME={node}\0".encode() in environment]:
+            parents = {int(fields(pid)[1]) for pid in tasks if fields(pid)}
+            for pid in (*(pid for pid in parents if name_of(pid) == "slurmstepd"), *tasks):
+                kill(pid)
         self.daemons[node].wait()
 
     def processes(self) -> Iterator[tuple[int, bytes]]:
@@ -196,6 +197,13 @@ def fields(pid: int) -> list[str]:
         return []
 
 
+def name_of(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""
+
+
 def kill(pid: int) -> None:
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
@@ -228,6 +236,17 @@ def check() -> None:
     for name in ("slurm.conf", "gres.conf"):
         if (ETC / name).exists() and not ours(ETC / name):
             raise Unavailable(f"{ETC / name} is not the tests': this machine has a SLURM of its own")
+    clear_after_killed_tests()
+
+
+def clear_after_killed_tests() -> None:
+    """End the daemons of tests that were killed; Unavailable where the tests run already."""
+    if not ours(ETC / "slurm.conf"):
+        return
+    pid, folder = (line.partition("=")[2] for line in (ETC / "slurm.conf").read_text().splitlines()[1:3])
+    if name_of(int(pid)):
+        raise Unavailable(f"these tests run already, as process {pid}")
+    Cluster(Path(folder)).end_steps()
 
 
 @contextmanager

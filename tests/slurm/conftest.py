@@ -11,6 +11,8 @@ from through_profile import ClusterClone
 
 from clone import Clone, copy_repository
 
+TOLD: list[str] = []
+
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory) -> Iterator[Cluster]:
@@ -38,4 +40,12 @@ def story(tmp_path_factory, cluster, reference) -> Story:
     for measured in ("runs", "rewards", "tables"):
         shutil.rmtree(clone.results / measured)
     (clone.results / "drift.parquet").unlink()
-    return tell(clone)
+    story = tell(clone)
+    TOLD.extend(story.lines())
+    return story
+
+
+def pytest_terminal_summary(terminalreporter) -> None:
+    """What went wrong, how SLURM's job ended, and after how long the step was done."""
+    for line in TOLD:
+        terminalreporter.write_line(line)

@@ -42,6 +42,14 @@ class Story:
         """The executions of the event's step, in their order."""
         return self.watch.of(event.lost.stage, event.lost.step, event.lost.output)
 
+    def lines(self) -> list[str]:
+        """One for each event, and one for all."""
+        found = []
+        for what, event in self.events.items():
+            step, ended = event.lost, self.clone.cluster.job_state(event.lost.job)
+            found.append(f"{what}: {step.step} for {step.output}, job {step.job} {ended}, done {event.over - event.at:.0f} s later")
+        return [*found, f"the whole study on the cluster: {self.seconds:.0f} s"]
+
 
 def tell(clone: ClusterClone) -> Story:
     """Run the study to its end, through all that goes wrong."""
@@ -137,7 +145,7 @@ def without_snakemake(story: Story, snakemake: Snakemake) -> Snakemake:
     second = story.clone.start()
     second.process.wait(120)
     story.refusal = second.said
-    story.clone.cluster.wait(lambda: not story.clone.cluster.ask("squeue", "--noheader"), "all jobs have ended", 240)
+    story.clone.cluster.wait(lambda: not story.clone.cluster.ask("squeue", "--noheader"), "all jobs have ended", 300)
     return story.clone.start()
 
 

@@ -64,7 +64,7 @@ class Snakemake:
                 clone.command(study(), *TARGETS), cwd=clone.folder, env=clone.environment, stdout=log, stderr=log, start_new_session=True
             )  # fmt: skip
 
-    def until(self, found: Callable[[], Found | None], what: str, seconds: float = 240) -> Found:
+    def until(self, found: Callable[[], Found | None], what: str, seconds: float = 300) -> Found:
         """What `found` returns as soon as it is something; asserts that Snakemake lives so long."""
         end = time.monotonic() + seconds
         while True:
@@ -74,7 +74,7 @@ class Snakemake:
             assert time.monotonic() < end, f"not within {seconds} s: {what}\n{self.said[-6000:]}"
             time.sleep(0.02)
 
-    def finish(self, seconds: float = 400) -> None:
+    def finish(self, seconds: float = 600) -> None:
         assert self.process.wait(seconds) == 0, self.said[-6000:]
 
     def kill(self) -> None:

@@ -27,7 +27,8 @@ class Step:
 
     @property
     def output(self) -> str:
-        return self.options["--output"]
+        """What the step writes; a few name several files by other options."""
+        return self.options.get("--output") or str(self.options)
 
     def beside(self, other: "Step") -> bool:
         """Whether both lived at one time."""
