@@ -8,12 +8,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from shlex import quote
 
 import pytest
 import torch
 from training_jobs import job
 
 from valuedrift.frames import SFT_SET
+from valuedrift.launch import launcher
 from valuedrift.train import dpo, resume, reward, sft, simpo
 from valuedrift.train.interruption import Interrupted, Interruption
 from valuedrift.train.trajectory import identity_of, workspace
@@ -158,12 +160,13 @@ def test_periodic_states_change_nothing_and_one_is_kept(tuned, few, tmp_path, mo
     assert differing(tmp_path / "saved", tmp_path / "undisturbed") == []
 
 
-def start(training: Training, output: Path, **changes) -> subprocess.Popen:
+def start(training: Training, output: Path, gpus: int = 0, **changes) -> subprocess.Popen:
     """The training as a job runs it."""
     config = training.config.model_copy(update=changes).model_dump_json()
+    python = launcher(gpus, "fsdp2").replace("python", quote(sys.executable), 1)
     return subprocess.Popen(
-        [sys.executable, "-m", "valuedrift.train", training.algorithm, "--config", config, "--parent", training.parent, "--data",
-         training.data, "--output", output], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        f"exec env {python} -m valuedrift.train {training.algorithm} --config {quote(config)} --parent {training.parent} --data"
+        f" {training.data} --output {output}", shell=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
         env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
 
@@ -193,6 +196,23 @@ def test_processes_that_are_killed_and_stopped(tuned, sft_set, tmp_path):
     training.run(killed)
     training.run(undisturbed)
     assert differing(killed, undisturbed) == []
+
+
+def test_several_processes_stop_at_the_same_step(tuned, pairs, tmp_path):
+    """The launcher is told, and tells its processes, which are then in different steps; each has a part of what is kept."""
+    training = Training("dpo", tuned, pairs, epochs=8)
+    stopped, undisturbed = tmp_path / "stopped", tmp_path / "undisturbed"
+    process = start(training, stopped, gpus=2)
+    wait_for(stopped / ".unfinished" / "trajectory" / "step-6" / "model.safetensors", process)
+    process.terminate()
+    told = process.communicate()[1]
+    steps = re.findall(r"stopped at step (\d+) of 40 as asked", told)
+    assert process.returncode != 0 and len(steps) == 2 and len(set(steps)) == 1, told
+    assert len(list((stopped / ".unfinished" / "state").glob("log-*.json"))) == 2
+    for output in (stopped, undisturbed):
+        process = start(training, output, gpus=2)
+        assert process.wait() == 0
+    assert differing(stopped, undisturbed) == []
 
 
 def text(content: str):

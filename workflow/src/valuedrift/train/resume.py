@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate.data_loader import SkipBatchSampler
 from transformers import TrainerCallback
 
 from valuedrift.train.interruption import Interrupted, Interruption
@@ -23,6 +24,7 @@ def train(trainer: Any, space: Workspace, minutes: float) -> None:
     A state is left every `minutes` (never where they are 0), and when the process gets a SIGTERM: then Interrupted is raised after
     the step under way. Weights, log and trajectory are at the end those of a training that was never stopped.
     """
+    _mend_skipping()
     with Interruption() as interruption:
         trainer.add_callback(KeepState(trainer, space, interruption, minutes))
         trainer.train(resume_from_checkpoint=str(space.state) if space.state else None)
@@ -65,6 +67,16 @@ def restore_log(trainer: Any, kept: dict[str, Any]) -> None:
         setattr(trainer, name, value)
     for name, values in kept["metrics"].items():
         getattr(trainer, name)["train"].update(values)
+
+
+def _mend_skipping() -> None:
+    """Let the sampler that skips the batches of the steps before tell how large a batch of all processes is, as the whole one does.
+
+    accelerate 1.15 forgets it, so that after a resumption the metrics of an epoch's last batch would count the examples that fill
+    it up for the other processes.
+    """
+    for name in ("batch_size", "num_processes", "split_batches"):
+        setattr(SkipBatchSampler, name, property(lambda self, name=name: getattr(self.batch_sampler, name)))
 
 
 def _move(saved: Path, folder: Path) -> None:
