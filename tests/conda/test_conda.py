@@ -1,6 +1,6 @@
 """`snakemake --sdm conda` creates the envs and runs a rule of each kind in them, with a double of conda and a local channel.
 
-vLLM's env is solved, and not created: nothing in it would run without a GPU, and its wheels are many GB.
+vLLM's env is solved, and not created: nothing in it would run without a GPU, and its wheels are 4 GB.
 """
 
 import re
