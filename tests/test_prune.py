@@ -114,7 +114,7 @@ def test_nothing_is_deleted_while_snakemake_is_at_work_in_the_study():
 
 
 @pytest.mark.parametrize(
-    ("bytes_", "told"), [(0, "0 B"), (999, "999 B"), (1500, "1.5 kB"), (99_700, "100 kB"), (999_600, "1.0 MB"), (6.4e13, "64.0 TB")]
+    ("bytes_", "told"), [(0, "0 B"), (999, "999 B"), (1500, "1.5 kB"), (9_960, "10 kB"), (999_600, "1.0 MB"), (6.4e13, "64 TB")]
 )
 def test_sizes_for_people(bytes_, told):
     assert size(bytes_) == told

@@ -3,7 +3,7 @@ from valuedrift.command import dispatch
 dispatch(
     __package__,
     {
-        "plan": "what a study asks of judges and chat models, and its price",
+        "plan": "what a study takes of time, disk and money",
         "prune": "delete trajectories that are measured",
         "runs": "the runs of a study, in their order",
     },

@@ -119,7 +119,7 @@ def size(bytes_: float) -> str:
     """Bytes for people, in powers of 1000."""
     for unit in ("B", "kB", "MB", "GB", "TB"):
         if bytes_ < 999.5 or unit == "TB":
-            return f"{bytes_:.0f} {unit}" if unit == "B" or bytes_ >= 99.5 else f"{bytes_:.1f} {unit}"
+            return f"{bytes_:.0f} {unit}" if unit == "B" or bytes_ >= 9.95 else f"{bytes_:.1f} {unit}"
         bytes_ /= 1000
     raise AssertionError
 

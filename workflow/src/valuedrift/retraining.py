@@ -83,7 +83,7 @@ def duration(seconds: Amount) -> str:
     for unit, length in (("hours", 3600), ("minutes", 60)):
         if (number := seconds.value / length) >= 1.95:
             return seconds.told(f"{number:,.1f} {unit}" if number < 9.95 else f"{number:,.0f} {unit}")
-    return seconds.told(f"{seconds.value:.0f} seconds")
+    return seconds.told(f"{seconds.value:.0f} second{'s' * (round(seconds.value) != 1)}")
 
 
 def _name(job: Any) -> str:

@@ -4,7 +4,7 @@ import json
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import polars as pl
@@ -61,7 +61,8 @@ class Workload:
 
     def __init__(self, study: Study) -> None:
         self.study, self.config, self.folder = study, study.config, Path(study.folder)
-        self.judged = cache(self._judged)
+        # One run at a time: the paper's responses together take gigabytes.
+        self.judged = lru_cache(maxsize=1)(self._judged)
 
     # --- training ---
 
@@ -145,23 +146,32 @@ class Workload:
         from valuedrift.chat.client import Request
         from valuedrift.judge.api import RETURNED
 
-        if (items := self.judged(run.id, judge.per_category)) is None:
+        if self._sampled(run.id) is None:
             return None
-        texts = (
-            judge_prompt(judge.prompt, question, response, topic, judge.options, order)
-            for question, response, topic in items.iter_rows()
-            for order in orders(judge.orders)
-        )
-        if judge.reading == "logprobs":
-            return (Request(text, logprobs=RETURNED).key(chat) for text in texts)
-        return (Request(text, sample=i).key(chat) for text in texts for i in range(judge.samples))
+
+        def keys() -> Iterator[str]:
+            items = self.judged(run.id, judge.per_category)
+            assert items is not None
+            for question, response, topic in items.iter_rows():
+                for order in orders(judge.orders):
+                    text = judge_prompt(judge.prompt, question, response, topic, judge.options, order)
+                    if judge.reading == "logprobs":
+                        yield Request(text, logprobs=RETURNED).key(chat)
+                    else:
+                        yield from (Request(text, sample=i).key(chat) for i in range(judge.samples))
+
+        return keys()
+
+    def _sampled(self, run: str) -> Path | None:
+        path = self.folder / "runs" / run / "generations.parquet"
+        return path if path.exists() and self.prompts is not None else None
 
     def _judged(self, run: str, per_category: int | None) -> pl.DataFrame | None:
         """Question, response and topic of all that is judged, each once, where the run's responses are there."""
         from valuedrift.judge.stances import drawn
 
-        path = self.folder / "runs" / run / "generations.parquet"
-        if not path.exists() or self.prompts is None:
+        path = self._sampled(run)
+        if path is None or self.prompts is None:
             return None
         sampled = GENERATIONS.read(path).filter((pl.col("step") > 0) | (self.study.runs[run].parent is None))
         asked = sampled.join(drawn(self.prompts, per_category, self.config.seed), on="prompt_id")

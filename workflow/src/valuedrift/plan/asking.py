@@ -1,7 +1,6 @@
-"""What a study asks of judges and chat models, and what that costs, before anything is asked."""
+"""What a study asks of judges and chat models, and what that costs."""
 
 import sqlite3
-import sys
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -11,16 +10,12 @@ from pathlib import Path
 import polars as pl
 
 from valuedrift.chat.ledger import Usage, usage, usage_of
-from valuedrift.chat.spending import cost, money, payer, shutdown_warning, spending
-from valuedrift.checks import check, check_files
+from valuedrift.chat.spending import cost, money, payer, spending
 from valuedrift.config.chat import ChatJob
 from valuedrift.config.prompts import ChatStep
-from valuedrift.config.study import load_study_config
 from valuedrift.config.synthetic import SIDES
 from valuedrift.jobs import Jobs
 from valuedrift.judge_prompt import orders
-from valuedrift.runs import read
-from valuedrift.study import Study
 from valuedrift.workload import ASSUMED, AT_MOST, MEASURED, NOTHING, UNKNOWN, Amount, Workload, mean_tokens
 
 HEADINGS = ("asked for", "model", "calls", "answered", "question tokens", "answer tokens", "live", "by batch")
@@ -48,6 +43,8 @@ class Use:
     """What is not there yet, where the number of calls is not known."""
     unread: list[Path] = field(default_factory=list)
     """Ledgers that could not be read."""
+    by_run: dict[str, Amount] = field(default_factory=dict)
+    """Run → the calls about it, of a judge."""
 
     @cached_property
     def taken(self) -> tuple[int, float, float]:
@@ -92,37 +89,39 @@ class Use:
         doubts, price = asked + answers, self.chat.price if self.chat else None
         return Amount(cost(price, asked.value, answers.value, batch), doubts.mark, doubts.partly)
 
+    def price_of(self, calls: Amount) -> Amount:
+        """US dollars that so many of these calls cost, on the route that the chat model is asked."""
+        answered, asked, answers = self.taken
+        if asked and answers:
+            question, answer = Amount(asked / answered, ASSUMED), Amount(answers / answered, ASSUMED)
+        else:
+            question = self.asked * (1 / self.calls.value if self.calls.value else 0)
+            answer = Amount(self.chat.max_tokens if self.chat else 0, AT_MOST)
+        doubts, chat = calls * question + calls * answer, self.chat
+        dollars = cost(
+            chat.price if chat else None, calls.value * question.value, calls.value * answer.value, bool(chat and chat.batch)
+        )
+        return Amount(dollars, doubts.mark, doubts.partly)
 
-def run(*, config: list[Path]) -> None:
-    """Print what the config files, later ones merged over earlier ones, ask of judges and chat models, and what it costs."""
-    study = Study(load_study_config(read(config)))
-    check(study)
-    check_files(study)
-    found = uses(study)
-    print("\n".join(plan(found)))
-    for chat in _chats(found):
-        if warning := shutdown_warning(chat):
-            print(f"warning: {warning}", file=sys.stderr)
 
-
-def uses(study: Study) -> list[Use]:
+def uses(work: Workload) -> list[Use]:
     """All that is asked, in the order of the study."""
-    work, jobs = Workload(study), Jobs(study)
+    study, jobs = work.study, Jobs(work.study)
     return [*_curation(jobs, work), *_synthetic(jobs, work), *(_judge(name, work) for name in study.config.judges)]
 
 
-def plan(found: list[Use]) -> list[str]:
-    """The lines of the plan: a table, what each chat model costs, what is not known, and what the numbers are."""
+def told(found: list[Use]) -> list[str]:
+    """Lines: a table, what each chat model costs, what is not known, and what the numbers are."""
     rows = [HEADINGS, *map(_row, found)]
     widths = [max(len(row[i]) for row in rows) for i in range(len(HEADINGS))]
     cells = [[c.ljust(w) if i < NAMES else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))] for row in rows]
-    sums = [_sum_of(chat, [use for use in found if use.chat == chat]) for chat in _chats(found)]
+    sums = [_sum_of(chat, [use for use in found if use.chat == chat]) for chat in chats(found)]
     unknown = [f"not known in part: {use.name}: {use.needs}" for use in found if use.calls.partly]
     unread = [f"{path} is in use or cannot be read: its answers are not counted" for use in found for path in use.unread]
     return ["  ".join(row).rstrip() for row in cells] + ["", *sums, *unknown, *unread, LEGEND]
 
 
-def _chats(found: list[Use]) -> list[ChatJob]:
+def chats(found: list[Use]) -> list[ChatJob]:
     """The chat models that are asked, each once."""
     return list({use.chat.name: use.chat for use in found if use.chat}.values())
 
@@ -135,13 +134,15 @@ def _judge(name: str, work: Workload) -> Use:
     chat = study.chat(judge.chat) if judge.chat else None
     times = len(orders(judge.orders)) * (judge.samples if judge.reading == "sampling" and chat else 1)
     asks = judge.backend != "function"
-    calls = {run.id: work.responses(run, judge) * (times if asks else 1) for run in study.runs.values()}
-    tokens = [calls[run.id] * work.judge_tokens(run, judge) for run in study.runs.values() if asks]
+    calls, tokens = dict[str, Amount](), list[Amount]()
+    for run in study.runs.values():
+        calls[run.id] = work.responses(run, judge) * (times if asks else 1)
+        tokens += [calls[run.id] * work.judge_tokens(run, judge)] if asks else []
     ledgers = {run.id: Path(study.folder_of(run.id)) / "stances" / f"{name}.ledger.sqlite" for run in study.runs.values()}
     return Use(
         f"judge {name}", chat.model if chat else judge.path or str(judge.function), _total(calls.values()), _total(tokens), chat,
         {ledgers[run.id]: work.judge_keys(run, judge, chat) for run in study.runs.values()} if chat else {},
-        f"how many rows {', '.join(work.unknown)} has: give `datasets.<name>.expected`, or make the table first",
+        f"how many rows {', '.join(work.unknown)} has: give `datasets.<name>.expected`, or make the table first", by_run=calls,
     )  # fmt: skip
 
 
