@@ -16,9 +16,9 @@ from training_jobs import job
 
 from valuedrift.frames import SFT_SET
 from valuedrift.launch import launcher
-from valuedrift.train import dpo, resume, reward, sft, simpo
+from valuedrift.train import dpo, resume, reward, sft, simpo, trajectory
 from valuedrift.train.interruption import Interrupted, Interruption
-from valuedrift.train.trajectory import identity_of, workspace
+from valuedrift.train.trajectory import identity_of, weights_hash, workspace
 from valuedrift.train.unfinished import Unfinished
 
 STEPS = {"sft": sft, "dpo": dpo, "simpo": simpo, "reward": reward}
@@ -268,6 +268,19 @@ def test_an_error_leaves_a_state_that_was_kept_and_else_nothing(tmp_path):
                 space.keep(text("one"))
             raise ZeroDivisionError
         assert space.scratch.exists() == kept
+
+
+def test_a_signal_does_not_cost_a_training_that_is_done(tmp_path, monkeypatch):
+    def signalled(folder: Path) -> str:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return weights_hash(folder)
+
+    monkeypatch.setattr(trajectory, "weights_hash", signalled)
+    with workspace(tmp_path, "same") as space:
+        (space.trajectory / "step-1").mkdir(parents=True)
+        space.canaries[1] = None
+        space.finish({"run": "x"}, [])
+    assert json.loads((tmp_path / "manifest.json").read_text())["total_steps"] == 1 and not space.scratch.exists()
 
 
 def test_an_interruption_remembers_until_it_is_asked():

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,7 @@ def _mend_skipping() -> None:
     it up for the other processes.
     """
     for name in ("batch_size", "num_processes", "split_batches"):
-        setattr(SkipBatchSampler, name, property(lambda self, name=name: getattr(self.batch_sampler, name)))
+        setattr(SkipBatchSampler, name, property(attrgetter(f"batch_sampler.{name}")))
 
 
 def _move(saved: Path, folder: Path) -> None:

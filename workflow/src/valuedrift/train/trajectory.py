@@ -18,6 +18,7 @@ from valuedrift.config.training import Checkpoints, TrainingJob
 from valuedrift.frames import TRAINING_LOG
 from valuedrift.sources import sources
 from valuedrift.train import processes
+from valuedrift.train.interruption import Interruption
 from valuedrift.train.saving import save_model
 from valuedrift.train.unfinished import Unfinished
 
@@ -34,10 +35,14 @@ class Workspace(Unfinished):
         self.canaries[step] = save_model(model, tokenizer, self.trajectory / f"step-{step}")
 
     def finish(self, manifest: dict[str, Any], log: list[dict[str, Any]]) -> None:
-        """Put trajectory, final model and log in place, and last of all the manifest, which vouches for them."""
-        if processes.is_main():
-            self._finish(manifest, log)
-        processes.barrier()
+        """Put trajectory, final model and log in place, and last of all the manifest, which vouches for them.
+
+        A SIGTERM changes nothing any more: the training is done, and the hashes of its weights take less than what a signal leaves.
+        """
+        with Interruption():
+            if processes.is_main():
+                self._finish(manifest, log)
+            processes.barrier()
 
     def _finish(self, manifest: dict[str, Any], log: list[dict[str, Any]]) -> None:
         steps = sorted(int(folder.name.removeprefix("step-")) for folder in self.trajectory.iterdir())
