@@ -181,7 +181,7 @@ def test_schedules():
 
 
 def test_a_failed_training_leaves_nothing_behind(tiny_base, sft_set, tmp_path, monkeypatch):
-    monkeypatch.setattr("trl.SFTTrainer.train", lambda self: 1 / 0)
+    monkeypatch.setattr("trl.SFTTrainer.train", lambda self, **named: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         sft.run(config=job("sft"), parent=tiny_base / "manifest.json", data=sft_set, output=tmp_path / "run")
     assert list((tmp_path / "run").iterdir()) == []
