@@ -123,7 +123,7 @@ def test_a_sliding_window_is_not_forgotten(tiny_base):
 
 
 def test_padding_is_not_computed(tiny_base, uneven, tmp_path, monkeypatch):
-    """Half of the padded tokens of this set are padding; packed, the model sees each token of the set once."""
+    """Packed, the model sees each token of the set once, and nothing else."""
     seen = []
     forward = sft.DocumentTrainer.compute_loss
     monkeypatch.setattr(
