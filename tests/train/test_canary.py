@@ -8,7 +8,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from valuedrift import canary
 from valuedrift.canary import TEXTS, TOKENS
-from valuedrift.train import sft, trajectory
+from valuedrift.train import saving, sft
 
 
 def trained(tiny_base, sft_set, folder, **training):
@@ -35,7 +35,7 @@ def test_training_is_the_same_without_it(tiny_base, sft_set, tmp_path, monkeypat
     }.items():
         with_it = trained(tiny_base, sft_set, tmp_path / f"{name}-with", **settings)
         with monkeypatch.context() as patch:
-            patch.setattr(trajectory, "canary", lambda model, tokenizer: None)
+            patch.setattr(saving, "canary", lambda model, tokenizer: None)
             without = trained(tiny_base, sft_set, tmp_path / f"{name}-without", **settings)
         assert [c["hash"] for c in with_it] == [c["hash"] for c in without] and len({c["hash"] for c in with_it}) == 3
         assert all(c["canary"] for c in with_it) and not any(c["canary"] for c in without)
