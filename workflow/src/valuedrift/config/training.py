@@ -91,7 +91,8 @@ class TrainingConfig(Closed):
     batch_size: Count
     """Examples in one optimizer step."""
     device_batch_size: Count | None = None
-    """Examples that one device holds at once; the rest is accumulated. All by default."""
+    """The most examples that one device holds at once; the rest of its share of `batch_size` is accumulated. All by default. How many
+    devices there are changes no batch."""
     max_length: Count = 2048
     """Longest sequence, in tokens. Longer conversations are cut in SFT; longer pairs, and prompts that leave PPO no room for a
     response, are dropped and counted in the manifest."""
