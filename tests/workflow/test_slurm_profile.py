@@ -174,3 +174,16 @@ def test_on_this_machine_itself_no_job_asks_for_gpus_that_are_not_there(clone, m
     assert gpus_here() == 0
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,3")
     assert gpus_here() == 2
+
+
+def test_no_job_asks_for_more_time_than_a_partition_that_has_its_gpus_gives(tmp_path):
+    from valuedrift.partitions import longest
+
+    path = tmp_path / "partitions.yaml"
+    path.write_text(
+        "partitions: {cpu: {max_runtime: 2d}, short: {max_runtime: 4h, max_gpu: 8}, long: {max_runtime: '1-00:00:00', max_gpu: 2}}"
+    )
+    assert [longest(path, gpus) for gpus in (0, 1, 2, 4, 8)] == [2880, 1440, 1440, 240, 240]
+    assert longest(path, 16) == float("inf")
+    path.write_text("partitions: {open: {max_gpu: 4}}")
+    assert longest(path, 1) == float("inf")

@@ -1,8 +1,10 @@
 # What jobs ask of their machine, and which of them run where Snakemake does.
+import math
 from functools import cache
 
 from valuedrift.launch import launcher
 from valuedrift.machine import gpus_here
+from valuedrift.partitions import longest
 
 
 @cache
@@ -14,12 +16,20 @@ def sizing():
     return Sizing(study, gpus_here() if here else None)
 
 
+def allowed(need, attempt):
+    """Minutes to ask for: no more than a partition gives, since no node takes such a job; a training that is stopped goes on."""
+    path = getattr(workflow.executor_settings, "partition_config", None)
+    return int(
+        min(need.minutes(attempt), longest(path, need.gpus) if path else math.inf)
+    )
+
+
 def asked(need):
     """Resources of a rule, from what `need(wildcards)` says that its job needs; memory and time grow with each attempt."""
     return {
         "gpu": lambda wildcards: need(wildcards).gpus,
         "mem_mb": lambda wildcards, attempt: need(wildcards).megabytes(attempt),
-        "runtime": lambda wildcards, attempt: need(wildcards).minutes(attempt),
+        "runtime": lambda wildcards, attempt: allowed(need(wildcards), attempt),
     }
 
 

@@ -14,7 +14,8 @@ from valuedrift.study import Study
 from valuedrift.workload import ASSUMED, NOTHING, Amount, Workload
 
 IMPORTS, LOADED, PROCESS_GIB = 6.0, 0.5 * GIB, 2.0
-"""Seconds, bytes a second, and GiB of a process that has imported torch, transformers and TRL (1.2 on the miniature)."""
+"""Seconds, bytes a second, and GiB of a process beside its weights: on the miniature SFT and PPO took 0.6 and 0.7, the Snakemake
+that starts them 0.2; CUDA's libraries come on top."""
 SMALL = 50e6
 """Weights below which one core is as fast as many: two threads took the miniature 12 times as long when both cores were busy."""
 FLOOR_MINUTES, LATE = 20, 2
