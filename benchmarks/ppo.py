@@ -107,7 +107,7 @@ def main() -> None:
     logging.disable(logging.WARNING)
     transformers.utils.logging.disable_progress_bar()
     print(f"{given.run}; torch {torch.__version__}, {torch.get_num_threads()} threads")
-    print(f"{'':6} {'seed':>4}" + "".join(f"{column:>{len(column) + 2}}" for column in COLUMNS))
+    print(f"{'':6} {'seed':>4}" + "".join(f"{column:>{wide(column)}}" for column in COLUMNS))
     starts = [start_of(given.results, given.run, seed) for seed in given.seeds]
     show("before", "", measured(starts[0], starts[0].model()))
     found: dict[str, list[dict[str, float]]] = {way: [] for way in WAYS}
@@ -222,9 +222,14 @@ def logged(outcome: Outcome) -> dict[str, float]:
     }
 
 
+def wide(column: str) -> int:
+    """Characters of a column of the table."""
+    return max(len(column), 6) + 2
+
+
 def show(way: str, seed: str, values: dict[str, float]) -> None:
     """Print a row of the table."""
-    cells = (f"{values[column]:{len(column) + 2}.3f}" if column in values else " " * (len(column) + 2) for column in COLUMNS)
+    cells = (f"{values[name]:{wide(name)}.3f}" if name in values else " " * wide(name) for name in COLUMNS)
     print(f"{way:6} {seed:>4}" + "".join(cells), flush=True)
 
 

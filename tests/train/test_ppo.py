@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 from training_jobs import job
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
+from valuedrift.errors import UserError
 from valuedrift.frames import TRAINING_LOG
 from valuedrift.launch import launcher
 from valuedrift.train import experience, ppo, ppo_learner, ppo_training, reward
@@ -197,6 +198,14 @@ def test_two_processes_do_what_one_does(train, tuned, rewarded, pairs, tmp_path,
         assert logged(two, metric) == pytest.approx(logged(one, metric), abs=1e-4), metric
     a, b = (load_file(folder / "final" / "model.safetensors") for folder in (one, two))
     assert max((a[name] - b[name]).abs().max() for name in a) < 1e-4
+
+
+def test_processes_that_cannot_share_a_minibatch_are_refused_before_anything_is_loaded(train, tmp_path, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "3")
+    with pytest.raises(
+        UserError, match=r"a minibatch of 4 .* cannot be shared equally by 3 GPUs; the nearest number below that can is 2"
+    ):
+        train(tmp_path, batch_size=8, minibatches=2)
 
 
 class SignalAt(ppo_training.Training):
