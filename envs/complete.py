@@ -13,8 +13,6 @@ from packaging.utils import canonicalize_name
 
 ENVS = Path(__file__).parent
 PIN = re.compile(r"^ *(?:- )?([A-Za-z0-9._-]+)==([^\s;]+)", re.MULTILINE)
-# torch's CUDA build wants exactly these, and the lock's are newer: it was resolved beside a CPU build, which wants none.
-CUDA = {"nvidia-cuda-runtime": "13.0.96", "nvidia-cuda-nvrtc": "13.0.88"}
 MARK = "      # What those need, as locked; written by envs/complete.py.\n"
 
 
@@ -25,11 +23,8 @@ def pins(text: str) -> dict[str, str]:
 
 def locked(env: str) -> dict[str, str]:
     """What pip installs where there is no conda: vLLM's installation lies beside the study's."""
-    beside = pins((ENVS / "vllm-gpu.txt").read_text())
-    if env == "vllm.yaml":
-        return beside | CUDA
-    study = pins((ENVS / "lock.txt").read_text()) | pins((ENVS / "minilm.txt").read_text())
-    return study | {"setuptools": beside["setuptools"]}  # torch needs it, and `pip freeze` keeps silent about it
+    files = ["vllm-gpu.txt"] if env == "vllm.yaml" else ["lock.txt", "minilm.txt"]
+    return {name: version for file in files for name, version in pins((ENVS / file).read_text()).items()}
 
 
 def needed(names: set[str]) -> set[str]:

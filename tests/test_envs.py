@@ -27,14 +27,9 @@ def pins(*files):
 LOCK = pins("lock.txt", "minilm.txt")
 COMPLETE = runpy.run_path(str(ENVS / "complete.py"))
 # vLLM's installation is its own: numba, which it needs, wants an older numpy.
-BESIDE = {"vllm.yaml": {"torch": LOCK["torch"]} | pins("vllm-gpu.txt") | COMPLETE["CUDA"]}
-# In no lock: what torch needs and `pip freeze` keeps silent about, and what vLLM's lock leaves out.
-UNLOCKED = {
-    "setuptools": pins("vllm-gpu.txt")["setuptools"],
-    "torchvision": "0.28.0",
-    "torchaudio": "2.11.0",
-    "torchcodec": "0.17.0",
-}
+BESIDE = {"vllm.yaml": {"torch": LOCK["torch"]} | pins("vllm-gpu.txt")}
+# What vLLM's lock leaves out.
+UNLOCKED = {"torchvision": "0.28.0", "torchaudio": "2.11.0", "torchcodec": "0.17.0"}
 # Imported where they are, and installed by who wants them: the engine beside, ZeRO-3.
 OPTIONAL = {"vllm", "deepspeed"}
 # What both installations import of the study decides results and must be of one version.
