@@ -100,9 +100,9 @@ def test_an_optimizer_step_has_the_configs_batch_on_any_number_of_devices(batch,
 @pytest.mark.parametrize(
     ("batch", "devices", "says"),
     [
-        (32, 3, "train on 2 or 4 GPUs (`cluster.gpus`), or set a batch_size of 30 or 33"),
-        (10, 8, "train on 5 or 10 GPUs (`cluster.gpus`), or set a batch_size of 8 or 16"),
-        (4, 6, "train on 4 GPUs (`cluster.gpus`), or set a batch_size of 6"),
+        (32, 3, "train on 2 or 4 (`cluster.gpus`), or set a batch_size of 30 or 33"),
+        (10, 8, "train on 5 or 10 (`cluster.gpus`), or set a batch_size of 8 or 16"),
+        (4, 6, "train on 4 (`cluster.gpus`), or set a batch_size of 6"),
     ],
 )
 def test_a_batch_that_devices_cannot_share_is_refused_with_what_is_nearest(batch, devices, says):

@@ -15,7 +15,7 @@ from typing import Literal
 PATIENCE = timedelta(hours=2)
 """How long a process waits for another before it takes it for dead. NCCL's 10 minutes are too few while one of them writes the
 weights and the moments of a large model to a slow file system."""
-STRATEGIES = {"ACCELERATE_USE_FSDP": "fsdp2", "ACCELERATE_USE_DEEPSPEED": "zero3"}
+STRATEGIES: dict[str, Literal["fsdp2", "zero3"]] = {"ACCELERATE_USE_FSDP": "fsdp2", "ACCELERATE_USE_DEEPSPEED": "zero3"}
 """What the launcher says by its environment about how weights are shared."""
 DEATH_SIGNAL = 1
 """PR_SET_PDEATHSIG of Linux's prctl."""
@@ -78,7 +78,10 @@ def shared_folder() -> Iterator[Path]:
 
 def strategy() -> Literal["fsdp2", "zero3"] | None:
     """How the weights are shared; None where each process has all of them."""
-    return next((name for key, name in STRATEGIES.items() if os.environ.get(key) == "true"), None)  # type: ignore[return-value]
+    for key, name in STRATEGIES.items():
+        if os.environ.get(key) == "true":
+            return name
+    return None
 
 
 def keep_whole() -> None:

@@ -41,6 +41,7 @@ def gathered(model: Any) -> Any:
     with torch.device("meta"):
         copy = _own_class(model)(model.config)
     for name, weight in weights.items():
+        assert weight is not None
         _replace(copy, name, torch.nn.Parameter(weight, requires_grad=False))
     for name, buffer in model.named_buffers():
         _replace(copy, name, buffer.cpu())
