@@ -17,6 +17,7 @@ from valuedrift.train import arguments, processes
 PartialState._prepare_backend = lambda self, *_: ("gloo", DistributedType.MULTI_GPU)
 of_cpu = arguments.trainer_arguments
 arguments.trainer_arguments = lambda job, scratch: of_cpu(job, scratch) | {"use_cpu": False}
+processes.keep_whole = lambda: None  # what a machine without GPUs does
 torch.distributed.init_process_group("gloo")
 assert processes.strategy() == "fsdp2"
 dispatch("valuedrift.train", {"sft": "", "dpo": ""})
