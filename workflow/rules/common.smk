@@ -17,6 +17,7 @@ from valuedrift.config.study import load_study_config
 from valuedrift.errors import UserError
 from valuedrift.jobs import Jobs
 from valuedrift.jobs.base import Untracked
+from valuedrift.outlived import refuse_beside
 from valuedrift.sizing import Sizing
 from valuedrift.sources import function_sources, sources as step_sources
 from valuedrift.study import Study
@@ -56,7 +57,9 @@ if not workflow.deployment_settings.deployment_method:
     exports.append(
         f'PATH={quote(str(Path(sys.executable).parent))}:"$PATH":{quote(str(VLLM))}'
     )
-shell.prefix(f"export {' '.join(exports)}; ")
+# SLURM's SIGTERM reaches the shell as well as its python: a shell without a trap dies of it, the job ends with it, and a training that
+# was saving its state is killed or left behind. With one the shell waits for its python, whatever that does.
+shell.prefix(f"trap : TERM; export {' '.join(exports)}; ")
 
 
 def python_of(engine):

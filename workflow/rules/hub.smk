@@ -12,9 +12,14 @@ localrules:
     hub_dataset,
 
 
-# Before anything is submitted: what pruned trajectories would cost, which chat models are about to go, and whether the hub has all
-# that is still to be downloaded.
+# Before anything is submitted: whether jobs of a Snakemake that was killed still run, what pruned trajectories would cost, which chat
+# models are about to go, and whether the hub has all that is still to be downloaded.
 onstart:
+    if workflow.executor_plugin.name == "slurm":
+        try:
+            refuse_beside(Path.cwd())
+        except UserError as error:
+            raise WorkflowError(str(error))
     retraining()
     for chat in map(study.chat, study.config.chats):
         if warning := shutdown_warning(chat):
