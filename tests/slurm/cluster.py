@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -78,9 +79,7 @@ class Cluster:
         ports = free_ports()
         for name in ("state", *(f"spool-{node}" for node in NODES)):
             (self.folder / name).mkdir()
-        for gpu in range(GPUS):
-            # Character devices like /dev/null: SLURM counts GPUs by their device files.
-            subprocess.run(["mknod", str(self.folder / f"gpu{gpu}"), "c", "1", "3"], check=True)
+        make_devices(self.folder)
         host = socket.gethostname().partition(".")[0]
         text = CONFIG.format(host=host, folder=self.folder, port=ports[0], first=ports[1], second=ports[1] + 1)
         ETC.mkdir(parents=True, exist_ok=True)
@@ -187,6 +186,15 @@ class Cluster:
         for pid, _ in list(self.processes()):
             if pid not in daemons:
                 kill(pid)
+
+
+def make_devices(folder: Path) -> None:
+    """Character devices like /dev/null, since SLURM counts GPUs by their device files."""
+    try:
+        for gpu in range(GPUS):
+            os.mknod(folder / f"gpu{gpu}", stat.S_IFCHR | 0o666, os.makedev(1, 3))
+    except PermissionError as error:
+        raise Unavailable("no device files can be made here, not even by root") from error
 
 
 def fields(pid: int) -> list[str]:

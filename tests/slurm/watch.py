@@ -90,7 +90,10 @@ class Watch(Looking):
                     continue
                 if (process / "cwd").resolve() != self.folder:
                     continue
-                born = (process / "stat").read_text().rpartition(")")[2].split()[19]
+                _, parent, *fields = (process / "stat").read_text().rpartition(")")[2].split()
+                if Path(f"/proc/{parent}/cmdline").read_bytes() == (process / "cmdline").read_bytes():
+                    continue  # the step itself, about to start another program
+                born = fields[17]
                 pairs = (process / "environ").read_bytes().decode(errors="replace").split("\0")
             except OSError:
                 continue  # ended meanwhile
