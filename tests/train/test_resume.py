@@ -244,7 +244,7 @@ def test_a_state_is_whole_or_the_one_before(tmp_path):
     space = unfinished(tmp_path)
     assert (space.state / "weights").read_text() == "one" and space.canaries == {5: None}
     assert [path.name for path in space.trajectory.iterdir()] == ["step-5"]
-    assert {path.name for path in space.scratch.iterdir()} == {"identity", "trajectory", "state", space.state.name}
+    assert {path.name for path in space.scratch.iterdir()} == {"identity", "owner", "trajectory", "state", space.state.name}
     space.keep(text("two"))
     assert (unfinished(tmp_path).state / "weights").read_text() == "two"
     assert unfinished(tmp_path, "other").state is None

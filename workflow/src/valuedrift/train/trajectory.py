@@ -32,6 +32,7 @@ class Workspace(Unfinished):
 
     def save(self, step: int, model: Any, tokenizer: Any) -> None:
         """Save a checkpoint as `trajectory/step-<step>`, in safetensors, with adapters merged."""
+        self.ensure_owned()
         self.canaries[step] = save_model(model, tokenizer, self.trajectory / f"step-{step}")
 
     def finish(self, manifest: dict[str, Any], log: list[dict[str, Any]]) -> None:
@@ -45,6 +46,7 @@ class Workspace(Unfinished):
             processes.barrier()
 
     def _finish(self, manifest: dict[str, Any], log: list[dict[str, Any]]) -> None:
+        self.ensure_owned()
         steps = sorted(int(folder.name.removeprefix("step-")) for folder in self.trajectory.iterdir())
         checkpoints = [
             {
@@ -78,7 +80,7 @@ def workspace(output: Path, identity: str) -> Iterator[Workspace]:
     try:
         yield space
     finally:
-        if processes.is_main() and not space.state:
+        if processes.is_main() and space.owned and not space.state:
             space.discard()
 
 

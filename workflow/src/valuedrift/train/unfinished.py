@@ -9,21 +9,24 @@ from collections.abc import Callable
 from pathlib import Path
 
 from valuedrift.canary import Canary
+from valuedrift.errors import UserError
 from valuedrift.train import processes
 
-STATE, IDENTITY, CANARIES = "state", "identity", "canaries.json"
+STATE, IDENTITY, CANARIES, OWNER = "state", "identity", "canaries.json", "owner"
 
 
 class Unfinished:
     """The folder `.unfinished` beside a run's outputs.
 
-    `trajectory/` holds the checkpoints so far, `identity` says of which training they are, and `state` is a link to the newest
-    complete state from which that training can go on: three times the weights, with the fingerprints of the checkpoints before it.
+    `trajectory/` holds the checkpoints so far, `identity` says of which training they are, `owner` is a mark of the process that
+    opened the folder last, and `state` is a link to the newest complete state from which that training can go on: three times the
+    weights, with the fingerprints of the checkpoints before it.
     """
 
     def __init__(self, output: Path) -> None:
         self.output, self.scratch = output, output / ".unfinished"
         self.canaries: dict[int, Canary | None] = {}
+        self.token = uuid.uuid4().hex
 
     @property
     def trajectory(self) -> Path:
@@ -34,6 +37,20 @@ class Unfinished:
         """A complete state to go on from; None where the training starts anew."""
         link = self.scratch / STATE
         return link.resolve() if link.exists() else None
+
+    @property
+    def owned(self) -> bool:
+        """Whether nobody has opened the folder since this training did."""
+        owner = self.scratch / OWNER
+        return owner.exists() and owner.read_text() == self.token
+
+    def ensure_owned(self) -> None:
+        """UserError where another job has begun this training since: the cluster took this one's node for lost, while it ran on.
+
+        Asked before anything is written under a name that both write.
+        """
+        if processes.is_main() and not self.owned:
+            raise UserError(f"another job has begun the training of {self.output} meanwhile; this one ends and leaves it alone")
 
     def open(self, identity: str) -> None:
         """Make the folder, with what belongs to a state that a training of the same identity left, and nothing else."""
@@ -48,6 +65,7 @@ class Unfinished:
             self.discard()
         self.scratch.mkdir(parents=True, exist_ok=True)
         told.write_text(identity)
+        (self.scratch / OWNER).write_text(self.token)
         self._drop_what_is_later()
 
     def keep(self, write: Callable[[Path], None]) -> None:
@@ -57,6 +75,7 @@ class Unfinished:
         processes come here; the main one writes, when all of them have come.
         """
         processes.barrier()
+        self.ensure_owned()
         if processes.is_main():
             before, folder = self.state, self.scratch / f"{STATE}-{uuid.uuid4().hex[:8]}"
             folder.mkdir()
@@ -89,7 +108,7 @@ class Unfinished:
     def _drop_what_is_later(self) -> None:
         state = {STATE, self.state.name} if self.state else set[str]()
         steps = {f"step-{step}" for step in self.canaries}
-        strays = [path for path in self.scratch.iterdir() if path.name not in {IDENTITY, "trajectory", *state}]
+        strays = [path for path in self.scratch.iterdir() if path.name not in {IDENTITY, OWNER, "trajectory", *state}]
         strays += [path for path in self.trajectory.glob("*") if path.name not in steps]
         for path in strays:
             if path.is_dir() and not path.is_symlink():
