@@ -22,9 +22,8 @@ import transformers
 from transformers import AutoModelForCausalLM, GenerationConfig, LlamaConfig, LlamaForCausalLM
 from transformers.generation.configuration_utils import ContinuousBatchingConfig
 
+from valuedrift.decoding import SeededDraws, continuations
 from valuedrift.frames import PROMPTS
-from valuedrift.generate.decoding import continuations
-from valuedrift.generate.transformers_engine import SeededDraws
 from valuedrift.generate.words import Words
 
 BATCH = 64

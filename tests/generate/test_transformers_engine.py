@@ -6,9 +6,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from valuedrift.config.measuring import GenerationConfig
+from valuedrift.decoding import SeededDraws
 from valuedrift.errors import UserError
 from valuedrift.generate.engine import Request, make_engine
-from valuedrift.generate.transformers_engine import SeededDraws
 
 ASKED = [Request(f"Is tax {number} right?\nResponse:", number) for number in range(16)]
 

@@ -75,7 +75,7 @@ def tiny_study(folder: Path) -> dict[str, Any]:
     """The paper's config at the size of a test; writes the judge and the benchmarks' questions into `folder`."""
     study = copy.deepcopy(PAPER)
     for block in study["training"].values():
-        block.update(batch_size=8, epochs=1, max_length=256)
+        block.update(batch_size=8, device_batch_size=8, epochs=1, max_length=256)
         if "checkpoints" in block:
             block["checkpoints"] = {"every": 4}
         if "max_response" in block:

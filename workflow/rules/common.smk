@@ -106,7 +106,7 @@ def of_parent(run, artifact):
 
 
 def parent_manifest(wildcards):
-    return of_parent(wildcards.run, "manifest.json")
+    return parents_manifest(wildcards.run)
 
 
 def training_data(wildcards):

@@ -3,6 +3,7 @@ rule generations:
     input:
         source=sources("generate.responses"),
         manifest=f"{RUN}/manifest.json",
+        trajectory=trajectory,
         prompts=f"{P}/prompts.parquet",
         parent=lambda wildcards: of_parent(wildcards.run, "generations.parquet"),
     output:

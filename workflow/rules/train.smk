@@ -109,9 +109,7 @@ use rule sft as simpo with:
 use rule sft as reward with:
     input:
         source=sources("train.reward"),
-        parent=lambda wildcards: of_parent(
-            study.rewards[wildcards.reward].id, "manifest.json"
-        ),
+        parent=lambda wildcards: parents_manifest(study.rewards[wildcards.reward].id),
         data=lambda wildcards: f"{R}/data/{study.rewards[wildcards.reward].dataset}.parquet",
     output:
         trajectory=directory(f"{R}/rewards/{{reward}}/trajectory"),

@@ -10,11 +10,11 @@ ROOT = Path(__file__).parent
 PACKAGE = ROOT.name
 SHARED_LOGIC = {
     f"{PACKAGE}.{name}"
-    for name in ("rows", "embedding", "chat.client", "judge_prompt", "refusals", "interval", "agreement", "vllm_start")
+    for name in ("rows", "embedding", "chat.client", "judge_prompt", "refusals", "interval", "agreement", "vllm_start", "decoding")
 }
 """Shared modules that decide results, not only form: what counts as a malformed row, how texts become vectors, what is asked of a
 chat model or of a judge, what counts as a refusal, how sure a mean or an agreement is, how vLLM
-takes weights."""
+takes weights, how tokens are drawn."""
 
 
 def sources(step: str) -> list[Path]:

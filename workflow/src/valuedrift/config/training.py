@@ -91,8 +91,8 @@ class TrainingConfig(Closed):
     batch_size: Count
     """Examples in one optimizer step."""
     device_batch_size: Count | None = None
-    """The most examples that one device holds at once; the rest of its share of `batch_size` is accumulated. All by default. How many
-    devices there are changes no batch."""
+    """The most examples that one device holds at once; the rest of its share of `batch_size` is accumulated. All by default. The
+    number of devices changes no batch."""
     max_length: Count = 2048
     """Longest sequence, in tokens. Longer conversations are cut in SFT; longer pairs, and prompts that leave PPO no room for a
     response, are dropped and counted in the manifest."""
@@ -107,7 +107,7 @@ class TrainingConfig(Closed):
     gradient_checkpointing: bool = False
     """Recompute activations to save memory."""
     logging_steps: Count = 10
-    """Optimizer steps between two rows of the training log; TRL's PPO logs every step."""
+    """Optimizer steps between two rows of the training log; PPO logs every step."""
     lora: LoraConfig | None = None
     """Train low-rank adapters instead of all weights; `{}` takes the defaults."""
     checkpoints: Checkpoints = Checkpoints(fractions=[1.0])
@@ -198,7 +198,8 @@ class PpoConfig(PreferenceConfig):
         if self.batch_size % self.minibatches:
             fits = max(n for n in range(1, self.minibatches + 1) if self.batch_size % n == 0)
             raise ValueError(
-                f"batch_size {self.batch_size} cannot be cut into {self.minibatches} minibatches of one size; the nearest below is {fits}"
+                f"batch_size {self.batch_size} cannot be cut into {self.minibatches} minibatches of one size; the nearest below is "
+                f"{fits}"
             )
         return self
 

@@ -12,7 +12,7 @@ from valuedrift.lineage import Run
 from valuedrift.sizing.base import IMPORTS, LOADED, PROCESS_GIB, TEXTS, Need, StudyNeeds
 from valuedrift.workload import ASSUMED, AT_MOST, QUESTION, Amount
 
-QUESTIONS = {"mmlu": 14_042, "hellaswag": 10_042, "piqa": 1_838, "gpqa_diamond": 198}
+QUESTIONS = {"mmlu": 14_042, "hellaswag": 10_042, "piqa": 1_838, "gpqa_diamond": 198, "miniature-answers": 110}
 CHOICES, EXAMPLE = 4, 100
 """Answers to each question of a benchmark, each read by itself, and tokens of a question or example."""
 SPLIT = re.compile(r"--?(?:tensor-parallel-size|tp-size|tp)[= ](\d+)")

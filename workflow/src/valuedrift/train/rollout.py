@@ -9,8 +9,7 @@ from accelerate import PartialState
 from accelerate.utils import gather_object
 from peft import PeftModel
 
-from valuedrift.generate.decoding import continuations
-from valuedrift.generate.transformers_engine import SeededDraws
+from valuedrift.decoding import SeededDraws, continuations
 from valuedrift.train import processes
 from valuedrift.train.response import Batch, Dialogues
 

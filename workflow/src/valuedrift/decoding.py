@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch.nn.functional import pad
 from transformers import DynamicCache, LogitsProcessor, LogitsProcessorList
@@ -32,6 +33,34 @@ def continuations(model: Any, prompts: list[list[int]], pick: Pick, ends: set[in
         rows = order[start : start + batch_size]
         found.update(zip(rows, _generate(model, [prompts[i] for i in rows], _Forced(pick, rows), ends, limit), strict=True))
     return [found[i] for i in range(len(prompts))]
+
+
+class SeededDraws:
+    """Draws each next token by inverse transform from uniform numbers of the request's own.
+
+    The library's sampling has one generator for a batch, so that a response depends on its neighbours; here a request's t-th token
+    is the first whose cumulative probability exceeds the t-th number of the stream seeded with the request's seed.
+    """
+
+    def __init__(self, seeds: list[int], temperature: float, steps: int) -> None:
+        self.temperature = temperature
+        streams = [np.random.default_rng(seed).random(steps, dtype=np.float64) for seed in seeds]
+        self.uniforms = torch.from_numpy(np.reshape(streams, (len(seeds), steps)))
+
+    def __call__(self, logits: torch.Tensor, requests: torch.Tensor, drawn: torch.Tensor) -> torch.Tensor:
+        """The next tokens (rows) of these requests, given their logits (rows × vocabulary) and how many each has drawn."""
+        if self.temperature == 0:
+            return most_likely(logits, requests, drawn)
+        # In double precision, since a float32 running sum over 150,000 tokens ends visibly off 1.
+        cumulative = (logits.double() / self.temperature).softmax(-1).cumsum(-1)
+        self.uniforms = self.uniforms.to(logits.device)
+        wanted = self.uniforms[requests, drawn].unsqueeze(1) * cumulative[:, -1:]
+        return torch.searchsorted(cumulative, wanted, right=True).clamp(max=logits.shape[1] - 1).squeeze(1)
+
+
+def most_likely(logits: torch.Tensor, _requests: torch.Tensor, _drawn: torch.Tensor) -> torch.Tensor:
+    """The most likely token of each row."""
+    return logits.argmax(-1)
 
 
 @dataclass

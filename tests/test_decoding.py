@@ -5,9 +5,8 @@ import pytest
 import torch
 import transformers
 
-from valuedrift.generate import decoding
-from valuedrift.generate.decoding import continuations
-from valuedrift.generate.transformers_engine import SeededDraws, most_likely
+from valuedrift import decoding
+from valuedrift.decoding import SeededDraws, continuations, most_likely
 
 SIZE = {
     "vocab_size": 50,
