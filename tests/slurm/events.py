@@ -100,12 +100,10 @@ def killed(story: Story, snakemake: Snakemake) -> None:
 
 
 def hold(story: Story, snakemake: Snakemake) -> Step:
-    """Stop DPO in the middle: a training that takes too long."""
+    """Stop DPO in the middle: a training that takes long."""
     step = running(story, snakemake, "train", "dpo", run_folder(DPO))
     snakemake.until(lambda: list(unfinished(story, DPO).glob("trajectory/step-*")), "DPO has a checkpoint")
     os.kill(step.pid, signal.SIGSTOP)
-    # Five minutes in all are now less than the five that the profile's signal comes ahead of the limit.
-    story.clone.cluster.ask("scontrol", "update", f"JobId={step.job}", "TimeLimit=5")
     return step
 
 
@@ -123,6 +121,8 @@ def cancelled(story: Story, snakemake: Snakemake) -> None:
 
 def out_of_time(story: Story, snakemake: Snakemake, held: Step) -> None:
     """SLURM tells DPO to stop, ahead of the limit; DPO takes its time to save its state."""
+    # Five minutes in all: what is left of them is less than the five by which the profile's signal comes ahead of the limit.
+    story.clone.cluster.ask("scontrol", "update", f"JobId={held.job}", "TimeLimit=5")
     snakemake.until(lambda: state_of(held) != "T", "SLURM woke DPO to tell it")
     story.happened("time limit", held)
     for _ in range(50):

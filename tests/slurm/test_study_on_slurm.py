@@ -73,13 +73,13 @@ def test_a_killed_step_runs_again(story: Story):
 
 def test_a_cancelled_job_runs_again(story: Story):
     assert ended(story, "scancel") == "CANCELLED"
-    assert len(story.attempts(story.events["scancel"])) == 2
+    assert len(story.attempts(story.events["scancel"])) >= 2  # more where the lost node took the second with it
 
 
 def test_a_job_out_of_memory_gets_more(story: Story):
     event, cluster = story.events["memory"], story.clone.cluster
     assert ended(story, "memory") in ("OUT_OF_MEMORY", "CANCELLED", "FAILED")
-    first, second = story.attempts(event)
+    first, second = story.attempts(event)[:2]
     assert cluster.memory(second.job) == 2 * cluster.memory(first.job)
 
 
