@@ -27,7 +27,7 @@ def trainer_arguments(job: TrainingJob, scratch: Path) -> dict[str, Any]:
         "num_train_epochs": training.epochs,
         "per_device_train_batch_size": device_batch,
         "gradient_accumulation_steps": accumulation,
-        "lr_scheduler_type": training.schedule,
+        "lr_scheduler_type": "constant_with_warmup" if training.schedule == "constant" else training.schedule,
         "warmup_steps": training.warmup,  # below 1 it is a share of the steps
         "weight_decay": training.weight_decay,
         "max_grad_norm": training.max_grad_norm,
