@@ -109,6 +109,23 @@ def test_ppo_holds_two_trained_models_and_two_that_it_reads():
     assert training("m/chats/ppo-pairs", {"cluster": {"gpu_memory": 1.1 * (108 + 4.34) * 1e9 / GIB + 2}}).gpus == 2
 
 
+# 2 P = 5.4 GB: PPO's copy to sample from, DPO's gathered reference.
+@pytest.mark.parametrize(("run", "shared", "own"), [("ppo", 108, 4.35 + 5.4), ("dpo", 54, 2 * 4.35 + 5.4)])
+def test_gpus_that_share_hold_one_model_whole(run, shared, own):
+    def gpus(more):
+        return training(f"m/chats/{run}-pairs", {"cluster": {"gpu_memory": 1.1 * (shared / 2 + own + more) * 1e9 / GIB + 2}}).gpus
+
+    assert (gpus(0.01), gpus(-0.01)) == (2, 4)
+
+
+def test_ppo_loads_one_model_after_another_and_gathers_its_state():
+    # One GPU: 6 x 10.8 GB of state. On eight: two of 10.8 GB in each process, more than 6 x 10.8 GB.
+    table = 3 * 1000 * 500 * 4 / GIB
+    assert training("m/chats/ppo-pairs", {"cluster": {"gpu_memory": 1000}}).memory_gib == pytest.approx(2 + 64.8e9 / GIB + table)
+    need = training("m/chats/ppo-pairs", {"cluster": {"gpu_memory": 30}})
+    assert need.gpus == 8 and need.memory_gib == pytest.approx(16 + 16 * 10.8e9 / GIB + table)
+
+
 def test_time_is_tokens_by_speed_and_start_up():
     start = 6 + 10.8e9 / (0.5 * GIB)
     # 1,000 rows * 2 epochs * 500 tokens at 10,000 / 2.7 a second.
@@ -125,9 +142,24 @@ def test_time_of_preference_optimization():
     assert found.reward("m/chats/pairs").seconds.value == pytest.approx(start + 270)
     dpo = training("m/chats/dpo-pairs", roomy)
     assert dpo.seconds.value == pytest.approx(start + 10.8e9 / (0.5 * GIB) + 270 + 90)
-    # 600 tokens sampled for a prompt (twice 330 is more), 500 read four times, trained on by two models in two passes.
+    # 500 tokens of each prompt read four times, trained on by two models in two passes.
     ppo = training("m/chats/ppo-pairs", roomy)
-    assert ppo.seconds.value == pytest.approx(start + 3 * 10.8e9 / (0.5 * GIB) + 2.7 * (600 + 2000 / 30 + 2000 / 10))
+    loaded, updated = start + 3 * 10.8e9 / (0.5 * GIB), 2000 / 30 + 2000 / 10
+    # 1,000 / 32 batches of 600 tokens (twice 330 is more), each as long as one of 64 responses at once.
+    sampled = 1000 / 32 * 600 * 64 / 1000
+    assert ppo.seconds.value == pytest.approx(loaded + 2.7 * (sampled + updated))
+    four = training("m/chats/ppo-pairs", {"cluster": {"gpu_memory": 45}})
+    assert four.gpus == 4 and four.seconds.value == pytest.approx(loaded + 2.7 * (sampled + updated / 4))
+    # 8 on each GPU, 3 at once: three rounds.
+    rounds = training("m/chats/ppo-pairs", {"cluster": {"gpu_memory": 45}, "training": {"ppo": {"rollout_batch_size": 3}}})
+    assert rounds.seconds.value == pytest.approx(loaded + 2.7 * (3 * sampled + updated / 4))
+
+
+def test_without_gpus_each_token_of_each_sampled_response_takes_its_time():
+    on_cpu = sizing({"cluster": {"device": "cpu"}, "models": {"m": {"parameters": 1e6}}}, gpus=0)
+    need = on_cpu.training(on_cpu.study.runs["m/chats/ppo-pairs"])
+    updated = 2000 / 20 + 2000 / 5
+    assert need.seconds.value == pytest.approx(6 + 4 * 4e6 / (0.5 * GIB) + 600 * 1000 / 2000 + updated)
 
 
 def test_a_longer_table_takes_longer_and_its_own_texts_are_counted(tmp_path):

@@ -7,7 +7,8 @@ Of a model with P parameters of b bytes:
 - **State**: a model that is trained takes 4 b P bytes (weights, gradients, AdamW's two moments), in float32 wherever several GPUs
   share it; with adapters of rank r, b P and 16 bytes for each of 19 r d L adapter weights, on every GPU. A model that is only
   read takes b P. SFT, SimPO and a reward model train one model; DPO also reads its reference; PPO trains policy and value, and
-  reads reference and reward model. n GPUs share the state.
+  reads reference and reward model. n GPUs share the state; each of several holds also 2 P bytes of PPO's policy, which it samples
+  from whole, or of DPO's reference, which is gathered.
 - **Activations** of the t tokens that a GPU holds at once (its rows x the longest sequence), which GPUs do not share: 34 t d
   bytes in each layer (Korthikanti et al. 2022, with attention that keeps no scores), twice that in float32 without a GPU; with
   gradient checkpointing 2 t d in each layer and 34 t d once. The logits of a vocabulary V take 12 t V beside: float32, softmax
@@ -17,12 +18,15 @@ Of a model with P parameters of b bytes:
   missing. Engines and judges in transformers take one GPU, those in vLLM `tensor_parallel`, a chat's server what its command
   says.
 - **Memory** of the host: 2 GiB and the weights that it loads for each process, the weights once more for saving, the tables three
-  times; without GPUs also what a GPU would have held.
+  times; without GPUs also what a GPU would have held. PPO loads one model after another (the policy twice where GPUs share it),
+  and one process gathers its state, six numbers for each weight: the larger of the two. Samplers and judges load their weights
+  once, without GPUs twice.
 - **Time**: 6 s for imports (on the miniature), the weights at 0.5 GiB/s (assumed), and tokens x seconds a token / n by the table
   of speeds. Tokens are counted from the data where they lie here, 4 characters each, else from the config. SFT, reward model, DPO
   and SimPO train on every sequence once an epoch, and DPO's reference reads them once. PPO samples a response to each prompt,
   reads prompt and response with its four models and trains two on them `ppo_epochs` times; sampling a batch lasts as long as its
-  longest response, taken as twice the mean. Gradient checkpointing adds a third to training.
+  longest response, taken as twice the mean, and on GPUs each of its tokens as long as one of 64 responses, however few a GPU has:
+  seconds = batches x longest x 64 / rate, not divided by n. Gradient checkpointing adds a third to training.
 
 docs/sizing.md works it through for the paper's models.
 """

@@ -1,15 +1,20 @@
 """Needs of trainings."""
 
+import math
 from collections.abc import Iterable
 
 from valuedrift.config.training import PpoConfig, TrainingConfig
-from valuedrift.footprint import CONTEXT_GIB, GIB, on_gpu
+from valuedrift.footprint import BYTES, CONTEXT_GIB, GIB, Shape, on_gpu
 from valuedrift.lineage import Run
 from valuedrift.sizing.base import PROCESS_GIB, Need, StudyNeeds
 from valuedrift.workload import ASSUMED, NOTHING, Amount
 
 READ, PAIRS = {"dpo": 1, "ppo": 2}, {"reward", "dpo", "simpo"}
 """Models that an algorithm reads beside those that it trains, and the algorithms whose rows are two sequences."""
+AT_ONCE = 64
+"""Responses at once in the table's `sample` of a GPU, which takes as long for a token of fewer: launching kernels bounds it."""
+STATE = 6
+"""Numbers for each weight in PPO's state, which one process gathers: weight and AdamW's moments, of policy and value model."""
 
 
 class TrainingNeeds(StudyNeeds):
@@ -47,31 +52,49 @@ class TrainingNeeds(StudyNeeds):
             share = _minibatch(training) / max(1, gpus)
             tokens = min(training.device_batch_size or share, share) * sequences * training.max_length
             own = shape.activations(tokens, training.gradient_checkpointing, gpus > 0, logits=algorithm != "reward")
+            # PPO samples from a whole copy of the policy, and DPO's reference is gathered whole, each in bfloat16.
+            own += 2 * shape.parameters if gpus > 1 and not rank and algorithm in READ else 0
             # With adapters every GPU holds all: gradients and moments are small.
             return on_gpu(0, shared + own, 1) if rank else on_gpu(shared, own, max(1, gpus))
 
         gpus, lacking = self.fewest(held, lambda n: _minibatch(training) % n == 0)
         models = 1 + read + (algorithm == "ppo")
-        host = max(1, gpus) * (PROCESS_GIB + models * shape.weights / GIB) + shape.weights / GIB
+        host = max(1, gpus) * PROCESS_GIB + self._loaded(algorithm, shape, models, gpus) / GIB
         host += 3 * self._table_gib(str(run.dataset)) + (0 if gpus else held(0) - CONTEXT_GIB)
-        seconds = self.start(models * shape.weights) + self._trained(algorithm, run, training, max(1, gpus))
+        seconds = self.start(models * shape.weights) + self._trained(algorithm, run, training, gpus)
         return Need(gpus, self.threads(shape.parameters, gpus), host, seconds, saved * self.weights(run.model), lacking)
 
+    def _loaded(self, algorithm: str, shape: Shape, models: int, gpus: int) -> float:
+        """Bytes of weights in the host's memory at once, of all processes."""
+        if algorithm != "ppo":
+            return (max(1, gpus) * models + 1) * shape.weights
+        # One model after another goes to the GPU, the policy with the copy that is sampled where GPUs share it.
+        loading = max(1, gpus) * (2 if gpus > 1 else 1) * shape.weights
+        return max(loading, STATE * shape.parameters * (BYTES["float32"] if gpus > 1 else shape.bytes))
+
     def _trained(self, algorithm: str, run: Run, training: TrainingConfig, gpus: int) -> Amount:
-        """Seconds of the training itself."""
+        """Seconds of the training itself.
+
+        PPO samples a batch as long as its longest response, taken as twice the mean. On GPUs each token of it takes as long as one
+        of 64 responses, however few each GPU has, so that more GPUs sample no faster; `rollout_batch_size` makes several rounds of
+        it. Without a GPU each token of each response takes its time.
+        """
         rows, length = self.lengths.rows(str(run.dataset)), self.lengths.of(str(run.dataset))
         passed, parameters = rows * training.epochs, self.parameters(run.model).value
 
         def took(tokens: Amount, work: str) -> Amount:
             # On GPUs trainings compute in bfloat16, whatever the weights are kept in.
-            return tokens * self.token(work, "bfloat16", parameters) * (1 / gpus)
+            return tokens * self.token(work, "bfloat16", parameters) * (1 / max(1, gpus))
 
         slower = 4 / 3 if training.gradient_checkpointing else 1.0
         if isinstance(training, PpoConfig):
-            drawn, answer = (Amount(min(n * length.answer.value, training.max_response), ASSUMED) for n in (2, 1))
-            whole = length.prompt + answer
+            longest, answer = (Amount(min(n * length.answer.value, training.max_response), ASSUMED) for n in (2, 1))
+            whole, share = length.prompt + answer, training.batch_size / max(1, gpus)
+            at_once = min(training.rollout_batch_size or share, share)
+            rounds = passed * (math.ceil(share / at_once) / training.batch_size)
+            paid = max(at_once, AT_ONCE if gpus else 0)
             return (
-                took(passed * drawn, "sample")
+                rounds * longest * paid * self.token("sample", "bfloat16", parameters)
                 + took(passed * whole * 4, "read")
                 + took(passed * whole * (2 * training.ppo_epochs * slower), "train")
             )
