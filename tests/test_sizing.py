@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from valuedrift.config.chat import ChatConfig
+from valuedrift.config.cluster import ClusterConfig
 from valuedrift.config.study import load_study_config
 from valuedrift.errors import UserError
 from valuedrift.footprint import GIB
@@ -156,7 +157,7 @@ def test_time_of_preference_optimization():
 
 
 def test_without_gpus_each_token_of_each_sampled_response_takes_its_time():
-    on_cpu = sizing({"cluster": {"device": "cpu"}, "models": {"m": {"parameters": 1e6}}}, gpus=0)
+    on_cpu = sizing({"cluster": {"device": "cpu", "gpus": None}, "models": {"m": {"parameters": 1e6}}})
     need = on_cpu.training(on_cpu.study.runs["m/chats/ppo-pairs"])
     updated = 2000 / 20 + 2000 / 5
     assert need.seconds.value == pytest.approx(6 + 4 * 4e6 / (0.5 * GIB) + 600 * 1000 / 2000 + updated)
@@ -252,6 +253,17 @@ def test_a_served_chat_gets_the_gpus_of_its_command(server, gpus):
     chat = ChatConfig(model="a/big-70B", server=server, max_tokens=8)
     assert served_gpus(chat) == gpus
     assert sizing({"chats": {"c": chat.model_dump(include={"model", "server", "max_tokens"})}}).asking("c").gpus == gpus
+
+
+@pytest.mark.parametrize(("block", "most"), [({"device": "cpu"}, 0), ({}, 8), ({"device": "gpu", "gpus": 2}, 2)])
+def test_the_device_alone_says_whether_there_are_gpus(block, most):
+    assert ClusterConfig(**block).most == most
+
+
+@pytest.mark.parametrize("block", [{"device": "cpu", "gpus": 4}, {"device": "gpu", "gpus": 0}, {"gpus": 0}])
+def test_a_device_and_a_number_of_gpus_that_contradict_are_both_named(block):
+    with pytest.raises(ValueError, match=r"`device: .*` and `gpus: .* contradict"):
+        ClusterConfig(**block)
 
 
 def test_a_device_without_speeds_is_named():

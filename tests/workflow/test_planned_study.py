@@ -27,7 +27,7 @@ FACTOR = 1.5
 def sizing(tmp_path, monkeypatch) -> Sizing:
     """Of the small study, where nothing is there yet."""
     monkeypatch.chdir(tmp_path)
-    cluster = {**SMALL.get("cluster", {}), "device": "cpu", "gpus": 0, "speeds": str(ROOT / "config" / "speeds.csv")}
+    cluster = {**SMALL.get("cluster", {}), "device": "cpu", "speeds": str(ROOT / "config" / "speeds.csv")}
     return Sizing(Study(load_study_config({**SMALL, "cluster": cluster})))
 
 

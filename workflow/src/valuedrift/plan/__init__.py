@@ -58,7 +58,9 @@ def _study(config: list[Path]) -> Study:
 
 def _machines(study: Study, gpus: int | None, cores: int | None) -> Machines:
     cluster = study.config.cluster
-    if gpus is not None and (gpus < 1) != (cluster.gpus == 0):
-        raise UserError(f"--gpus {gpus}: the config's `cluster` has {cluster.gpus} in a node; a study without GPUs has device: cpu")
-    found = cluster.gpus if gpus is None else gpus
+    if gpus is not None and (gpus < 1) != (cluster.most == 0):
+        have = f"up to {cluster.most} GPUs for a job: without any, set `cluster: {{device: cpu}}`"
+        have = have if cluster.most else "no GPUs: with some, name them in `cluster.device`"
+        raise UserError(f"--gpus {gpus}: the config has `cluster.device: {cluster.device}` and {have}")
+    found = cluster.most if gpus is None else gpus
     return Machines(found, cores or (found * cluster.cpus_per_gpu if found else os.cpu_count() or 1))

@@ -53,7 +53,7 @@ class StudyNeeds:
 
     def __init__(self, study: Study, gpus: int | None = None) -> None:
         self.study, self.config, self.cluster = study, study.config, study.config.cluster
-        self.most = self.cluster.gpus if gpus is None else min(gpus, self.cluster.gpus)
+        self.most = self.cluster.most if gpus is None else min(gpus, self.cluster.most)
         self.work, self.speeds = Workload(study), Speeds(self.cluster.speeds)
         self.speeds.check({"cpu", self.cluster.device})
         self.lengths, self.size = Lengths(self.work), cache(self._size)
