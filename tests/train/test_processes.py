@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import polars as pl
 import pytest
@@ -16,7 +17,7 @@ from valuedrift.config.training import TrainingConfig
 from valuedrift.errors import UserError
 from valuedrift.frames import PREFERENCE_SET, SFT_SET, TRAINING_LOG
 from valuedrift.launch import launcher
-from valuedrift.train import dpo, sft
+from valuedrift.train import dpo, processes, sft
 from valuedrift.train.arguments import device_batches
 
 
@@ -85,6 +86,21 @@ def test_dpo_of_two_processes_is_that_of_one_also_where_they_share_the_weights(t
     assert_same_training(tmp_path / "one", tmp_path / "two", ["loss", "rewards/margins"], 1e-4)
     train_in_two(config, parent, whole_batches, tmp_path / "shared", "gpus_double")
     assert_same_training(tmp_path / "one", tmp_path / "shared", ["loss", "rewards/margins"], 1e-4)
+
+
+@pytest.mark.parametrize(("visible", "kept"), [(None, "0"), ("", ""), ("3,5", "3"), ("GPU-a1,GPU-b2", "GPU-a1")])
+def test_a_single_process_keeps_to_one_gpu(visible, kept, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible or "")
+    if visible is None:
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    processes.join()
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == kept
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
+    monkeypatch.setattr("accelerate.PartialState", lambda **_: None)
+    monkeypatch.setattr("ctypes.CDLL", lambda _: SimpleNamespace(prctl=lambda *_: 0))
+    processes.join()
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "3,5"  # the launcher gives each its own
 
 
 @pytest.mark.parametrize(

@@ -43,9 +43,10 @@ def barrier() -> None:
 def join() -> None:
     """Make this process one of its training's: they find each other, and die with their launcher, whatever kills it.
 
-    Without GPUs they are processes of the CPU, each with a whole copy of the weights. Nothing happens in a single process.
+    Without GPUs they are processes of the CPU, each with a whole copy of the weights. A single process keeps to one GPU.
     """
     if count() == 1:
+        _keep_one_gpu()
         return
     import torch
     from accelerate import PartialState
@@ -56,6 +57,16 @@ def join() -> None:
     if not on_gpu:
         keep_whole()
     PartialState(cpu=not on_gpu, timeout=PATIENCE)
+
+
+def _keep_one_gpu() -> None:
+    """See the first of the GPUs at hand alone; to be called before CUDA starts, and without effect where there are none.
+
+    The Trainer would spread a single process over all that it sees (DataParallel): each gets a whole micro-batch, so that a step
+    has that many times the config's batch, and a packed row cannot be split.
+    """
+    seen = os.environ.get("CUDA_VISIBLE_DEVICES", "0")  # empty: none at all
+    os.environ["CUDA_VISIBLE_DEVICES"] = seen.split(",")[0]
 
 
 @contextmanager
