@@ -85,8 +85,50 @@ def test_what_lacks_on_the_most_gpus_is_told():
     assert training("m/chats", overlay).lacking_gib == pytest.approx(1.1 * 9.75e9 / GIB + 2 - 10)
     found = sizing(overlay)
     (line,) = found.lacking([found.study.runs["m/chats"]], [])
-    assert "m/chats lacks about 2 GiB on each of 8 GPUs" in line and "training.sft.device_batch_size" in line
+    # Rows of one are set already.
+    assert line == (
+        "m/chats lacks about 2 GiB on each of 8 GPUs, the most of its kind: set `training.sft.gradient_checkpointing: true`"
+        " or give `cluster` larger or more GPUs"
+    )
+    lean = sizing(merge(overlay, {"cluster": {"gpu_memory": 5}, "training": {"sft": {"gradient_checkpointing": True}}}))
+    assert lean.lacking([lean.study.runs["m/chats"]], [])[0].endswith("of its kind: give `cluster` larger or more GPUs")
     assert sizing().lacking([found.study.runs["m/chats"]], []) == []
+
+
+def engines_lacking(overlay):
+    found = sizing(overlay)
+    run = found.study.runs["m/chats"]
+    return found.lacking_engines([run], [(run, "judge")], found.config.chats)
+
+
+def test_samplers_judges_and_servers_that_do_not_fit_are_told():
+    assert engines_lacking({}) == []
+    served = {
+        "chats": {
+            "c": {"model": "a/b-70B", "server": ["vllm", "serve", "a/b-70B", "--port", "{port}", "-tp", "4"], "max_tokens": 8}
+        }
+    }
+    assert engines_lacking(merge(served, {"cluster": {"gpus": 2}})) == [
+        "the server of c wants 4 GPUs and a job gets 2: let it have fewer, or give `cluster` more"
+    ]
+    # 1.1 * 140 / 4 GB and 2 GiB of the server, 1.1 * 14 GB and 2 GiB of the judge.
+    sampler, judge, server = engines_lacking(merge(served, {"cluster": {"gpu_memory": 12}}))
+    assert sampler.startswith("sampling m lacks") and "lower `generation.batch_size`" in sampler
+    assert judge.startswith("the judge judge lacks") and "lower `judges.judge.batch_size`" in judge
+    assert server.startswith("the server of c lacks about 26 GiB on each of 4 GPUs: split it over more by `chats.c.server`")
+
+
+def test_a_benchmark_reads_its_questions_once_or_once_for_each_answer():
+    tasks = {
+        "mmlu": {"metric": "acc", "limit": 90},
+        "piqa": {"metric": "acc", "limit": 90},
+        "hellaswag": {"metric": "acc", "limit": 90},
+    }
+    found = sizing({"downstream": {"tasks": tasks}})
+    run, start = found.study.runs["m/chats"], 6 + 10.8e9 / (0.5 * GIB)
+    reads = [found.downstream(run, task).seconds.value - start for task in tasks]
+    shots = found.config.downstream.tasks["mmlu"].shots
+    assert reads == pytest.approx([2.7 * 90 * times * (shots + 1) * 100 / 30000 for times in (1, 2, 4)])
 
 
 def test_gpus_share_a_batch_in_whole_rows():
@@ -186,7 +228,8 @@ def test_measuring_takes_one_gpu_or_what_vllm_splits_over():
     assert sizing(engine).generation(run).gpus == 2
     assert sizing(engine).generation(run).seconds.value < found.generation(run).seconds.value
     judged = found.stances(run, "judge")
-    assert judged.gpus == 1 and judged.memory_gib == pytest.approx(2 + 2 * 14e9 / GIB)
+    assert judged.gpus == 1 and judged.memory_gib == pytest.approx(2 + 14e9 / GIB)
+    assert sizing(gpus=0).stances(run, "judge").memory_gib == pytest.approx(2 + 2 * 14e9 / GIB)
 
 
 def test_without_gpus_the_host_holds_what_they_would():

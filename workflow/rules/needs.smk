@@ -58,11 +58,24 @@ def launch(wildcards, resources, threads):
 
 
 def lacking(needed):
-    """What to do about the trainings among the jobs that do not fit their GPUs."""
+    """What to do about the trainings, samplers and judges among the jobs that do not fit their GPUs."""
     rules = ("sft", "ppo", "dpo", "simpo")
     runs = [study.runs[job.wildcards.run] for job in needed if job.rule.name in rules]
     rewards = [job.wildcards.reward for job in needed if job.rule.name == "reward"]
-    return sizing().lacking(runs, rewards)
+    sampled = [
+        study.runs[job.wildcards.run]
+        for job in needed
+        if job.rule.name == "generations"
+    ]
+    judged = [
+        (study.runs[job.wildcards.run], job.wildcards.judge)
+        for job in needed
+        if job.rule.name == "stances"
+    ]
+    asked = {study.config.judges[name].chat for _, name in judged} - {None}
+    return sizing().lacking(runs, rewards) + sizing().lacking_engines(
+        sampled, judged, asked
+    )
 
 
 def of_sampling(wildcards):

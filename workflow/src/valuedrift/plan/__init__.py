@@ -33,7 +33,11 @@ def run(*, config: list[Path], gpus: int | None = None, cores: int | None = None
         return
     print("\n".join([*plan(sizing, all_steps, found, machines), "", *asking.told(found)]))
     needed = [one for one in study.runs.values() if one.training]
-    warnings = [*sizing.lacking(needed, study.rewards), *filter(None, map(shutdown_warning, chats(found)))]
+    warnings = [
+        *sizing.lacking(needed, study.rewards),
+        *_engines(sizing, found),
+        *filter(None, map(shutdown_warning, chats(found))),
+    ]
     for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr)
 
@@ -54,6 +58,13 @@ def _study(config: list[Path]) -> Study:
     check(study)
     check_files(study)
     return study
+
+
+def _engines(sizing: Sizing, found: list[Use]) -> list[str]:
+    """What samplers, judges and served chats lack."""
+    runs = list(sizing.study.runs.values())
+    judged = [(run, judge) for run in runs for judge in sizing.config.judges]
+    return sizing.lacking_engines(runs, judged, [chat.name for chat in chats(found)])
 
 
 def _machines(study: Study, gpus: int | None, cores: int | None) -> Machines:

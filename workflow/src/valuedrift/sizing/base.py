@@ -104,7 +104,7 @@ class StudyNeeds:
 
     def reading(self, shape: Shape, gpus: int, lacking: float, seconds: Amount, disk: Amount) -> Need:
         """Without a GPU the cache is small beside the weights, of which two copies may be there while they are loaded."""
-        memory = max(1, gpus) * PROCESS_GIB + 2 * shape.weights / GIB
+        memory = max(1, gpus) * PROCESS_GIB + (1 if gpus else 2) * shape.weights / GIB
         return Need(gpus, self.threads(shape.parameters, gpus), memory, seconds, disk, lacking)
 
     def threads(self, parameters: float, gpus: int) -> int:

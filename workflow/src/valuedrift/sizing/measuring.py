@@ -1,6 +1,7 @@
 """Needs of sampling, judging, benchmarks and chat models."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,8 +14,9 @@ from valuedrift.sizing.base import IMPORTS, LOADED, PROCESS_GIB, TEXTS, Need, St
 from valuedrift.workload import ASSUMED, AT_MOST, QUESTION, Amount
 
 QUESTIONS = {"mmlu": 14_042, "hellaswag": 10_042, "piqa": 1_838, "gpqa_diamond": 198, "miniature-answers": 110}
-CHOICES, EXAMPLE = 4, 100
-"""Answers to each question of a benchmark, each read by itself, and tokens of a question or example."""
+PASSES, EXAMPLE = {"mmlu": 1, "piqa": 2}, 100
+"""Times that a question of a benchmark is read, 4 where it is not named, and tokens of a question or example: lm-eval reads each
+answer by itself, but those of one token, as MMLU's, at once; GPQA's "(A)" has three."""
 SPLIT = re.compile(r"--?(?:tensor-parallel-size|tp-size|tp)[= ](\d+)")
 INSTRUCTED = 200
 """Tokens of a question to a chat model, its instruction among them, where nothing tells."""
@@ -38,6 +40,33 @@ class MeasuringNeeds(StudyNeeds):
     def asking(self, chat: str, calls: Amount = TEXTS) -> Need:
         """A step that asks a chat model so often, and serves it where the config says so."""
         return self._asking(self.config.chats[chat], calls, Amount(INSTRUCTED, ASSUMED), self.config.chats[chat].max_tokens)
+
+    def lacking_engines(self, sampled: Iterable[Run], judged: Iterable[tuple[Run, str]], chats: Iterable[str]) -> list[str]:
+        """What to do about sampling, judges and served chats that do not fit the GPUs, a line for each."""
+        if not self.most:
+            return []
+        block, found = self.config.generation, dict[str, tuple[Need, int, str]]()
+
+        def add(name: str, need: Need, wanted: int, key: str) -> None:
+            if name not in found or need.lacking_gib > found[name][0].lacking_gib:
+                found[name] = need, wanted, key
+
+        for run in sampled:
+            add(f"sampling {run.model}", self.generation(run), *_split("generation", block.engine, block.vllm.tensor_parallel))
+        for run, name in judged:
+            if (judge := self.config.judges[name]).path:
+                split = _split(f"judges.{name}", judge.backend, judge.vllm.tensor_parallel)
+                add(f"the judge {name}", self.stances(run, name), *split)
+        for name in chats:
+            if (chat := self.config.chats[name]).server:
+                add(f"the server of {name}", self.asking(name), served_gpus(chat), f"split it over more by `chats.{name}.server`")
+        return [
+            f"{name} wants {wanted} GPUs and a job gets {self.most}: let it have fewer, or give `cluster` more"
+            if wanted > self.most
+            else f"{name} lacks about {need.lacking_gib:.0f} GiB on each of {need.gpus} GPUs: {advice}, or take larger GPUs"
+            for name, (need, wanted, advice) in found.items()
+            if wanted > self.most or need.lacking_gib
+        ]
 
     def _generation(self, run: Run) -> Need:
         block, settings, shape = self.config.generation, self.study.models[run.model], self.of_model(run.model)
@@ -94,7 +123,7 @@ class MeasuringNeeds(StudyNeeds):
         if block.data and (data := Path(self.study.here(block.data))).is_file():
             questions = sum(1 for _ in data.open())
         sequence = (block.shots + 1) * EXAMPLE
-        read = Amount(min(questions, block.limit or questions) * CHOICES * sequence, ASSUMED)
+        read = Amount(min(questions, block.limit or questions) * PASSES.get(task, 4) * sequence, ASSUMED)
         gpus, lacking = self.engine(shape, 1, downstream.batch_size * sequence)
         seconds = self.start(shape.weights) + read * self.token("read", settings.dtype, shape.parameters)
         return self.reading(shape, gpus, lacking, seconds, Amount(4096))
@@ -111,6 +140,13 @@ class MeasuringNeeds(StudyNeeds):
         read, sample = (self.token(f"{work}_vllm", "bfloat16", shape.parameters) for work in ("read", "sample"))
         seconds = calls * (asked * read + Amount(tokens, AT_MOST) * sample) * (1 / max(1, gpus))
         return self.reading(shape, gpus, lacking, self.start(2 * shape.weights) + seconds, calls * tokens * 4)
+
+
+def _split(key: str, engine: str, tensor_parallel: int) -> tuple[int, str]:
+    """GPUs that an engine is told to use, and what to do where they are too small."""
+    if engine == "vllm":
+        return tensor_parallel, f"raise `{key}.vllm.tensor_parallel`"
+    return 1, f"lower `{key}.batch_size`"
 
 
 def served_gpus(chat: ChatConfig) -> int:

@@ -31,13 +31,14 @@ class TrainingNeeds(StudyNeeds):
 
     def lacking(self, runs: Iterable[Run], rewards: Iterable[str]) -> list[str]:
         """What to do about trainings that do not fit the GPUs, a line for each kind of them."""
-        needs = [(str(run.algorithm), run.id, self.training(run)) for run in runs]
-        needs += [("reward", f"the reward model {name}", self.reward(name)) for name in rewards]
-        worst = {kind: (name, need) for kind, name, need in sorted(needs, key=lambda one: one[2].lacking_gib) if need.lacking_gib}
+        needs = [(str(run.algorithm), run.id, self.training(run), run.training) for run in runs]
+        reward = self.config.training.reward
+        needs += [("reward", f"the reward model {name}", self.reward(name), reward) for name in rewards]
+        worst = {one[0]: one for one in sorted(needs, key=lambda one: one[2].lacking_gib) if one[2].lacking_gib}
         return [
-            f"{name} lacks about {need.lacking_gib:.0f} GiB on each of {need.gpus} GPUs, the most of its kind: lower"
-            f" `training.{kind}.device_batch_size`, set `gradient_checkpointing: true`, or give `cluster` larger or more GPUs"
-            for kind, (name, need) in worst.items()
+            f"{name} lacks about {need.lacking_gib:.0f} GiB on each of {need.gpus} GPUs, the most of its kind: "
+            + " or ".join([*_smaller(kind, training), "give `cluster` larger or more GPUs"])
+            for kind, name, need, training in worst.values()
         ]
 
     def _training(self, algorithm: str, run: Run, training: TrainingConfig, saved: Amount) -> Need:
@@ -105,6 +106,13 @@ class TrainingNeeds(StudyNeeds):
     def _table_gib(self, dataset: str) -> float:
         """A table in memory: four bytes a token."""
         return self.lengths.rows(dataset).value * self.lengths.of(dataset).whole.value * 4 / GIB
+
+
+def _smaller(kind: str, training: TrainingConfig | None) -> list[str]:
+    """What makes a training smaller and is not set yet."""
+    assert training
+    rows = [] if training.device_batch_size == 1 else [f"set `training.{kind}.device_batch_size: 1`"]
+    return rows + ([] if training.gradient_checkpointing else [f"set `training.{kind}.gradient_checkpointing: true`"])
 
 
 def _minibatch(training: TrainingConfig) -> int:
