@@ -19,7 +19,9 @@ BYTES = 1000
 
 @pytest.fixture(autouse=True)
 def elsewhere(tmp_path, monkeypatch):
+    """A folder without a workflow, and a double of Snakemake: all responses are of this config. See also test_pruned_study.py."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("valuedrift.prune.sampled_again", lambda config, sampled: set())
 
 
 def study():
@@ -78,6 +80,15 @@ def test_what_is_not_measured_wholly_and_lately_stays_and_says_why():
     assert kept() == {RUN: "its responses are older than its training"}
     (folder / "manifest.json").unlink()
     assert kept() == {RUN: "its training is not finished"}
+
+
+def test_a_run_whose_responses_are_of_another_config_stays(capsys, monkeypatch):
+    folder = trained(Path(study().folder_of(RUN)))
+    measured(folder)
+    monkeypatch.setattr("valuedrift.prune.sampled_again", lambda config, sampled: set(sampled))
+    run(config=[CONFIG])
+    assert "kept: its responses are not of this config" in capsys.readouterr().out
+    assert (folder / "trajectory" / "step-1").exists()
 
 
 def test_checkpoints_that_somebody_else_trained_stay(tmp_path):

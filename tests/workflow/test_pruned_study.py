@@ -22,14 +22,18 @@ def pruned(finished, tmp_path) -> Clone:
     """A copy of the small study, pruned."""
     shutil.copytree(finished.folder, tmp_path / "clone", symlinks=True)
     clone = Clone(tmp_path / "clone")
-    clone.command(SMALL)  # writes the config
-    told = subprocess.run(
-        [sys.executable, "-m", "valuedrift", "prune", "--config", "study.yaml"], cwd=clone.folder, env=clone.environment, text=True,
-        check=True, stdout=subprocess.PIPE,
-    ).stdout  # fmt: skip
+    told = prune(clone, SMALL)
     assert "4 trajectories deleted" in told and "0 kept" in told
     assert list((clone.folder / "results" / "small").rglob("trajectory")) == []
     return clone
+
+
+def prune(clone, config, *arguments):
+    clone.command(config)  # writes the config
+    return subprocess.run(
+        [sys.executable, "-m", "valuedrift", "prune", "--config", "study.yaml", *arguments], cwd=clone.folder, env=clone.environment,
+        text=True, check=True, stdout=subprocess.PIPE,
+    ).stdout  # fmt: skip
 
 
 def edited(allow=False, **blocks):
@@ -83,3 +87,10 @@ def test_a_trajectory_that_was_deleted_by_hand_is_asked_for_too(finished, tmp_pa
     shutil.rmtree(clone.folder / "results/small/runs" / RUNS[1] / "trajectory")
     output = clone.run(edited(generation={"temperature": 1.0}), "--dry-run", "--quiet", "rules")
     assert NEEDED in output and f"  {RUNS[1]} " in output and "1 trainings" in output
+
+
+def test_what_this_config_samples_anew_is_not_deleted(finished, tmp_path):
+    shutil.copytree(finished.folder, tmp_path / "clone", symlinks=True)
+    told = prune(Clone(tmp_path / "clone"), edited(generation={"temperature": 1.0}), "--dry-run")
+    # The reward model's trajectory is sampled by nothing.
+    assert "1 trajectories would be deleted" in told and told.count("its responses are not of this config") == len(RUNS)

@@ -7,10 +7,12 @@ deleted trajectory after all must train it anew (`retraining.py`).
 import json
 import os
 import shutil
+import subprocess
+import sys
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,8 @@ from valuedrift.errors import UserError
 from valuedrift.runs import read
 from valuedrift.study import Study
 
-RECORD, SCRATCH = "pruned.json", ".pruned-"
+RECORD, SCRATCH, SAMPLED = "pruned.json", ".pruned-", "generations.parquet"
+STALE = "its responses are not of this config: run the study first"
 LOCKS = Path(".snakemake/locks")
 HEADINGS = ("", "checkpoints", "frees", "")
 
@@ -50,6 +53,8 @@ def run(*, config: list[Path], dry_run: bool = False) -> None:
     check(study)
     refuse_at_work(study)
     found = list(trajectories(study))
+    again = sampled_again(config, [one.folder / SAMPLED for one in found if not one.kept and (one.folder / SAMPLED).exists()])
+    found = [replace(one, kept=STALE) if one.folder / SAMPLED in again and not one.kept else one for one in found]
     if not dry_run:
         for left in list(Path(study.folder).rglob(f"{SCRATCH}*")):  # of a deletion that was cut short
             shutil.rmtree(left)
@@ -70,6 +75,24 @@ def trajectories(study: Study) -> Iterator[Trajectory]:
         folder = Path(study.folder, "rewards", reward)
         if (folder / "trajectory").exists():
             yield _found(f"reward model {reward}", folder, _unfinished(folder))
+
+
+def sampled_again(config: list[Path], sampled: list[Path]) -> set[Path]:
+    """Those of the tables of responses that Snakemake would make anew with these config files, and needs trajectories for.
+
+    Raises UserError where Snakemake cannot tell, as outside the repository's top folder.
+    """
+    if not sampled:
+        return set()
+    # As in the profiles: an edited environment alone samples nothing anew.
+    command = ["snakemake", *map(str, sampled), "--summary", "--rerun-triggers", "mtime", "params", "input", "code"]
+    asked = subprocess.run(
+        [sys.executable, "-m", *command, "--configfile", *map(str, config)], check=False, text=True, capture_output=True
+    )
+    if asked.returncode:
+        raise UserError(f"Snakemake does not tell whether the responses are of this config: {asked.stderr.strip()}")
+    plans = {Path(row[0]): row[-1] for row in (line.split("\t") for line in asked.stdout.splitlines())}
+    return {path for path in sampled if plans.get(path) != "no update"}
 
 
 def prune(found: Trajectory) -> None:
@@ -133,7 +156,7 @@ def _unmeasured(folder: Path) -> str:
     """Why a run's trajectory is still needed; empty where every checkpoint is sampled, and after the training."""
     if why := _unfinished(folder):
         return why
-    sampled = folder / "generations.parquet"
+    sampled = folder / SAMPLED
     if not sampled.exists():
         return "is not measured yet"
     wanted = {checkpoint["step"] for checkpoint in _manifest(folder)["checkpoints"]}
