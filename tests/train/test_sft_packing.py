@@ -11,7 +11,7 @@ from transformers import AutoModelForCausalLM, MambaConfig, MambaForCausalLM
 from valuedrift.errors import UserError
 from valuedrift.frames import SFT_SET, TRAINING_LOG
 from valuedrift.train import packing, sft
-from valuedrift.train.attention import DOCUMENTS
+from valuedrift.train.attention import DOCUMENTS, _variable_lengths
 
 SHORT = {"learning_rate": 1e-3, "max_length": 64, "device_batch_size": 4}
 
@@ -120,6 +120,18 @@ def test_a_sliding_window_is_not_forgotten(tiny_base):
     row = packing.packed([{"input_ids": list(range(9)), "labels": list(range(9))}])
     with packing._attention(model.config, DOCUMENTS), pytest.raises(UserError, match="set sft's `attention: sdpa`"):
         model(**row, sliding_window=8)
+
+
+@pytest.mark.parametrize(("altered", "says"), [({"s_aux": torch.zeros(4)}, "attention sinks"), ({"softcap": 50.0}, "capped")])
+def test_altered_scores_are_not_forgotten(tiny_base, altered, says):
+    model = AutoModelForCausalLM.from_pretrained(tiny_base / "final")
+    row = packing.packed([{"input_ids": list(range(9)), "labels": list(range(9))}])
+    with packing._attention(model.config, DOCUMENTS):
+        with pytest.raises(UserError, match=rf"{says}.*set sft's `packing: false`"):
+            model(**row, **altered)
+        model(**row, **dict.fromkeys(altered))
+    with pytest.raises(UserError, match=r"no dropout.*set sft's `attention: sdpa`"):
+        _variable_lengths(torch.zeros(1), torch.zeros(1), torch.zeros(1), {"dropout": 0.1})
 
 
 def test_padding_is_not_computed(tiny_base, uneven, tmp_path, monkeypatch):

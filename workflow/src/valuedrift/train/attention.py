@@ -19,7 +19,8 @@ def document_attention(
 
     `query` is (1, heads, tokens, size), `key` and `value` may have fewer heads; `settings["document_lengths"]` holds the documents'
     lengths in tokens, and the result is (1, tokens, heads, size). Neither a mask nor a score between documents is ever computed: a
-    block mask over the row would cost the square of its length. Raises UserError where a document is longer than a sliding window.
+    block mask over the row would cost the square of its length. Raises UserError where a document is longer than a sliding window,
+    and where scores are altered in a way that is not known here.
     """
     lengths: list[int] = settings.pop("document_lengths")
     window = settings.pop("sliding_window", None)
@@ -27,6 +28,9 @@ def document_attention(
         raise UserError(
             f"this model attends to {window} tokens back, and a conversation has {max(lengths)}: set sft's `attention: sdpa`"
         )
+    for name, told in (("s_aux", "attention sinks"), ("softcap", "capped attention scores")):
+        if settings.get(name) is not None:
+            raise UserError(f"this model has {told}, which packed conversations would go without: set sft's `packing: false`")
     if query.is_cuda and (torch.is_autocast_enabled("cuda") or query.dtype in (torch.float16, torch.bfloat16)):
         return _variable_lengths(query, key, value, settings), None
     heard = [
@@ -38,6 +42,8 @@ def document_attention(
 
 def _variable_lengths(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, settings: dict[str, Any]) -> torch.Tensor:
     """All documents by one call of torch's own flash kernel, which takes half precision only."""
+    if settings.get("dropout"):
+        raise UserError("torch's flash kernel knows no dropout, and this model's attention has it: set sft's `attention: sdpa`")
     if torch.is_autocast_enabled("cuda"):  # rotary embeddings are applied in float32 and autocast does not know this kernel
         query, key, value = (states.to(torch.get_autocast_dtype("cuda")) for states in (query, key, value))
     ends, longest = settings["cu_seq_lens_q"], settings["max_length_q"]
