@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors import safe_open
 from training_jobs import ANSWER, QUESTION, job
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, TrainingArguments
 
 from valuedrift.config.models import ModelConfig
 from valuedrift.config.training import Checkpoints, DatasetJob
@@ -16,6 +16,7 @@ from valuedrift.data import preferences
 from valuedrift.errors import UserError
 from valuedrift.frames import TRAINING_LOG
 from valuedrift.train import dpo, sft, simpo
+from valuedrift.train.arguments import trainer_arguments
 from valuedrift.train.model import load_tokenizer
 from valuedrift.train.trajectory import checkpoint_steps, weights_hash
 
@@ -195,3 +196,8 @@ def test_base_models_must_have_safetensors(tmp_path):
     (tmp_path / "model" / "pytorch_model.bin").touch()
     with pytest.raises(UserError, match=r"no .safetensors weights"):
         base.run(config=BaseJob(run="m/base", model=ModelConfig(path=str(tmp_path / "model")), seed=0), output=tmp_path / "run")
+
+
+def test_a_warmup_of_all_steps_is_not_one_of_one_step(tmp_path):
+    arguments = TrainingArguments(**trainer_arguments(job("sft", warmup=1), tmp_path))
+    assert arguments.get_warmup_steps(100) == 100

@@ -28,7 +28,7 @@ def trainer_arguments(job: TrainingJob, scratch: Path) -> dict[str, Any]:
         "per_device_train_batch_size": device_batch,
         "gradient_accumulation_steps": accumulation,
         "lr_scheduler_type": "constant_with_warmup" if training.schedule == "constant" else training.schedule,
-        "warmup_steps": training.warmup,  # below 1 it is a share of the steps
+        "warmup_steps": min(training.warmup, 1 - 1e-9),  # below 1 it is a share of the steps, from 1 on a number of them
         "weight_decay": training.weight_decay,
         "max_grad_norm": training.max_grad_norm,
         "gradient_checkpointing": training.gradient_checkpointing,
