@@ -5,12 +5,15 @@ import os
 import re
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 import yaml
 
 from clone import ROOT, SMALL, copy_repository
 from valuedrift.config.study import load_study_config
+from valuedrift.errors import UserError
+from valuedrift.outlived import refuse_beside
 from valuedrift.runs import merge
 from valuedrift.sizing import Sizing
 from valuedrift.study import Study
@@ -185,5 +188,52 @@ def test_no_job_asks_for_more_time_than_a_partition_that_has_its_gpus_gives(tmp_
     )
     assert [longest(path, gpus) for gpus in (0, 1, 2, 4, 8)] == [2880, 1440, 1440, 240, 240]
     assert longest(path, 16) == float("inf")
+    assert longest(path, 0, "short") == 240 and longest(path, 0, "elsewhere") == float("inf")
     path.write_text("partitions: {open: {max_gpu: 4}}")
     assert longest(path, 1) == float("inf")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("partitions: {cpu: {max_cpu: 8}}", "unknown key `partitions.cpu.max_cpu`; did you mean `max_gpu`"),
+        ("partitions: {cpu: }", "`partitions.cpu` must be a name with a block"),
+        ("cpu: {max_gpu: 8}", "the key `partitions` is missing"),
+        ("partitions: {cpu: {max_mem_mb: 250G}}", "`partitions.cpu.max_mem_mb` is no number: '250G'"),
+        ("partitions: {cpu: {max_runtime: two days}}", "`partitions.cpu.max_runtime` is no time: 'two days'"),
+        ("partitions: [", "cannot be read"),
+    ],
+)
+def test_a_mistake_in_the_file_of_partitions_is_one_message(tmp_path, text, told):
+    from valuedrift.partitions import partitions
+
+    (tmp_path / "partitions.yaml").write_text(text)
+    with pytest.raises(UserError, match=re.escape(told)):
+        partitions(tmp_path / "partitions.yaml")
+
+
+def test_jobs_that_fit_no_partition_are_told_beforehand(tmp_path):
+    from valuedrift.partitions import unplaced
+
+    def job(rule, threads, **resources):
+        """A double of Snakemake's job, with what the executor reads of one."""
+        return SimpleNamespace(name=rule, rule=SimpleNamespace(name=rule), threads=threads, resources=resources, output=["out"])
+
+    path = tmp_path / "partitions.yaml"
+    path.write_text("partitions: {cpu: {max_cpus_per_task: 32}, gpu: {max_cpus_per_task: 64, max_gpu: 8}}")
+    jobs = [
+        job("sft", 128, gpu=8),
+        job("sft", 128, gpu=8),
+        job("dpo", 64, gpu=8),
+        job("ppo", 8, gpu=16),
+        job("asks", 99, slurm_partition="x"),
+    ]
+    sft, ppo = unplaced(path, jobs)
+    assert sft.startswith("sft (out) fits no partition") and "128 (max_cpus_per_task of `gpu` is 64)" in sft
+    assert "16 (max_gpu of `" in ppo
+
+
+def test_without_slurm_one_line_says_so(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(UserError, match="no squeue here"):
+        refuse_beside(tmp_path)

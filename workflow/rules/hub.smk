@@ -25,7 +25,7 @@ onstart:
         if warning := shutdown_warning(chat):
             logger.warning(warning)
     needed = list(workflow.dag.needrun_jobs())
-    for warning in lacking(needed):
+    for warning in [*lacking(needed), *misplaced(needed)]:
         logger.warning(warning)
     folders = [str(job.output[0]) for job in needed if job.rule.name in DOWNLOADS]
     tasks = [

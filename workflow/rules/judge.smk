@@ -37,6 +37,5 @@ use rule stances as service_stances with:
         judge=Study.pattern(outside_judges()),
     localrule: study.config.cluster.network == "local"
     resources:
-        **asked(of_judging),
-        **network(),
+        **asked(of_judging, network()),
         api=lambda wildcards: asks_service(study.config.judges[wildcards.judge].chat),

@@ -4,7 +4,7 @@ from functools import cache
 
 from valuedrift.launch import launcher
 from valuedrift.machine import gpus_here
-from valuedrift.partitions import longest
+from valuedrift.partitions import longest, partitions, unplaced
 
 
 @cache
@@ -16,21 +16,43 @@ def sizing():
     return Sizing(study, gpus_here() if here else None)
 
 
-def allowed(need, attempt):
+def partition_file():
+    """The file of the cluster's partitions, once the executor is known; a dry run has none."""
+    return getattr(workflow.executor_settings, "partition_config", None)
+
+
+def allowed(need, attempt, partition=None):
     """Minutes to ask for: no more than a partition gives, since no node takes such a job; a training that is stopped goes on."""
-    path = getattr(workflow.executor_settings, "partition_config", None)
-    return int(
-        min(need.minutes(attempt), longest(path, need.gpus) if path else math.inf)
-    )
+    path = partition_file()
+    try:
+        most = longest(path, need.gpus, partition) if path else math.inf
+    except UserError as error:
+        raise WorkflowError(str(error))
+    return int(min(need.minutes(attempt), most))
 
 
-def asked(need):
+def asked(need, partition=None):
     """Resources of a rule, from what `need(wildcards)` says that its job needs; memory and time grow with each attempt."""
     return {
         "gpu": lambda wildcards: need(wildcards).gpus,
         "mem_mb": lambda wildcards, attempt: need(wildcards).megabytes(attempt),
-        "runtime": lambda wildcards, attempt: allowed(need(wildcards), attempt),
+        "runtime": lambda wildcards, attempt: allowed(
+            need(wildcards), attempt, partition
+        ),
+        **({"slurm_partition": partition} if partition else {}),
     }
+
+
+def misplaced(needed):
+    """Jobs that fit no partition, and a partition with a network whose time limit is not known."""
+    if not (path := partition_file()):
+        return []
+    told = unplaced(path, (job for job in needed if not workflow.is_local(job.rule)))
+    if (partition := network()) and partition not in partitions(path):
+        told.append(
+            f"`cluster.network: {partition}` is not in {path}: no time limit is known for its jobs"
+        )
+    return told
 
 
 def of_training(wildcards):
@@ -122,7 +144,7 @@ def beside(chat):
 def network():
     """The partition of jobs that ask a service, where not Snakemake's own machine asks."""
     partition = study.config.cluster.network
-    return {} if partition == "local" else {"slurm_partition": partition}
+    return None if partition == "local" else partition
 
 
 def asking(chat):
@@ -130,8 +152,10 @@ def asking(chat):
     if chat is None:
         return {}
     return {
-        **asked(lambda wildcards: sizing().asking(chat)),
-        **(network() if asks_outside(chat) else {}),
+        **asked(
+            lambda wildcards: sizing().asking(chat),
+            network() if asks_outside(chat) else None,
+        ),
         "api": asks_service(chat),
     }
 

@@ -12,9 +12,11 @@ def outlived(folder: Path) -> list[str]:
 
     UserError where SLURM cannot tell.
     """
-    asked = subprocess.run(
-        ["squeue", "--noheader", f"--user={getpass.getuser()}", "--format=%A|%k|%Z"], check=False, text=True, capture_output=True
-    )  # fmt: skip
+    command = ["squeue", "--noheader", f"--user={getpass.getuser()}", "--format=%A|%k|%Z"]
+    try:
+        asked = subprocess.run(command, check=False, text=True, capture_output=True)
+    except OSError as error:
+        raise UserError("no squeue here: run on a login node of the cluster, or with `--profile profiles/local`") from error
     if asked.returncode:
         raise UserError(f"squeue does not tell which jobs still run: {asked.stderr.strip()}")
     jobs = [line.split("|", 2) for line in asked.stdout.splitlines()]
