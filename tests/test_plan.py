@@ -81,6 +81,12 @@ def test_the_papers_checkpoints_follow_from_the_rows_that_it_reports():
     assert checkpoints["llama3-3b/wildchat/dpo-ultrafeedback"] == Amount(15, "~")  # 5,712 steps, every 400
 
 
+def test_ppos_batches_go_on_into_the_next_pass():
+    paper, run = study(base=PAPER), "llama3-3b/wildchat/{}-synthetic-support"
+    # 9,453 rows, three times, in batches of 32: 886.2 batches of all, and three times 296.
+    assert [Workload(paper).steps(paper.runs[run.format(algorithm)]).value for algorithm in ("ppo", "dpo")] == [887, 888]
+
+
 def test_unknown_rows_are_said_and_leave_the_rest_counted():
     without = {"datasets": {"alpaca": {"expected": None}}}
     paid = use("judge paid", PRICED, without, base=PAPER)

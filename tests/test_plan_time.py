@@ -88,6 +88,14 @@ def test_pruning_keeps_a_final_model_of_each_training_and_lowers_the_peak(elsewh
     assert used.downloads.value > 2 * sum(sizing.parameters(model).value for model in sizing.study.models)
 
 
+def test_two_states_lie_there_while_one_replaces_the_other(elsewhere):
+    sizing, found = planned()
+    sft = [one for one in found if one.name == "llama3-3b/wildchat"]
+    used = disk(sizing, slots := schedule(sft, Machines(8, 64)), slots)
+    states = 2 * 3 * 4 * sizing.parameters("llama3-3b").value  # weights and two moments in float32
+    assert used.peak_kept.value - used.kept.value == pytest.approx(states)
+
+
 def test_rows_add_up_and_fit_a_terminal(elsewhere):
     sizing, found = planned()
     unit = table.Unit.of(found, gpus=True)

@@ -12,6 +12,7 @@ import polars as pl
 from valuedrift.chat.spending import CHARACTERS
 from valuedrift.config.chat import ChatJob
 from valuedrift.config.judging import JudgeConfig
+from valuedrift.config.training import PpoConfig
 from valuedrift.frames import GENERATIONS, PROMPTS
 from valuedrift.judge_prompt import judge_prompt, orders
 from valuedrift.lineage import Run
@@ -81,10 +82,12 @@ class Workload:
     def steps(self, run: Run) -> Amount:
         """Optimizer steps of a training, but for rows that it drops as too long."""
         assert run.training and run.dataset
-        rows = self.rows(run.dataset)
+        rows, training = self.rows(run.dataset), run.training
         if rows.partly:
             return rows
-        return Amount(math.ceil(run.training.epochs * math.ceil(rows.value / run.training.batch_size)), rows.mark)
+        if isinstance(training, PpoConfig):  # its batches go on into the next pass over the prompts
+            return Amount(math.ceil(int(training.epochs * rows.value) / training.batch_size), rows.mark)
+        return Amount(math.ceil(training.epochs * math.ceil(rows.value / training.batch_size)), rows.mark)
 
     def checkpoints(self, run: Run) -> Amount:
         """Checkpoints whose responses are sampled and judged: step 0 only where it is no parent's last."""

@@ -12,6 +12,8 @@ from valuedrift.workload import ASSUMED, NOTHING, Amount
 
 STATE = 3
 """Numbers for each weight in the state that a training under way keeps to go on from: the weight and AdamW's two moments."""
+AT_ONCE = 2
+"""States that lie there while one replaces the other."""
 
 
 @dataclass(frozen=True)
@@ -50,14 +52,14 @@ def pruned_bytes(sizing: Sizing, step: Step) -> Amount:
 
 
 def _peak(sizing: Sizing, slots: list[Slot], prune: bool) -> float:
-    """The most bytes at once. What a step leaves is there from its start; a training's state is there while it runs."""
+    """The most bytes at once. What a step leaves is there from its start; a training's states are there while it runs."""
     changes = list[tuple[float, float]]()
     for slot in slots:
         step = slot.step
         changes.append((slot.start, step.need.disk_bytes.value))
         if step.kind in ("training", "reward models"):
             run = sizing.study.runs[step.run] if step.run else sizing.study.rewards[step.name.removeprefix("reward model ")]
-            state = _state(sizing, run, step)
+            state = AT_ONCE * _state(sizing, run, step)
             changes += [(slot.start, state), (slot.end, -state)]
         if prune and step.kind == "sampling" and sizing.study.runs[step.run].training:
             training = next(other.step for other in slots if other.step.run == step.run and other.step.kind == "training")
