@@ -16,6 +16,15 @@ def sizing():
     return Sizing(study, gpus_here() if here else None)
 
 
+# Also in a dry run, which has no executor: mistakes in the partitions of the profile.
+PARTITIONS = Path("profiles/slurm/partitions.yaml")
+if PARTITIONS.exists():
+    try:
+        partitions(PARTITIONS)
+    except UserError as error:
+        logger.warning(str(error))
+
+
 def partition_file():
     """The file of the cluster's partitions, once the executor is known; a dry run has none."""
     return getattr(workflow.executor_settings, "partition_config", None)
