@@ -18,7 +18,7 @@ from transformers import AutoModelForCausalLM, AutoModelForSequenceClassificatio
 from valuedrift.errors import UserError
 from valuedrift.frames import TRAINING_LOG
 from valuedrift.launch import launcher
-from valuedrift.train import experience, ppo, ppo_learner, ppo_training, reward
+from valuedrift.train import experience, ppo, ppo_learner, ppo_training, reward, rollout
 from valuedrift.train.advantages import advantages_and_returns, token_rewards, whitened
 from valuedrift.train.interruption import Interrupted
 from valuedrift.train.ppo_loss import policy_losses, value_losses
@@ -272,3 +272,24 @@ def test_ppo_raises_the_reward_at_a_logged_kl(train, tuned, rewarded, tmp_path):
     assert all(1 <= length <= 16 for length in logged(tmp_path, "response_length"))
     assert manifest(tmp_path)["parent_hash"] == weights_hash(tuned / "final")
     assert manifest(tmp_path)["reward_hash"] == weights_hash(rewarded / "final")
+
+
+def test_sampling_computes_in_what_the_update_reads_with(policy, monkeypatch):
+    """bfloat16 on a GPU, for which a CPU stands here; on a CPU itself nothing changes."""
+    seen = []
+    monkeypatch.setattr(rollout, "continuations", lambda *_: seen.append(torch.is_autocast_enabled("cpu")) or [[END]])
+    sample(policy, [[5]], (0,), end=END, temperature=1.0, limit=1, at_once=None)
+    monkeypatch.setattr(rollout, "autocast", lambda device: torch.autocast(device.type, torch.bfloat16))
+    sample(policy, [[5]], (0,), end=END, temperature=1.0, limit=1, at_once=None)
+    assert seen == [False, True]
+
+
+def test_a_gradient_that_one_process_lacks_is_summed_with_the_others(monkeypatch):
+    """Of three weights this process has a gradient for the first alone, another one for the first two, each of ones."""
+    others = iter([torch.tensor([1, 1, 0]), torch.ones(2), torch.ones(2)])
+    monkeypatch.setattr(ppo_learner.processes, "count", lambda: 2)
+    monkeypatch.setattr(ppo_learner, "_summed", lambda numbers: numbers + next(others))
+    weights = [torch.nn.Parameter(torch.full((2,), 7.0)) for _ in range(3)]
+    weights[0].grad = torch.ones(2)
+    ppo_learner._sum_gradients(weights)
+    assert [None if w.grad is None else w.grad.tolist() for w in weights] == [[2, 2], [1, 1], None]

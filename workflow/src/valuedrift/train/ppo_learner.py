@@ -124,6 +124,7 @@ class Learner:
         parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
         for index, moments in state["optimizer"]["state"].items():
             moments |= {name: placed(moments[name], parameters[index]) for name in ("exp_avg", "exp_avg_sq")}
+            moments["step"] = moments["step"].clone()  # the state's file may be mapped, and is removed when there is a newer one
         self.optimizer.load_state_dict(state["optimizer"])
         self.scheduler.load_state_dict(state["scheduler"])
 
@@ -148,10 +149,20 @@ def _trained(model: torch.nn.Module) -> dict[str, torch.Tensor]:
 
 
 def _sum_gradients(parameters: list[torch.nn.Parameter]) -> None:
-    """Add up the gradients of all processes, but those of shared weights, which are added up already."""
-    for parameter in parameters:
-        if parameter.grad is not None and not isinstance(parameter, DTensor):
-            parameter.grad = _summed(parameter.grad)
+    """Add up the gradients of all processes, but those of shared weights, which are added up already.
+
+    One that a process has none of counts as zero, such as an expert's that no token of its rows was sent to; one that nobody has
+    stays none, so that the optimizer leaves the weight alone.
+    """
+    if processes.count() == 1:
+        return
+    own = [parameter for parameter in parameters if not isinstance(parameter, DTensor)]
+    if not own:
+        return
+    holders = _summed(torch.tensor([parameter.grad is not None for parameter in own], dtype=torch.int, device=own[0].device))
+    for parameter, held in zip(own, holders.tolist(), strict=True):
+        if held:
+            parameter.grad = _summed(torch.zeros_like(parameter) if parameter.grad is None else parameter.grad)
 
 
 def _summed(numbers: torch.Tensor) -> torch.Tensor:

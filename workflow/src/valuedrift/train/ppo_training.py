@@ -32,7 +32,8 @@ class Training:
         saved = checkpoint_steps(self.config.training.checkpoints, self.steps)
         with Interruption() as interruption:
             if space.state:
-                self.restore(torch.load(space.state / STATE, map_location="cpu", weights_only=True))
+                # Mapped: else each process would read all weights and moments, of which it keeps its part, into memory.
+                self.restore(torch.load(space.state / STATE, map_location="cpu", weights_only=True, mmap=True))
             else:
                 self.log += self._heldout()
             while self.step < self.steps:

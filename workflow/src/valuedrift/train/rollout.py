@@ -11,7 +11,7 @@ from peft import PeftModel
 
 from valuedrift.decoding import SeededDraws, continuations
 from valuedrift.train import processes
-from valuedrift.train.response import Batch, Dialogues
+from valuedrift.train.response import Batch, Dialogues, autocast
 
 # What random numbers are drawn for; each purpose has its own streams. A stream is told by the seed, the purpose and the step, and
 # never goes on from one step to the next: so a state needs none of them, and neither the rows that are sampled together nor the
@@ -31,13 +31,14 @@ def sample(
 
     `at_once` rows are sampled together by each process, all of its share where it is None.
     """
-    model = policy.get_base_model() if isinstance(policy, PeftModel) else policy
+    model: Any = policy.get_base_model() if isinstance(policy, PeftModel) else policy
     rows = list(range(_rank(), len(prompts), processes.count()))
     seeds = [int(np.random.SeedSequence((*key, row)).generate_state(1, np.uint64)[0]) for row in rows]
     draws = SeededDraws(seeds, temperature, limit)
     mode = policy.training
     policy.eval()  # where activations are recomputed, a model in training keeps no cache
-    found = continuations(model, [prompts[row] for row in rows], draws, {end}, limit, at_once or max(1, len(rows)))
+    with autocast(model.device):  # as the copy of shared weights samples
+        found = continuations(model, [prompts[row] for row in rows], draws, {end}, limit, at_once or max(1, len(rows)))
     policy.train(mode)
     responses = dict(_gathered(list(zip(rows, found, strict=True))))
     return Dialogues(prompts, [responses[row] for row in range(len(prompts))])

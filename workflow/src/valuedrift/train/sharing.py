@@ -62,7 +62,7 @@ def whole(tree: Any) -> Any:
 
 
 def placed(tensor: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
-    """This process's part of a whole tensor, if `like` is shared."""
+    """This process's part of a whole tensor, if `like` is shared; a copy, beside that of `like`, that holds no file open."""
     if not isinstance(like, DTensor):
-        return tensor
+        return tensor.to(like.device, copy=True)
     return distribute_tensor(tensor.to(like.device), like.device_mesh, like.placements)
