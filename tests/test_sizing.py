@@ -245,6 +245,9 @@ def test_without_gpus_the_host_holds_what_they_would():
 def test_what_is_asked_for_grows_with_the_attempt():
     need = Need(gpus=1, threads=8, memory_gib=10.5, seconds=Amount(3600))
     assert [need.megabytes(attempt) for attempt in (1, 2, 3)] == [10752, 21504, 32256]
+    # A retry stays within the partition; what does not fit at all is asked for, and told.
+    assert [need.megabytes(attempt, most=30000) for attempt in (1, 2, 3)] == [10752, 21504, 30000]
+    assert [need.megabytes(attempt, most=9000) for attempt in (1, 2)] == [10752, 10752]
     assert [need.minutes(attempt) for attempt in (1, 2)] == [20 + 120, 2 * 140]
 
 

@@ -179,6 +179,17 @@ def test_on_this_machine_itself_no_job_asks_for_gpus_that_are_not_there(clone, m
     assert gpus_here() == 2
 
 
+def test_the_most_memory_is_that_of_a_partition_that_has_the_gpus(tmp_path):
+    from valuedrift.partitions import roomiest
+
+    path = tmp_path / "partitions.yaml"
+    path.write_text(
+        "partitions: {cpu: {max_mem_mb: 3000}, small: {max_mem_mb: 1000, max_gpu: 8}, large: {max_mem_mb: 2000, max_gpu: 2}}"
+    )
+    assert [roomiest(path, gpus) for gpus in (0, 1, 4)] == [3000, 2000, 1000]
+    assert roomiest(path, 16) == float("inf") and roomiest(path, 0, "small") == 1000
+
+
 def test_no_job_asks_for_more_time_than_a_partition_that_has_its_gpus_gives(tmp_path):
     from valuedrift.partitions import longest
 

@@ -4,7 +4,7 @@ from functools import cache
 
 from valuedrift.launch import launcher
 from valuedrift.machine import gpus_here
-from valuedrift.partitions import longest, partitions, unplaced
+from valuedrift.partitions import longest, partitions, roomiest, unplaced
 
 
 @cache
@@ -30,22 +30,33 @@ def partition_file():
     return getattr(workflow.executor_settings, "partition_config", None)
 
 
-def allowed(need, attempt, partition=None):
-    """Minutes to ask for: no more than a partition gives, since no node takes such a job; a training that is stopped goes on."""
+def limit(of, need, partition):
+    """The most that a partition gives, `longest` or `roomiest`."""
     path = partition_file()
     try:
-        most = longest(path, need.gpus, partition) if path else math.inf
+        return of(path, need.gpus, partition) if path else math.inf
     except UserError as error:
         raise WorkflowError(str(error))
-    return int(min(need.minutes(attempt), most))
+
+
+def minutes(need, attempt, partition):
+    """Minutes to ask for: no more than a partition gives, since no node takes such a job; a training that is stopped goes on."""
+    return int(min(need.minutes(attempt), limit(longest, need, partition)))
+
+
+def megabytes(need, attempt, partition):
+    """Memory to ask for: a retry asks for no more than a partition gives, but a first attempt that fits none is told beforehand."""
+    return need.megabytes(attempt, limit(roomiest, need, partition))
 
 
 def asked(need, partition=None):
     """Resources of a rule, from what `need(wildcards)` says that its job needs; memory and time grow with each attempt."""
     return {
         "gpu": lambda wildcards: need(wildcards).gpus,
-        "mem_mb": lambda wildcards, attempt: need(wildcards).megabytes(attempt),
-        "runtime": lambda wildcards, attempt: allowed(
+        "mem_mb": lambda wildcards, attempt: megabytes(
+            need(wildcards), attempt, partition
+        ),
+        "runtime": lambda wildcards, attempt: minutes(
             need(wildcards), attempt, partition
         ),
         **({"slurm_partition": partition} if partition else {}),

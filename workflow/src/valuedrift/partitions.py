@@ -47,10 +47,20 @@ def longest(path: Path, gpus: int, partition: str | None = None) -> float:
     """
     from snakemake_executor_plugin_slurm.utils import parse_time_to_minutes  # type: ignore[import-untyped]  # on a cluster alone
 
+    limits = _limits(path, "max_runtime", gpus, partition)
+    return max((limit if limit == math.inf else parse_time_to_minutes(limit) for limit in limits), default=math.inf)
+
+
+def roomiest(path: Path, gpus: int, partition: str | None = None) -> float:
+    """Memory (MiB) that a job may have on the partition that gives most, as `longest` tells its minutes."""
+    return max(_limits(path, "max_mem_mb", gpus, partition), default=math.inf)
+
+
+def _limits(path: Path, key: str, gpus: int, partition: str | None) -> list[Any]:
+    """What each partition that a job may go to says of a limit; infinite where it says nothing."""
     found = partitions(path).items()
     fitting = [block for name, block in found if (name == partition if partition else block.get("max_gpu", 0) >= gpus)]
-    limits = [block.get("max_runtime", math.inf) for block in fitting]
-    return max((limit if limit == math.inf else parse_time_to_minutes(limit) for limit in limits), default=math.inf)
+    return [block.get(key, math.inf) for block in fitting]
 
 
 def unplaced(path: Path, jobs: Iterable[Any]) -> list[str]:

@@ -39,9 +39,11 @@ class Need:
     lacking_gib: float = 0.0
     """What each GPU lacks; 0 where the job fits."""
 
-    def megabytes(self, attempt: int) -> int:
-        """Memory to ask for (MiB); an attempt that ran out of it is followed by one with as much again."""
-        return attempt * math.ceil(self.memory_gib * 1024)
+    def megabytes(self, attempt: int, most: float = math.inf) -> int:
+        """Memory to ask for (MiB); an attempt that ran out of it is followed by one with as much again, but for no more than `most`
+        because of that."""
+        first = math.ceil(self.memory_gib * 1024)
+        return int(min(attempt * first, max(first, most)))
 
     def minutes(self, attempt: int) -> int:
         """Time to ask for, which grows likewise."""
