@@ -67,7 +67,8 @@ class LoraConfig(Closed):
     alpha: Count = 32
     """Scale of the adapters, divided by the rank."""
     dropout: Share = 0.0
-    """Dropout before the adapters."""
+    """Dropout before the adapters, in SFT alone: the other trainings compare two passes through a model, or two models, and switch
+    all dropout off."""
 
 
 class Checkpoints(Closed):
@@ -92,7 +93,8 @@ class TrainingConfig(Closed):
     """Examples in one optimizer step."""
     device_batch_size: Count | None = None
     """The most examples that one device holds at once; the rest of its share of `batch_size` is accumulated. All by default. The
-    number of devices changes no batch."""
+    number of devices changes no batch, but that the last of an epoch, where the rows do not fill it equally, is filled up with the
+    epoch's first; PPO's are always full."""
     max_length: Count = 2048
     """Longest sequence, in tokens. Longer conversations are cut in SFT; longer pairs, and prompts that leave PPO no room for a
     response, are dropped and counted in the manifest."""
