@@ -19,6 +19,7 @@ def trainer_arguments(job: TrainingJob, scratch: Path) -> dict[str, Any]:
     training = job.training
     device_batch, accumulation = device_batches(training, processes.count())
     on_gpu = torch.cuda.is_available()
+    shared = processes.strategy() == "fsdp2"
     if training.lora:
         processes.keep_whole()  # adapters alone have gradients and moments, so sharing saves little
     return {
@@ -44,6 +45,8 @@ def trainer_arguments(job: TrainingJob, scratch: Path) -> dict[str, Any]:
         "use_cpu": not on_gpu,
         "bf16": on_gpu and _mixed(job),
         "ddp_timeout": int(processes.PATIENCE.total_seconds()),
+        # Without it FSDP2 would sum the micro-batches of a step unsharded: the gradients of the whole model on every GPU.
+        "accelerator_config": {"gradient_accumulation_kwargs": {"sync_each_batch": True}} if shared else {},
         "dataloader_num_workers": 0,
         "dataloader_pin_memory": on_gpu,
     }

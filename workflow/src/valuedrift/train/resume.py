@@ -8,6 +8,8 @@ from typing import Any
 
 import torch
 from accelerate.data_loader import SkipBatchSampler
+from accelerate.utils.constants import FSDP_MODEL_NAME
+from torch.distributed.fsdp import MixedPrecisionPolicy
 from transformers import TrainerCallback
 
 from valuedrift.train.interruption import Interrupted, Interruption
@@ -26,6 +28,7 @@ def train(trainer: Any, space: Workspace, minutes: float) -> None:
     the step under way. Weights, log and trajectory are at the end those of a training that was never stopped.
     """
     _mend_skipping()
+    _reduce_in_float32(trainer)
     with Interruption() as interruption:
         trainer.add_callback(KeepState(trainer, space, interruption, minutes))
         trainer.train(resume_from_checkpoint=str(space.state) if space.state else None)
@@ -70,6 +73,14 @@ def restore_log(trainer: Any, kept: dict[str, Any]) -> None:
         getattr(trainer, name)["train"].update(values)
 
 
+def _reduce_in_float32(trainer: Any) -> None:
+    """Let FSDP2 sum gradients over GPUs and micro-batches in float32, as one GPU does in mixed precision; accelerate's policy would
+    do it in bfloat16. To be called before the Trainer shares the weights."""
+    plugin = getattr(trainer.accelerator.state, "fsdp_plugin", None)
+    if plugin is not None and trainer.args.bf16:
+        plugin.mixed_precision_policy = MixedPrecisionPolicy(torch.bfloat16, torch.float32, torch.bfloat16)
+
+
 def _mend_skipping() -> None:
     """Let the sampler that skips the batches of the steps before tell how large a batch of all processes is, as the whole one does.
 
@@ -81,12 +92,14 @@ def _mend_skipping() -> None:
 
 
 def _move(saved: Path, folder: Path) -> None:
-    """Move a checkpoint of the Trainer, less an adapter in a folder of its own.
+    """Move a checkpoint of the Trainer, less what it does not read again.
 
-    That one is the reference of TRL's DPO, made anew from fresh adapters; transformers would load it in place of the trained one.
+    An adapter in a folder of its own is the reference of TRL's DPO, made anew from fresh adapters; transformers would load it in
+    place of the trained one. Weights that processes share lie there twice, and are read from FSDP's file.
     """
+    twice = set(saved.glob("model*.safetensors*")) if (saved / f"{FSDP_MODEL_NAME}.bin").exists() else set[Path]()
     for path in saved.iterdir():
-        if not (path / "adapter_config.json").exists():
+        if path not in twice and not (path / "adapter_config.json").exists():
             path.rename(folder / path.name)
     shutil.rmtree(saved)
 
