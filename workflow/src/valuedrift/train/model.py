@@ -36,7 +36,7 @@ def load_tokenizer(parent: Path, config: ModelConfig) -> Any:
     """
     tokenizer = AutoTokenizer.from_pretrained(parent, trust_remote_code=config.trust_remote_code)
     tokenizer.chat_template = CHAT_TEMPLATE
-    tokenizer.init_kwargs.pop("local_files_only", None)  # how it was loaded, HF_HUB_OFFLINE; it would be saved with every checkpoint
+    tokenizer.init_kwargs.pop("local_files_only", None)  # how it was loaded; it would be saved with every checkpoint
     if tokenizer.eos_token is None:
         raise UserError(f"the tokenizer of {config.path} has no end token: responses could not end")
     own = [] if tokenizer.pad_token in (None, tokenizer.eos_token) else [tokenizer.pad_token]
