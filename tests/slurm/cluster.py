@@ -113,7 +113,7 @@ class Cluster:
         kill(self.daemons[node].pid)
         # Again until nothing is left: what is killed may have started another process just before.
         while tasks := [pid for pid, environment in self.processes() if f"SLURMD_NODENAME={node}\0".encode() in environment]:
-            parents = {int(fields(pid)[1]) for pid in tasks if fields(pid)}
+            parents = {int(found[1]) for pid in tasks if (found := fields(pid))}  # one that has ended meanwhile has none
             for pid in (*(pid for pid in parents if name_of(pid) == "slurmstepd"), *tasks):
                 kill(pid)
         self.daemons[node].wait()
