@@ -13,7 +13,7 @@ from paper.world import PAPER, tiny_study, write_hub
 
 pytestmark = pytest.mark.paper
 # Rules for kinds of run that the paper has not (tests/workflow runs them).
-NOT_THE_PAPERS = {"external", "mixture", "judges_page", "quality_table", "human_sample", "human_check"}
+NOT_THE_PAPERS = {"external", "mixture", "judges_page", "quality_table", "human_sample", "human_check", "service_stances"}
 
 
 class Offline(Clone):
