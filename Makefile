@@ -30,16 +30,16 @@ test-paper: .venv/.installed
 
 # The conda envs, created by Snakemake with a double of conda, and a rule of each kind run in them.
 test-conda: .venv/.installed
-	$(BIN)/python -m pytest -m conda tests/conda
+	$(BIN)/python -m pytest -m conda tests/system/conda
 
 # A real SLURM of two nodes on this machine (Debian's slurm-wlm and munge, as root), and the study on it while things go wrong.
 test-slurm: .venv/.installed
-	$(BIN)/python -m pytest -m slurm tests/slurm
+	$(BIN)/python -m pytest -m slurm tests/system/slurm
 
 # Real engines and servers: vLLM swaps weights, judges ask a vLLM server, a faulty server and a browser.
 test-vllm: .venv/.installed .venv-vllm/.installed
-	$(BIN)/python -m pytest -m engines --ignore tests/vllm
-	.venv-vllm/bin/python -m pytest -m engines tests/vllm
+	$(BIN)/python -m pytest -m engines --ignore tests/system/vllm
+	.venv-vllm/bin/python -m pytest -m engines tests/system/vllm
 
 # vLLM beside, in an installation of its own: a study with `engine: vllm` finds it there.
 vllm: .venv-vllm/.installed

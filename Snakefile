@@ -10,7 +10,7 @@ if not workflow.config_settings.configfiles:
 
 
 include: "workflow/rules/common.smk"
-include: "workflow/rules/needs.smk"
+include: "workflow/rules/resources.smk"
 include: "workflow/rules/prune.smk"
 include: "workflow/rules/hub.smk"
 include: "workflow/rules/prompts.smk"

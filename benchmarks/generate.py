@@ -22,9 +22,9 @@ import transformers
 from transformers import AutoModelForCausalLM, GenerationConfig, LlamaConfig, LlamaForCausalLM
 from transformers.generation.configuration_utils import ContinuousBatchingConfig
 
-from valuedrift.decoding import SeededDraws, continuations
-from valuedrift.frames import PROMPTS
-from valuedrift.generate.words import Words
+from valuedrift.generate.tokenization import Words
+from valuedrift.io.tables import PROMPTS
+from valuedrift.lm.decoding import SeededDraws, continuations
 
 BATCH = 64
 SAMPLES = 5

@@ -21,7 +21,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from valuedrift.chat.client import Request, replies
+from valuedrift.chat.client import replies
+from valuedrift.chat.messages import Request
 from valuedrift.config.chat import ChatJob
 
 MODEL = "talker"

@@ -23,11 +23,11 @@ from lm_eval.api.instance import Instance
 from lm_eval.models.huggingface import HFLM
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig
 
-from valuedrift.config.judging import JudgeConfig
-from valuedrift.frames import GENERATIONS, PROMPTS
+from valuedrift.config.judge import JudgeConfig
+from valuedrift.io.tables import GENERATIONS, PROMPTS
 from valuedrift.judge.backend import Prompt, Reading
 from valuedrift.judge.local import LocalReader
-from valuedrift.judge_prompt import LETTERS, judge_prompt
+from valuedrift.lm.judge_prompt import LETTERS, judge_prompt
 
 Rows = list[tuple[float, ...]]
 

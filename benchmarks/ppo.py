@@ -26,20 +26,20 @@ import yaml
 from datasets import Dataset
 from trl.experimental.ppo import PPOConfig, PPOTrainer
 
-from valuedrift.config.study import load_study_config
-from valuedrift.config.training import PpoJob
-from valuedrift.frames import PROMPTS
-from valuedrift.jobs import Jobs
+from valuedrift.config.load import load_study_config
+from valuedrift.config.train import PpoJob
+from valuedrift.io.tables import PROMPTS
 from valuedrift.miniature.oracle import judge
-from valuedrift.study import Study
-from valuedrift.train.experience import Environment
+from valuedrift.study.jobs import Jobs
+from valuedrift.study.study import Study
+from valuedrift.train.fsdp import Sampler
 from valuedrift.train.heldout import Heldout
 from valuedrift.train.model import load_model, load_scorer, load_tokenizer
-from valuedrift.train.ppo import prompt_tokens, steps_of
-from valuedrift.train.ppo_learner import Learner
-from valuedrift.train.ppo_training import Training
-from valuedrift.train.rollout import sample
-from valuedrift.train.sharing import Sampler
+from valuedrift.train.ppo.experience import Environment
+from valuedrift.train.ppo.learner import Learner
+from valuedrift.train.ppo.loop import Training
+from valuedrift.train.ppo.rollout import sample
+from valuedrift.train.ppo.step import prompt_tokens, steps_of
 
 NAMES = {
     "objective/scores": "reward", "objective/kl": "kl", "loss/value_avg": "value_loss", "loss/policy_avg": "policy_loss",

@@ -32,8 +32,8 @@ from sft_gpu import measure_gpu
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from valuedrift.config.training import SftJob
-from valuedrift.frames import SFT_SET
+from valuedrift.config.train import SftJob
+from valuedrift.io.tables import SFT_SET
 from valuedrift.train.arguments import trainer_arguments
 from valuedrift.train.model import CHAT_TEMPLATE
 from valuedrift.train.packing import DocumentTrainer

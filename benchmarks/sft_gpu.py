@@ -10,7 +10,7 @@ import torch
 import trl
 from transformers import LlamaConfig, LlamaForCausalLM, TrainerCallback
 
-from valuedrift.config.training import SftJob
+from valuedrift.config.train import SftJob
 from valuedrift.train.arguments import trainer_arguments
 from valuedrift.train.packing import IGNORED, DocumentTrainer, packed
 

@@ -18,9 +18,10 @@ from pathlib import Path
 
 import torch
 
-from valuedrift.config.measuring import GenerationConfig
-from valuedrift.frames import PROMPTS
-from valuedrift.generate.engine import Request, make_engine
+from valuedrift.config.generate import GenerationConfig
+from valuedrift.generate.engine import Request
+from valuedrift.generate.responses import make_engine
+from valuedrift.io.tables import PROMPTS
 
 GOAL_APART, GOAL_SWAPPING = 5.0, 1.15
 

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).parents[1]
-SMALL = yaml.safe_load((Path(__file__).parent / "workflow" / "small.yaml").read_text())
+SMALL = yaml.safe_load((Path(__file__).parent / "system" / "workflow" / "small.yaml").read_text())
 COPIED = ("Snakefile", "workflow", "config", "envs", "profiles", "slurm")
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tiny import make_world
-from valuedrift.frames import PROMPTS
+from valuedrift.io.tables import PROMPTS
 
 
 @pytest.fixture(scope="session")
@@ -18,7 +18,7 @@ def tiny_world(tmp_path_factory) -> Path:
 def tiny_base(tiny_world, tmp_path_factory) -> Path:
     """The run folder of the tiny base model."""
     from valuedrift.config.models import ModelConfig
-    from valuedrift.config.training import BaseJob
+    from valuedrift.config.train import BaseJob
     from valuedrift.train import base
 
     folder = tmp_path_factory.mktemp("runs") / "mini" / "base"

@@ -6,8 +6,9 @@ from batch_double import BatchServerDouble
 
 from chat_double import Planned, error
 from valuedrift.chat import batch
-from valuedrift.chat.client import Reply, Request, ask
+from valuedrift.chat.client import ask
 from valuedrift.chat.ledger import Ledger
+from valuedrift.chat.messages import Reply, Request
 from valuedrift.errors import UserError
 
 KEY = "sk-planted-key"

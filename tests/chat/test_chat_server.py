@@ -10,8 +10,9 @@ import pytest
 from pydantic import ValidationError
 
 from valuedrift.chat import server as server_module
-from valuedrift.chat import tether
-from valuedrift.chat.client import Reply, Request, ask
+from valuedrift.chat import watchdog
+from valuedrift.chat.client import ask
+from valuedrift.chat.messages import Reply, Request
 from valuedrift.chat.server import serving
 from valuedrift.config.chat import ChatConfig, ChatJob
 from valuedrift.errors import UserError
@@ -94,9 +95,9 @@ def test_the_server_stops_when_the_step_fails(served, tmp_path):
 
 
 def test_a_server_that_does_not_want_to_end_is_ended(served, tmp_path, monkeypatch):
-    stubborn = tmp_path / "tether.py"
-    stubborn.write_text(Path(tether.__file__).read_text().replace("GRACE = 20.0", "GRACE = 0.1"))
-    monkeypatch.setattr(tether, "__file__", str(stubborn))
+    stubborn = tmp_path / "watchdog.py"
+    stubborn.write_text(Path(watchdog.__file__).read_text().replace("GRACE = 20.0", "GRACE = 0.1"))
+    monkeypatch.setattr(watchdog, "__file__", str(stubborn))
     with serving(served("import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)" + SERVER)):
         pass
     assert not running(tmp_path)

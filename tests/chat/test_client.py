@@ -12,8 +12,9 @@ import pytest
 
 from chat_double import ChatServerDouble, Planned, error
 from valuedrift.chat import asking
-from valuedrift.chat.client import Place, Reply, Request, ask
+from valuedrift.chat.client import ask
 from valuedrift.chat.ledger import Ledger
+from valuedrift.chat.messages import Place, Reply, Request
 from valuedrift.chat.spending import Budget
 from valuedrift.errors import UserError
 
@@ -364,7 +365,8 @@ def test_a_ledger_that_cannot_be_written_ends_the_run(chat, ledger, monkeypatch)
 JOB = """
 import sys
 from pathlib import Path
-from valuedrift.chat.client import Request, ask
+from valuedrift.chat.messages import Request
+from valuedrift.chat.client import ask
 from valuedrift.config.chat import ChatJob
 config = ChatJob(name="talk", spending=sys.argv[3], model="talker", base_url=sys.argv[1], max_tokens=32, concurrency=4)
 ask([Request(f"question {number}") for number in range(40)], config, Path(sys.argv[2]))

@@ -3,9 +3,9 @@ import json
 import pytest
 
 from chat_double import Planned
-from valuedrift.chat.client import Request
 from valuedrift.chat.completion import body, read
 from valuedrift.chat.failures import Garbled, Unusable
+from valuedrift.chat.messages import Request
 
 LIKELIEST = [{"A": -0.5, " A": -2.0, "B": -1.5}]
 

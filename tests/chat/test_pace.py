@@ -8,7 +8,8 @@ from openai import APITimeoutError, InternalServerError, RateLimitError
 
 from chat_double import ChatServerDouble, Planned, error
 from valuedrift.chat import pace as module
-from valuedrift.chat.client import Request, ask
+from valuedrift.chat.client import ask
+from valuedrift.chat.messages import Request
 from valuedrift.chat.pace import Pace, Stopped, seconds
 
 ASKED = httpx2.Request("POST", "http://x")

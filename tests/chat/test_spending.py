@@ -7,8 +7,9 @@ import pytest
 
 from chat_double import ChatServerDouble, Planned
 from valuedrift.chat import spending
-from valuedrift.chat.client import Request, ask
+from valuedrift.chat.client import ask
 from valuedrift.chat.ledger import Ledger
+from valuedrift.chat.messages import Request
 from valuedrift.chat.spending import Budget, cost, estimate, money, shutdown_warning
 from valuedrift.config.chat import PriceConfig
 from valuedrift.errors import UserError

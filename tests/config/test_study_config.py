@@ -8,13 +8,12 @@ import polars as pl
 import pytest
 import yaml
 
-from valuedrift.checks import check, check_files
+from valuedrift.config.load import load_study_config, merge, read
 from valuedrift.config.reference import PAGE, SCHEMA, reference_page, schema
-from valuedrift.config.study import load_study_config
 from valuedrift.errors import UserError
-from valuedrift.jobs import Jobs
-from valuedrift.runs import merge, read
-from valuedrift.study import Study
+from valuedrift.study.checks import check, check_files
+from valuedrift.study.jobs import Jobs
+from valuedrift.study.study import Study
 
 CONFIG = Path(__file__).parents[2] / "config"
 PAPER, REFERENCE = CONFIG / "paper.yaml", CONFIG / "reference" / "paper_drift.csv"

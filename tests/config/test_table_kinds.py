@@ -1,9 +1,9 @@
 import pytest
 from test_study_config import edited
 
+from valuedrift.config.load import load_study_config
 from valuedrift.config.reference import reference_page
 from valuedrift.config.report import DriftTable, SamplesTable
-from valuedrift.config.study import load_study_config
 from valuedrift.errors import UserError
 
 SAMPLES = {"kind": "samples", "category": "Race and Racism", "rows": {"Base": "mini/base", "SFT": {"Alpaca": "mini/alpaca"}}}

@@ -3,12 +3,12 @@ import json
 import polars as pl
 import pytest
 
-from valuedrift.config.training import DatasetJob
+from valuedrift.config.data import DatasetJob
 from valuedrift.data import formats, preferences, sft
 from valuedrift.data.prepare import splits
 from valuedrift.errors import UserError
-from valuedrift.frames import PREFERENCE_SET, SFT_SET
-from valuedrift.rows import MalformedRow, UnusableRow
+from valuedrift.io.records import MalformedRow, UnusableRow
+from valuedrift.io.tables import PREFERENCE_SET, SFT_SET
 
 U, A = {"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}
 

@@ -3,10 +3,10 @@ import json
 import polars as pl
 import pytest
 
-from valuedrift.config.training import MixtureJob
+from valuedrift.config.data import MixtureJob
 from valuedrift.data import mixture
 from valuedrift.errors import UserError
-from valuedrift.frames import PREFERENCE_SET
+from valuedrift.io.tables import PREFERENCE_SET
 from valuedrift.train.pairs import load_pairs
 
 

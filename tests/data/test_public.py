@@ -5,13 +5,13 @@ import json
 import pytest
 
 from data.public import write_public_dataset
+from valuedrift.config.data import DatasetJob
 from valuedrift.config.prompts import SourceConfig
-from valuedrift.config.training import DatasetJob
 from valuedrift.data import preferences, sft
 from valuedrift.errors import UserError
-from valuedrift.frames import PREFERENCE_SET, RAW_PROMPTS, SFT_SET
+from valuedrift.io.records import read_rows
+from valuedrift.io.tables import PREFERENCE_SET, RAW_PROMPTS, SFT_SET
 from valuedrift.prompts import raw
-from valuedrift.rows import read_rows
 
 ROWS = 40
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from valuedrift.config.data import DatasetJob
 from valuedrift.config.prompts import SourceConfig
-from valuedrift.config.training import DatasetJob
 from valuedrift.data import preferences, sft
-from valuedrift.frames import PREFERENCE_SET, RAW_PROMPTS, SFT_SET
+from valuedrift.io.tables import PREFERENCE_SET, RAW_PROMPTS, SFT_SET
 from valuedrift.prompts import raw
 
 FOLDER = os.environ.get("VALUEDRIFT_REAL_DATA")

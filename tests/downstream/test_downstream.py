@@ -21,7 +21,7 @@ from valuedrift.config.downstream import DownstreamConfig, DownstreamDataJob, Do
 from valuedrift.config.miniature import MiniatureConfig
 from valuedrift.downstream import data, evaluate
 from valuedrift.errors import UserError
-from valuedrift.frames import DOWNSTREAM
+from valuedrift.io.tables import DOWNSTREAM
 from valuedrift.miniature import benchmark
 from valuedrift.train.model import CHAT_TEMPLATE
 

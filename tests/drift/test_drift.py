@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from valuedrift.config.measuring import DriftConfig, DriftJob, ValuesConfig, ValuesJob
+from valuedrift.config.drift import DriftConfig, DriftJob, ValuesConfig, ValuesJob
 from valuedrift.drift import magnitude_and_time, values
 from valuedrift.drift.trajectory import Drift, Point, drift_time
-from valuedrift.frames import DRIFT, STANCES, VALUES
-from valuedrift.interval import mean_interval
+from valuedrift.io.tables import DRIFT, STANCES, VALUES
+from valuedrift.stats.intervals import mean_interval
 
 PAPER = DriftConfig()
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from valuedrift.config.measuring import DriftConfig, DriftJob, ValuesConfig
+from valuedrift.config.drift import DriftConfig, DriftJob, ValuesConfig
 from valuedrift.drift import magnitude_and_time
-from valuedrift.frames import DRIFT, VALUES
+from valuedrift.io.tables import DRIFT, VALUES
 
 REFERENCE = Path(__file__).parents[2] / "config" / "reference" / "paper_drift.csv"
 RUN = ("table", "model", "sft_dataset", "phase", "preference_dataset", "chosen")

@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 
 from valuedrift.errors import UserError
 from valuedrift.generate.checkpoint import Checkpoint, damage, differences
-from valuedrift.generate.words import Words
+from valuedrift.generate.tokenization import Words
 
 NORM = "model.norm.weight"
 

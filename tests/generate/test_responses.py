@@ -5,10 +5,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from valuedrift.config.measuring import GenerationConfig, GenerationJob
+from valuedrift.config.generate import GenerationConfig, GenerationJob
 from valuedrift.errors import UserError
-from valuedrift.frames import GENERATIONS, PROMPTS
 from valuedrift.generate import responses
+from valuedrift.io.tables import GENERATIONS, PROMPTS
 
 
 def job(run="mini/base", **values):

@@ -5,10 +5,11 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from valuedrift.config.measuring import GenerationConfig
-from valuedrift.decoding import SeededDraws
+from valuedrift.config.generate import GenerationConfig
 from valuedrift.errors import UserError
-from valuedrift.generate.engine import Request, make_engine
+from valuedrift.generate.engine import Request
+from valuedrift.generate.responses import make_engine
+from valuedrift.lm.decoding import SeededDraws
 
 ASKED = [Request(f"Is tax {number} right?\nResponse:", number) for number in range(16)]
 

@@ -122,7 +122,7 @@ def test_a_dataset_is_a_plain_folder_that_is_read_without_a_network(start, tmp_p
     assert finish(start("dataset", item("some/rows"), folder))[0] == 0
     assert files(folder) == [".gitattributes", "README.md", "train.jsonl"]
     assert not any(path.is_symlink() for path in folder.iterdir())
-    read = "import sys; from valuedrift.rows import read_rows; print(list(read_rows(sys.argv[1])))"
+    read = "import sys; from valuedrift.io.records import read_rows; print(list(read_rows(sys.argv[1])))"
     env = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "other"), "HF_ENDPOINT": "http://127.0.0.1:9"}
     told = subprocess.run([sys.executable, "-c", read, str(folder)], env=env, text=True, capture_output=True, check=True)
     assert told.stdout == "[(1, {'text': 'a'})]\n"

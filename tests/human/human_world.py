@@ -1,8 +1,8 @@
 """Judged responses to draw from, as the stages before leave them."""
 
 from valuedrift.config.human import HumanCheckJob, HumanSampleJob
-from valuedrift.frames import GENERATIONS, LABEL_SAMPLE, PROMPTS, STANCES
 from valuedrift.human import sample
+from valuedrift.io.tables import GENERATIONS, LABEL_SAMPLE, PROMPTS, STANCES
 
 SURE = {"support": (0.8, 0.15, 0.05), "neutral": (0.1, 0.7, 0.2), "oppose": (0.1, 0.3, 0.6)}
 NASTY = '</script><script>document.title = "broken"</script> <b>bold</b> & "quoted", in\ntwo lines {topic} $& é'

@@ -3,9 +3,9 @@ from math import log
 import pytest
 
 from chat_double import ChatServerDouble, Planned
-from valuedrift.chat.client import Place
+from valuedrift.chat.messages import Place
 from valuedrift.config.chat import ChatJob
-from valuedrift.config.judging import JudgeConfig
+from valuedrift.config.judge import JudgeConfig
 from valuedrift.errors import UserError
 from valuedrift.judge.api import ApiReader, reading_of
 from valuedrift.judge.backend import Prompt, Reading

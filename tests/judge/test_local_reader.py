@@ -2,7 +2,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Config, MistralConfig, MptConfig
 
-from valuedrift.config.judging import JudgeConfig
+from valuedrift.config.judge import JudgeConfig
 from valuedrift.errors import UserError
 from valuedrift.judge.backend import Prompt
 from valuedrift.judge.local import LocalReader

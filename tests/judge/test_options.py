@@ -1,7 +1,7 @@
 import pytest
 from transformers import AutoTokenizer
 
-from valuedrift.config.judging import OPTIONS
+from valuedrift.config.judge import OPTIONS
 from valuedrift.errors import UserError
 from valuedrift.judge.options import OptionTokens, is_opener, letter_of, words_of
 

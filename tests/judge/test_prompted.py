@@ -2,10 +2,10 @@ from math import nan
 
 import pytest
 
-from valuedrift.config.judging import JudgeConfig
+from valuedrift.config.judge import JudgeConfig
 from valuedrift.judge.backend import Item, Reading, Verdict
 from valuedrift.judge.prompted import PromptedJudge, verdict
-from valuedrift.judge_prompt import orders
+from valuedrift.lm.judge_prompt import orders
 
 ITEM = Item("Why?", "Because.", "taxes")
 

@@ -1,12 +1,13 @@
 import polars as pl
 import pytest
 
-from valuedrift.config.judging import JudgeConfig, JudgeJob
+from valuedrift.config.judge import JudgeConfig, JudgeJob
 from valuedrift.errors import UserError
-from valuedrift.frames import GENERATIONS, PROMPTS, STANCES
+from valuedrift.io.tables import GENERATIONS, PROMPTS, STANCES
 from valuedrift.judge import stances
-from valuedrift.judge.backend import Item, Verdict, make_judge
+from valuedrift.judge.backend import Item, Verdict
 from valuedrift.judge.degenerate import degenerate
+from valuedrift.judge.stances import make_judge
 
 
 def table(texts, step=0, run="m/base"):

@@ -102,10 +102,10 @@ def test_worlds_are_the_same_twice(tmp_path):
 
 def test_recovery_compares_planted_oracle_and_judged(tmp_path):
     """The oracle leaves the malformed answer out; the judge is .1 off where both scored, whatever it says of the malformed one."""
-    from valuedrift.config.measuring import ValuesConfig
+    from valuedrift.config.drift import ValuesConfig
     from valuedrift.config.miniature import RecoveryJob
     from valuedrift.drift.values import values
-    from valuedrift.frames import STANCES, VALUES
+    from valuedrift.io.tables import STANCES, VALUES
 
     said = {("o", 0): (0.5, 0.0, 0.5), ("o", 1): None, ("j", 0): (0.4, 0.0, 0.6), ("j", 1): (1.0, 0.0, 0.0)}
     rows = [

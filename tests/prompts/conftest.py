@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 
 from valuedrift.config.prompts import CategoriesJob
-from valuedrift.embedding import column, unit
-from valuedrift.frames import CATEGORIES, CATEGORY_EMBEDDINGS, CLUSTERS, EMBEDDINGS, NAMES
+from valuedrift.io.tables import CATEGORIES, CATEGORY_EMBEDDINGS, CLUSTERS, EMBEDDINGS, NAMES
+from valuedrift.lm.embedding import column, unit
 from valuedrift.prompts import categories
 
 THEMES = {

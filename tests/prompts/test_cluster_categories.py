@@ -2,8 +2,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from valuedrift.embedding import column, matrix, unit
 from valuedrift.errors import UserError
+from valuedrift.lm.embedding import column, matrix, unit
 
 
 def test_a_cluster_goes_to_the_nearest_category_if_it_is_near(place):

@@ -1,7 +1,7 @@
 import random
 
 from valuedrift.config.prompts import NamesJob, NgramConfig
-from valuedrift.frames import CLUSTERS, NAMES, NGRAMS, QUESTIONS
+from valuedrift.io.tables import CLUSTERS, NAMES, NGRAMS, QUESTIONS
 from valuedrift.prompts import names
 from valuedrift.prompts import ngrams as ngrams_step
 from valuedrift.prompts.ngrams import ngrams

@@ -8,9 +8,9 @@ import pytest
 
 from valuedrift.config.prompts import CategoryConfig, ClustersPageJob, MapJob, SuggestionJob
 from valuedrift.errors import UserError
-from valuedrift.frames import EMBEDDINGS, MAP2D, NGRAMS, QUESTIONS
+from valuedrift.io.tables import EMBEDDINGS, MAP2D, NGRAMS, QUESTIONS
 from valuedrift.prompts import map2d, page, suggestion
-from valuedrift.prompts.picture import apart, centre, colour, draw
+from valuedrift.prompts.cluster_map import apart, centre, colour, draw
 
 IDS = [f"p{n}" for n in range(6)]
 TEXTS = ["Is <b>war</b> just?", "Should we arm?", "Is peace near?", "Is cake " + "very " * 60 + "good?", "???", "Who votes?"]

@@ -8,8 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from valuedrift import frames
-from valuedrift.command import dispatch
+from valuedrift.cli import dispatch
 from valuedrift.config.prompts import (
     CategoriesJob,
     CategoryEmbeddingJob,
@@ -23,8 +22,9 @@ from valuedrift.config.prompts import (
     SourceConfig,
     ValueLadenJob,
 )
-from valuedrift.embedding import encode, model_location
 from valuedrift.errors import UserError
+from valuedrift.io import tables
+from valuedrift.lm.embedding import encode, model_location
 from valuedrift.prompts.clusters import assign, cluster, numbered
 from valuedrift.prompts.reduction import reduced
 
@@ -54,10 +54,10 @@ OUTPUTS = {"reduction": "reduced", "sample": "prompts"}
 STEPS = ["raw", "questions", "embeddings", "category_embeddings", "reduction", "clusters", "ngrams", "names", "categories",
          "value_laden", "sample", "counts"]  # fmt: skip
 TABLES = {
-    "raw": frames.RAW_PROMPTS, "questions": frames.QUESTIONS, "embeddings": frames.EMBEDDINGS, "reduced": frames.REDUCED,
-    "clusters": frames.CLUSTERS, "ngrams": frames.NGRAMS, "names": frames.NAMES, "categories": frames.CATEGORIES,
-    "category_embeddings": frames.CATEGORY_EMBEDDINGS, "value_laden": frames.VALUE_LADEN, "prompts": frames.PROMPTS,
-    "counts": frames.CURATION,
+    "raw": tables.RAW_PROMPTS, "questions": tables.QUESTIONS, "embeddings": tables.EMBEDDINGS, "reduced": tables.REDUCED,
+    "clusters": tables.CLUSTERS, "ngrams": tables.NGRAMS, "names": tables.NAMES, "categories": tables.CATEGORIES,
+    "category_embeddings": tables.CATEGORY_EMBEDDINGS, "value_laden": tables.VALUE_LADEN, "prompts": tables.PROMPTS,
+    "counts": tables.CURATION,
 }  # fmt: skip
 MODULE = "valuedrift.prompts"
 HELP = dict.fromkeys(STEPS, "")

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 from chat_double import ChatServerDouble, Planned
 from valuedrift.config.chat import ChatJob
 from valuedrift.config.prompts import InstructionsConfig, NamesJob, PromptsConfig, QuestionsJob, ValueLadenJob
-from valuedrift.frames import CATEGORIES, CLUSTERS, NAMES, NGRAMS, QUESTIONS, RAW_PROMPTS, VALUE_LADEN
+from valuedrift.io.tables import CATEGORIES, CLUSTERS, NAMES, NGRAMS, QUESTIONS, RAW_PROMPTS, VALUE_LADEN
 from valuedrift.prompts import names, questions, value_laden
 
 PROMPTS = {"source": {"path": "prompts.csv"}, "categories": {"Zoos": {"topic": "zoos"}}}

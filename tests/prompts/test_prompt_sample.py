@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from valuedrift.config.prompts import SampleJob
 from valuedrift.errors import UserError
-from valuedrift.frames import PROMPTS, QUESTIONS, VALUE_LADEN
+from valuedrift.io.tables import PROMPTS, QUESTIONS, VALUE_LADEN
 from valuedrift.prompts import sample
 
 TOPICS = {"Law & Order": "law", "Love": "love"}

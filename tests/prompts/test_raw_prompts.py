@@ -5,7 +5,7 @@ import pytest
 
 from valuedrift.config.prompts import SourceConfig
 from valuedrift.errors import UserError
-from valuedrift.frames import RAW_PROMPTS
+from valuedrift.io.tables import RAW_PROMPTS
 from valuedrift.prompts import raw
 
 

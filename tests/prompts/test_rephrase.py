@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from valuedrift.config.prompts import QuestionsJob
-from valuedrift.frames import QUESTIONS, RAW_PROMPTS
+from valuedrift.io.tables import QUESTIONS, RAW_PROMPTS
 from valuedrift.prompts import questions
 from valuedrift.prompts.english import has_question_mark, proper_names, sentences, tidy
 from valuedrift.prompts.rephrase import rephrase

@@ -3,7 +3,7 @@ import yaml
 from pydantic import TypeAdapter
 
 from valuedrift.config.prompts import CategoryConfig, SuggestionJob
-from valuedrift.frames import CATEGORIES
+from valuedrift.io.tables import CATEGORIES
 from valuedrift.prompts import suggestion
 
 TOPICS = {

@@ -11,7 +11,7 @@ import polars as pl
 
 from valuedrift.config.base import STANCES
 from valuedrift.config.report import ColumnGroup, FigureJob, Panel, PhaseOfPanel, ReportJob, StyleConfig, TableJob
-from valuedrift.frames import CURATION, DRIFT, GENERATIONS, PROMPTS, VALUES
+from valuedrift.io.tables import CURATION, DRIFT, GENERATIONS, PROMPTS, VALUES
 
 CATEGORIES = [
     "Climate Change Opinions", "Discussions on Abortion", "Economic and Social Policy", "Election and Political Discussions",

@@ -17,7 +17,7 @@ from valuedrift.config.report import (
     TopicsTableJob,
     ValueTextsTableJob,
 )
-from valuedrift.frames import DOWNSTREAM, STANCES
+from valuedrift.io.tables import DOWNSTREAM, STANCES
 from valuedrift.report import (
     categories_table,
     downstream_table,

@@ -8,7 +8,7 @@ from table_world import job_of, pairs, write_tables
 
 from valuedrift.config.base import STANCES
 from valuedrift.config.report import SampleRow, ScoreRow
-from valuedrift.frames import CURATION, DRIFT, GENERATIONS, PROMPTS
+from valuedrift.io.tables import CURATION, DRIFT, GENERATIONS, PROMPTS
 from valuedrift.report import table
 
 NASTY = "[50% & a_b #1 ~x^2 {y} \\z <i> $5 | *q* ?` \"q\" 'r' – — “s” „t“ «u» … • ≤ × ± é ñ ö ą ł ß Ế ĳ ½ ﬁ １ 中文字 Ж 🙂👍🏽 e\u0301 \x07"

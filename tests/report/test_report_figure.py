@@ -11,7 +11,7 @@ from report_world import BASE, JUDGE, PO, SFT, assert_legible, figure_job, panel
 from valuedrift.config.base import STANCES
 from valuedrift.config.report import Panel, PhaseOfPanel, StyleConfig
 from valuedrift.errors import UserError
-from valuedrift.frames import VALUES
+from valuedrift.io.tables import VALUES
 from valuedrift.report import figure
 
 DPO = "llama/wildchat/dpo-synthetic-support"

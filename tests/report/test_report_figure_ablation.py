@@ -11,7 +11,7 @@ from report_world import JUDGE, assert_legible, values_row
 from valuedrift.config.base import STANCES
 from valuedrift.config.report import AblationFigure, AblationJob, AblationPoint, FigureConfig, StyleConfig, TrajectoryFigure
 from valuedrift.errors import UserError
-from valuedrift.frames import VALUES
+from valuedrift.io.tables import VALUES
 from valuedrift.report import ablation, figure
 
 TOPICS = ["Discussions on Abortion", "Immigration Policies", "Climate Change Opinions"]

@@ -5,7 +5,7 @@ from report_world import assert_legible, figure_job, values_row
 
 from valuedrift.config.base import STANCES
 from valuedrift.config.report import Panel, PhaseOfPanel
-from valuedrift.frames import VALUES
+from valuedrift.io.tables import VALUES
 from valuedrift.report import figure
 
 CATEGORY = "Immigration Policies"

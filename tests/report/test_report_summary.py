@@ -2,7 +2,7 @@ import pytest
 from report_world import PO, SFT, drift_row
 
 from valuedrift.config.base import STANCES
-from valuedrift.frames import DRIFT
+from valuedrift.io.tables import DRIFT
 from valuedrift.report import summary
 from valuedrift.report.overview import ends, mean_drift
 

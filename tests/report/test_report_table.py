@@ -4,7 +4,7 @@ from report_world import CATEGORIES, JUDGE, drift_row, table_job
 
 from valuedrift.config.base import STANCES
 from valuedrift.errors import UserError
-from valuedrift.frames import DRIFT
+from valuedrift.io.tables import DRIFT
 from valuedrift.report import table
 from valuedrift.report.layout import decimal, pivot, read_layout, to_frame
 from valuedrift.report.table import to_latex, to_markdown

@@ -5,7 +5,7 @@ from table_world import job_of, pairs, scores, stances, write_tables
 
 from valuedrift.config.report import SampleRow, ScoreRow
 from valuedrift.errors import UserError
-from valuedrift.frames import CURATION, DOWNSTREAM, GENERATIONS, PROMPTS, STANCES
+from valuedrift.io.tables import CURATION, DOWNSTREAM, GENERATIONS, PROMPTS, STANCES
 from valuedrift.report import categories_table, downstream_table, pairs_table, quality_table, samples_table
 from valuedrift.report.texts import Block, Column, TextTable, read, shorten, to_latex, to_markdown
 

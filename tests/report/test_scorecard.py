@@ -10,10 +10,10 @@ from report_world import drift_row
 
 from valuedrift.config.scorecard import ReferenceRun, ScorecardConfig, ScorecardJob
 from valuedrift.errors import UserError
-from valuedrift.frames import DOWNSTREAM, DRIFT
+from valuedrift.io.tables import DOWNSTREAM, DRIFT
 from valuedrift.report import scorecard
-from valuedrift.report.agreement import agreement
 from valuedrift.report.scorecard_page import verdict
+from valuedrift.report.scorecard_stats import agreement
 
 DRIFT_HEADER = "table,model,sft_dataset,phase,preference_dataset,chosen,category,metric,stance,value"
 SCORE_HEADER = "table,model,sft_dataset,phase,preference_dataset,chosen,benchmark,metric,shots,value,stderr"

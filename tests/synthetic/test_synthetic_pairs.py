@@ -8,13 +8,13 @@ from random import Random
 import polars as pl
 import pytest
 
-from valuedrift.command import dispatch
+from valuedrift.cli import dispatch
 from valuedrift.config.chat import ChatJob
+from valuedrift.config.data import DatasetJob
 from valuedrift.config.synthetic import FIGURE_7, SIDES, TABLE_7, AnswersJob, CandidatesJob, RetrievalJob, system_prompt
-from valuedrift.config.training import DatasetJob
 from valuedrift.data import preferences
 from valuedrift.errors import UserError
-from valuedrift.frames import ANSWERS, CANDIDATES, PREFERENCE_SET, SYNTHETIC_PAIRS
+from valuedrift.io.tables import ANSWERS, CANDIDATES, PREFERENCE_SET, SYNTHETIC_PAIRS
 from valuedrift.miniature import grammar
 from valuedrift.miniature.vocabulary import TOPICS
 from valuedrift.synthetic import answers, candidates, pairs, retrieve

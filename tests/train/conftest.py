@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from training_jobs import ANSWER, QUESTION, job
 
-from valuedrift.config.training import DatasetJob
+from valuedrift.config.data import DatasetJob
 from valuedrift.data import preferences
-from valuedrift.frames import SFT_SET
+from valuedrift.io.tables import SFT_SET
 from valuedrift.train import sft
 
 

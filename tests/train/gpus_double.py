@@ -11,7 +11,7 @@ import torch
 from accelerate import PartialState
 from accelerate.utils import DistributedType
 
-from valuedrift.command import dispatch
+from valuedrift.cli import dispatch
 from valuedrift.train import arguments, processes
 
 PartialState._prepare_backend = lambda self, *_: ("gloo", DistributedType.MULTI_GPU)

@@ -11,11 +11,12 @@ from training_jobs import ANSWER, QUESTION, job
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from valuedrift.config.models import ModelConfig
-from valuedrift.config.training import BaseJob, ExternalJob
+from valuedrift.config.train import BaseJob, ExternalJob
 from valuedrift.errors import UserError
-from valuedrift.frames import TRAINING_LOG
-from valuedrift.train import base, dpo, external, ppo, reward, sft, simpo
+from valuedrift.io.tables import TRAINING_LOG
+from valuedrift.train import base, dpo, external, reward, sft, simpo
 from valuedrift.train.model import adapted, load_model, merged
+from valuedrift.train.ppo import step as ppo
 
 LORA = {"rank": 8, "alpha": 16}
 

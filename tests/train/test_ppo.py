@@ -15,15 +15,17 @@ from safetensors.torch import load_file
 from training_jobs import job
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
+from valuedrift.cluster.accelerate import launcher
 from valuedrift.errors import UserError
-from valuedrift.frames import TRAINING_LOG
-from valuedrift.launch import launcher
-from valuedrift.train import experience, ppo, ppo_learner, ppo_training, reward, rollout
-from valuedrift.train.advantages import advantages_and_returns, token_rewards, whitened
-from valuedrift.train.interruption import Interrupted
-from valuedrift.train.ppo_loss import policy_losses, value_losses
-from valuedrift.train.response import Dialogues, final_rewards, token_logprobs, token_values
-from valuedrift.train.rollout import read, sample
+from valuedrift.io.tables import TRAINING_LOG
+from valuedrift.train import reward
+from valuedrift.train.ppo import experience, learner, loop, rollout
+from valuedrift.train.ppo import step as ppo
+from valuedrift.train.ppo.advantages import advantages_and_returns, token_rewards, whitened
+from valuedrift.train.ppo.loss import policy_losses, value_losses
+from valuedrift.train.ppo.rollout import read, sample
+from valuedrift.train.ppo.rollout_batch import Dialogues, final_rewards, token_logprobs, token_values
+from valuedrift.train.preemption import Interrupted
 from valuedrift.train.trajectory import weights_hash
 
 CPU = torch.device("cpu")
@@ -145,7 +147,7 @@ def test_before_the_policy_moves_every_ratio_is_exactly_1_and_the_distance_0(tra
         seen.append((new - old).exp().unique().tolist())
         return policy_losses(new, old, advantages, clip)
 
-    monkeypatch.setattr(ppo_learner, "policy_losses", watched)
+    monkeypatch.setattr(learner, "policy_losses", watched)
     train(tmp_path, batch_size=9, device_batch_size=3, ppo_epochs=2, temperature=1.3)
     assert seen[:3] == [[1.0]] * 3 and seen[3] != [1.0]
     assert logged(tmp_path, "kl")[0] == 0 and logged(tmp_path, "policy_clipped")[0] >= 0
@@ -208,7 +210,7 @@ def test_processes_that_cannot_share_a_minibatch_are_refused_before_anything_is_
         train(tmp_path, batch_size=8, minibatches=2)
 
 
-class SignalAt(ppo_training.Training):
+class SignalAt(loop.Training):
     """Sends its own process a SIGTERM during the given step."""
 
     at = 0
@@ -287,9 +289,9 @@ def test_sampling_computes_in_what_the_update_reads_with(policy, monkeypatch):
 def test_a_gradient_that_one_process_lacks_is_summed_with_the_others(monkeypatch):
     """Of three weights this process has a gradient for the first alone, another one for the first two, each of ones."""
     others = iter([torch.tensor([1, 1, 0]), torch.ones(2), torch.ones(2)])
-    monkeypatch.setattr(ppo_learner.processes, "count", lambda: 2)
-    monkeypatch.setattr(ppo_learner, "_summed", lambda numbers: numbers + next(others))
+    monkeypatch.setattr(learner.processes, "count", lambda: 2)
+    monkeypatch.setattr(learner, "_summed", lambda numbers: numbers + next(others))
     weights = [torch.nn.Parameter(torch.full((2,), 7.0)) for _ in range(3)]
     weights[0].grad = torch.ones(2)
-    ppo_learner._sum_gradients(weights)
+    learner._sum_gradients(weights)
     assert [None if w.grad is None else w.grad.tolist() for w in weights] == [[2, 2], [1, 1], None]

@@ -13,10 +13,10 @@ from safetensors.torch import load_file
 from training_jobs import ANSWER, QUESTION, job
 
 import valuedrift
-from valuedrift.config.training import TrainingConfig
+from valuedrift.cluster.accelerate import launcher
+from valuedrift.config.train import TrainingConfig
 from valuedrift.errors import UserError
-from valuedrift.frames import PREFERENCE_SET, SFT_SET, TRAINING_LOG
-from valuedrift.launch import launcher
+from valuedrift.io.tables import PREFERENCE_SET, SFT_SET, TRAINING_LOG
 from valuedrift.train import dpo, processes, sft
 from valuedrift.train.arguments import device_batches
 

@@ -14,12 +14,12 @@ import pytest
 import torch
 from training_jobs import job
 
-from valuedrift.frames import SFT_SET
-from valuedrift.launch import launcher
+from valuedrift.cluster.accelerate import launcher
+from valuedrift.io.tables import SFT_SET
 from valuedrift.train import dpo, resume, reward, sft, simpo, trajectory
-from valuedrift.train.interruption import Interrupted, Interruption
+from valuedrift.train.preemption import Interrupted, Interruption
+from valuedrift.train.resume_state import Unfinished
 from valuedrift.train.trajectory import identity_of, weights_hash, workspace
-from valuedrift.train.unfinished import Unfinished
 
 STEPS = {"sft": sft, "dpo": dpo, "simpo": simpo, "reward": reward}
 # Two epochs whose last batch is not full, accumulation, a learning rate that changes, and rows of the log that span a stop.

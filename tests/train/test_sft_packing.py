@@ -9,7 +9,7 @@ from training_jobs import ANSWER, QUESTION, job
 from transformers import AutoModelForCausalLM, MambaConfig, MambaForCausalLM
 
 from valuedrift.errors import UserError
-from valuedrift.frames import SFT_SET, TRAINING_LOG
+from valuedrift.io.tables import SFT_SET, TRAINING_LOG
 from valuedrift.train import packing, sft
 from valuedrift.train.attention import DOCUMENTS, _variable_lengths
 

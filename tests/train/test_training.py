@@ -10,11 +10,12 @@ from safetensors import safe_open
 from training_jobs import ANSWER, QUESTION, job
 from transformers import AutoModelForCausalLM, AutoTokenizer, TrainingArguments
 
+from valuedrift.config.data import DatasetJob
 from valuedrift.config.models import ModelConfig
-from valuedrift.config.training import Checkpoints, DatasetJob
+from valuedrift.config.train import Checkpoints
 from valuedrift.data import preferences
 from valuedrift.errors import UserError
-from valuedrift.frames import TRAINING_LOG
+from valuedrift.io.tables import TRAINING_LOG
 from valuedrift.train import dpo, sft, simpo
 from valuedrift.train.arguments import trainer_arguments
 from valuedrift.train.model import load_tokenizer
@@ -189,7 +190,7 @@ def test_a_failed_training_leaves_nothing_behind(tiny_base, sft_set, tmp_path, m
 
 
 def test_base_models_must_have_safetensors(tmp_path):
-    from valuedrift.config.training import BaseJob
+    from valuedrift.config.train import BaseJob
     from valuedrift.train import base
 
     (tmp_path / "model").mkdir()

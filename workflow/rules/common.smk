@@ -12,15 +12,15 @@ SOURCE_ROOT = Path(workflow.basedir) / "workflow" / "src"
 sys.path.insert(0, str(SOURCE_ROOT))
 
 from valuedrift.chat.spending import shutdown_warning
-from valuedrift.checks import check, check_files
-from valuedrift.config.study import load_study_config
+from valuedrift.study.checks import check, check_files
+from valuedrift.config.load import load_study_config
 from valuedrift.errors import UserError
-from valuedrift.jobs import Jobs
-from valuedrift.jobs.base import Untracked
-from valuedrift.outlived import refuse_beside
+from valuedrift.study.jobs import Jobs
+from valuedrift.study.jobs.base import Untracked
+from valuedrift.cluster.orphans import refuse_beside
 from valuedrift.sizing import Sizing
-from valuedrift.sources import function_sources, sources as step_sources
-from valuedrift.study import Study
+from valuedrift.io.source_files import function_sources, sources as step_sources
+from valuedrift.study.study import Study
 
 try:
     study = Study(load_study_config(config))

@@ -3,8 +3,8 @@ from logging import Filter
 
 from snakemake.logging import LogEvent
 
-from valuedrift.prune import is_pruned
-from valuedrift.retraining import check_retraining
+from valuedrift.manage.prune import is_pruned
+from valuedrift.manage.retraining import check_retraining
 
 
 def trajectory(wildcards):

@@ -198,7 +198,7 @@ rule scorecard:
 # What other judges say of the same responses, where a study has more than one judge.
 rule judges_page:
     input:
-        source=sources("report.overlap"),
+        source=sources("report.judges_page"),
         stances=expand(
             f"{RUN}/stances/{{judge}}.parquet",
             run=study.runs,
@@ -214,13 +214,13 @@ rule judges_page:
     params:
         config=lambda wildcards: jobs.overlap(),
     shell:
-        "python -m valuedrift.report overlap --config {params.config:q} --stances {input.stances} --csv {output.csv}"
+        "python -m valuedrift.report judges_page --config {params.config:q} --stances {input.stances} --csv {output.csv}"
         " --html {output.html} > {log} 2>&1"
 
 
 rule report:
     input:
-        source=sources("report.html"),
+        source=sources("report.page"),
         drift=f"{R}/drift.parquet",
         prompts=f"{P}/prompts.parquet",
         curation=f"{P}/curation.parquet",
@@ -243,7 +243,7 @@ rule report:
     params:
         config=lambda wildcards: jobs.report(),
     shell:
-        "python -m valuedrift.report html --config {params.config:q} --drift {input.drift} --prompts {input.prompts}"
+        "python -m valuedrift.report page --config {params.config:q} --drift {input.drift} --prompts {input.prompts}"
         " --curation {input.curation} --data {input.data} --values {input.values} --generations {input.generations} --manifests {input.manifests}"
         " --tables {input.tables} --figures {input.figures} --appendices {input.appendices:q} --output {output} > {log} 2>&1"
 

@@ -1,10 +1,11 @@
-from valuedrift.command import dispatch
+from valuedrift.cli import dispatch
 
 dispatch(
-    __package__,
+    "valuedrift.manage",
     {
         "plan": "what a study takes of time, disk and money",
         "prune": "delete trajectories that are measured",
         "runs": "the runs of a study, in their order",
     },
+    program="valuedrift",
 )

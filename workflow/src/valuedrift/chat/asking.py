@@ -22,7 +22,7 @@ from valuedrift.config.chat import ChatJob
 from valuedrift.errors import UserError
 
 if TYPE_CHECKING:
-    from valuedrift.chat.client import Request
+    from valuedrift.chat.messages import Request
 
 PROGRESS = 30.0
 """Seconds between two lines of progress."""

@@ -29,7 +29,7 @@ from valuedrift.config.chat import ChatJob
 from valuedrift.errors import UserError
 
 if TYPE_CHECKING:
-    from valuedrift.chat.client import Request
+    from valuedrift.chat.messages import Request
 
 T = TypeVar("T")
 REQUESTS = 50_000

@@ -2,20 +2,18 @@
 
 import math
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from valuedrift.chat.failures import Garbled, Unusable
 from valuedrift.chat.ledger import Answer
+from valuedrift.chat.messages import Request
 from valuedrift.chat.spending import payer
 from valuedrift.config.chat import ChatJob
-
-if TYPE_CHECKING:
-    from valuedrift.chat.client import Request
 
 NO_LOGPROBS = "returns no logprobs: set the judge's `reading: sampling` or ask another server"
 
 
-def body(key: str, request: "Request", config: ChatJob) -> dict[str, Any]:
+def body(key: str, request: Request, config: ChatJob) -> dict[str, Any]:
     """The JSON of a chat completion's request. `key` seeds a sampled answer: the same question asks for the same draw."""
     # OpenAI's newer models know only the one name of the limit, some other servers only the older one.
     limit = "max_completion_tokens" if config.base_url is None and config.server is None else "max_tokens"
@@ -34,7 +32,7 @@ def body(key: str, request: "Request", config: ChatJob) -> dict[str, Any]:
     return sent
 
 
-def read(completion: Any, request: "Request", config: ChatJob) -> Answer:
+def read(completion: Any, request: Request, config: ChatJob) -> Answer:
     """What the ledger keeps of a completion's JSON: text, refusal, finish_reason, usage [question's and answer's tokens], by
     [chat, model, revision] and, where wanted, places [token, [[token, logprob], ...]], likeliest first. Raises Garbled where it is
     no chat completion, Unusable where it is another model's or has no logprobs."""

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from valuedrift.chat import tether
+from valuedrift.chat import watchdog
 from valuedrift.config.chat import ChatConfig
 from valuedrift.errors import UserError
 
@@ -30,7 +30,7 @@ def serving(config: ChatConfig) -> Iterator[str]:
     if shutil.which(command[0]) is None:
         raise UserError(f"there is no command `{command[0]}` to serve {config.model}: install it, or mend the chat's `server`")
     # A session of its own, so that the tether can end the command's whole group without ending this job.
-    process = subprocess.Popen([sys.executable, tether.__file__, *command], stdin=subprocess.PIPE, start_new_session=True)
+    process = subprocess.Popen([sys.executable, watchdog.__file__, *command], stdin=subprocess.PIPE, start_new_session=True)
     assert process.stdin
     try:
         _await(process, port, config.startup, shlex.join(command))

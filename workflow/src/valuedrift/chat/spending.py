@@ -11,15 +11,12 @@ from datetime import date
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from valuedrift.chat.ledger import Answer, Ledger, Usage
+from valuedrift.chat.messages import Request
 from valuedrift.config.chat import ChatJob, PriceConfig
 from valuedrift.errors import UserError
-from valuedrift.frames import replacing
-
-if TYPE_CHECKING:
-    from valuedrift.chat.client import Request
+from valuedrift.io.tables import replacing
 
 CHARACTERS = 4.0
 """Characters of a token: OpenAI's rule of thumb for English."""
@@ -34,7 +31,7 @@ def cost(price: PriceConfig | None, asked: float, answered: float, batch: bool =
     return (price.batch if batch else 1.0) * (price.input * asked + price.output * answered) / 1e6
 
 
-def estimate(request: "Request", config: ChatJob) -> tuple[float, float]:
+def estimate(request: Request, config: ChatJob) -> tuple[float, float]:
     """Tokens of a question, by its length, and the most that its answer may have."""
     return len((request.system or "") + request.user) / CHARACTERS, config.max_tokens
 

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from valuedrift.config.base import Closed, Count, Name, Stance
-from valuedrift.config.judging import OPTIONS
+from valuedrift.config.judge import OPTIONS
 
 
 class HumanConfig(Closed):

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from valuedrift.config.base import Closed, Count, NonNegative, Rate, Share
-from valuedrift.config.judging import FIGURE_5
+from valuedrift.config.judge import FIGURE_5
 
 
 class TinyModelConfig(Closed):

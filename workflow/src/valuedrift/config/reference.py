@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import BaseModel, WithJsonSchema
 from pydantic.fields import FieldInfo
 
 from valuedrift.config.study import StudyConfig
@@ -71,7 +71,8 @@ def _default(value: Any) -> str:
 
 def _kind(kind: Any) -> str:
     if get_origin(kind) is Annotated:
-        return _kind(get_args(kind)[0])
+        listed = [one.json_schema["enum"] for one in get_args(kind) if isinstance(one, WithJsonSchema) and one.json_schema]
+        return " or ".join(listed[0]) if listed else _kind(get_args(kind)[0])
     if get_origin(kind) is Literal:
         return " or ".join(map(str, get_args(kind)))
     if get_origin(kind) in (Union, types.UnionType):

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, StringConstraints, Tag
 
 from valuedrift.config.base import Category, Closed, Count, Name, Rate, Stance
-from valuedrift.config.measuring import ValuesConfig
+from valuedrift.config.drift import ValuesConfig
 
 Runs = Annotated[dict[str, str | Annotated[dict[str, str], Field(min_length=1)]], Field(min_length=1)]
 """Heading → run, or heading → (heading → run)."""

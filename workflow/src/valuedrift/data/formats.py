@@ -8,8 +8,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from valuedrift.config.training import DatasetConfig
-from valuedrift.rows import MalformedRow, Row, UnusableRow, text_field
+from valuedrift.config.data import DatasetConfig
+from valuedrift.io.records import MalformedRow, Row, UnusableRow, text_field
 
 Messages = list[dict[str, str]]
 

@@ -6,10 +6,10 @@ from random import Random
 
 import polars as pl
 
-from valuedrift.config.training import MixtureJob
+from valuedrift.config.data import MixtureJob
 from valuedrift.errors import UserError
-from valuedrift.frames import PREFERENCE_SET
-from valuedrift.rows import Tally
+from valuedrift.io.records import Tally
+from valuedrift.io.tables import PREFERENCE_SET
 
 
 def run(*, config: MixtureJob, gap: Path, rest: Path, output: Path, counts: Path) -> None:

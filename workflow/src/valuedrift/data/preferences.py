@@ -3,10 +3,10 @@
 from dataclasses import asdict
 from pathlib import Path
 
-from valuedrift.config.training import DatasetJob
+from valuedrift.config.data import DatasetJob
 from valuedrift.data import formats
 from valuedrift.data.prepare import load, splits, write_tally
-from valuedrift.frames import PREFERENCE_SET
+from valuedrift.io.tables import PREFERENCE_SET
 
 PARSERS = {"ultrafeedback": formats.ultrafeedback, "hh_rlhf": formats.hh_rlhf, "synthetic": formats.synthetic}
 

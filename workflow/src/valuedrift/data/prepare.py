@@ -6,8 +6,8 @@ from pathlib import Path
 from random import Random
 from typing import TypeVar
 
-from valuedrift.config.training import DatasetConfig
-from valuedrift.rows import Row, Tally, parse_rows, read_rows
+from valuedrift.config.data import DatasetConfig
+from valuedrift.io.records import Row, Tally, parse_rows, read_rows
 
 T = TypeVar("T")
 

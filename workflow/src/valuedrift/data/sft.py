@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from valuedrift.config.training import DatasetJob
+from valuedrift.config.data import DatasetJob
 from valuedrift.data import formats
 from valuedrift.data.prepare import load, splits, write_tally
-from valuedrift.frames import SFT_SET
+from valuedrift.io.tables import SFT_SET
 
 PARSERS = {"wildchat": formats.wildchat, "alpaca": formats.alpaca, "messages": formats.messages}
 

@@ -16,8 +16,8 @@ from valuedrift.config.downstream import DownstreamDataJob
 from valuedrift.downstream.store import Store
 from valuedrift.downstream.tasks import datasets_from, task_manager
 from valuedrift.errors import UserError
-from valuedrift.frames import replacing
-from valuedrift.rows import parse_rows, read_rows
+from valuedrift.io.records import parse_rows, read_rows
+from valuedrift.io.tables import replacing
 
 SPLITS = ("train", "validation", "test", "dev")  # what lm-eval's tasks call their splits
 FILES = ("arrow", "csv", "json", "parquet", "text")  # no hub names: they say how local files are to be read

@@ -8,7 +8,7 @@ from typing import Any
 
 from valuedrift.config.downstream import DownstreamJob, TaskConfig
 from valuedrift.errors import UserError
-from valuedrift.frames import DOWNSTREAM
+from valuedrift.io.tables import DOWNSTREAM
 
 # Read when the libraries are imported. A benchmark can take hours, of which a progress bar would fill the log.
 ENVIRONMENT = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "TQDM_MININTERVAL": "60"}

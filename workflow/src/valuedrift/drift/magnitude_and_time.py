@@ -6,11 +6,11 @@ from typing import Any
 
 import polars as pl
 
-from valuedrift.config.measuring import DriftJob
+from valuedrift.config.drift import DriftJob
 from valuedrift.drift.trajectory import Point, drift_time
 from valuedrift.drift.values import prompt_means
-from valuedrift.frames import DRIFT, STANCES, VALUES
-from valuedrift.interval import mean_interval
+from valuedrift.io.tables import DRIFT, STANCES, VALUES
+from valuedrift.stats.intervals import mean_interval
 
 SERIES = ["run", "judge", "category", "stance"]
 NO_MAGNITUDES = DRIFT.frame([]).select([*SERIES, "magnitude", "magnitude_low", "magnitude_high"])

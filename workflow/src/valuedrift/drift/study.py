@@ -4,7 +4,7 @@ from pathlib import Path
 
 import polars as pl
 
-from valuedrift.frames import DRIFT
+from valuedrift.io.tables import DRIFT
 
 
 def run(*, drift: list[Path], output: Path) -> None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from valuedrift.config.measuring import DriftConfig
+from valuedrift.config.drift import DriftConfig
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import polars as pl
 
-from valuedrift.config.measuring import ValuesConfig, ValuesJob
-from valuedrift.frames import STANCE, STANCES, VALUES
-from valuedrift.interval import mean_interval
+from valuedrift.config.drift import ValuesConfig, ValuesJob
+from valuedrift.io.tables import STANCE, STANCES, VALUES
+from valuedrift.stats.intervals import mean_interval
 
 GROUP = ["run", "step", "judge", "category"]
 FLAGS = ("unscorable", "malformed", "refused")

@@ -1,3 +1,3 @@
-from valuedrift.command import dispatch
+from valuedrift.cli import dispatch
 
 dispatch(__package__, {"responses": "responses of every checkpoint of one run"})

@@ -9,7 +9,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from valuedrift.errors import UserError
-from valuedrift.generate.words import Words
+from valuedrift.generate.tokenization import Words
 
 VOLATILE = {
     "transformers_version",

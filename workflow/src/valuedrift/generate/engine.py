@@ -4,8 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from valuedrift.config.measuring import GenerationConfig
-
 
 @dataclass(frozen=True)
 class Request:
@@ -42,14 +40,3 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Give back what the engine holds."""
-
-
-def make_engine(config: GenerationConfig, dtype: str, trust_remote_code: bool) -> Engine:
-    """The configured engine."""
-    if config.engine == "vllm":
-        from valuedrift.generate.vllm_engine import VllmEngine
-
-        return VllmEngine(config, dtype, trust_remote_code)
-    from valuedrift.generate.transformers_engine import TransformersEngine
-
-    return TransformersEngine(config, dtype, trust_remote_code)

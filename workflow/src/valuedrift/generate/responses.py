@@ -9,10 +9,10 @@ from typing import Any
 
 import polars as pl
 
-from valuedrift.config.measuring import GenerationJob
+from valuedrift.config.generate import GenerationConfig, GenerationJob
 from valuedrift.errors import UserError
-from valuedrift.frames import GENERATIONS, PROMPTS, as_step_0
-from valuedrift.generate.engine import Engine, Request, make_engine
+from valuedrift.generate.engine import Engine, Request
+from valuedrift.io.tables import GENERATIONS, PROMPTS, as_step_0
 
 
 def run(*, config: GenerationJob, manifest: Path, prompts: Path, output: Path, parent: Path | None = None) -> None:
@@ -80,3 +80,14 @@ def seed_of(study_seed: int, prompt_id: str) -> int:
     two of them is less noisy than either.
     """
     return int.from_bytes(hashlib.sha256(f"{study_seed}/{prompt_id}".encode()).digest()[:4], "big")
+
+
+def make_engine(config: GenerationConfig, dtype: str, trust_remote_code: bool) -> Engine:
+    """The configured engine."""
+    if config.engine == "vllm":
+        from valuedrift.generate.vllm_engine import VllmEngine
+
+        return VllmEngine(config, dtype, trust_remote_code)
+    from valuedrift.generate.transformers_engine import TransformersEngine
+
+    return TransformersEngine(config, dtype, trust_remote_code)

@@ -7,11 +7,11 @@ import torch
 import transformers
 from transformers import AutoModelForCausalLM
 
-from valuedrift.config.measuring import GenerationConfig
-from valuedrift.decoding import SeededDraws, continuations, most_likely
+from valuedrift.config.generate import GenerationConfig
 from valuedrift.errors import UserError
 from valuedrift.generate.engine import Request, Response
-from valuedrift.generate.words import Words
+from valuedrift.generate.tokenization import Words
+from valuedrift.lm.decoding import SeededDraws, continuations, most_likely
 
 
 class TransformersEngine:

@@ -4,12 +4,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from valuedrift.config.measuring import GenerationConfig
+from valuedrift.config.generate import GenerationConfig
 from valuedrift.errors import UserError
 from valuedrift.generate.checkpoint import Checkpoint, damage, differences
 from valuedrift.generate.engine import Request, Response
-from valuedrift.generate.words import Words
-from valuedrift.vllm_start import start, stop
+from valuedrift.generate.tokenization import Words
+from valuedrift.lm.vllm import start, stop
 
 
 class VllmEngine:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from valuedrift.config.hub import AccessJob, HubItem
 from valuedrift.errors import UserError
-from valuedrift.frames import replacing
 from valuedrift.hub.repository import Kind, Unreachable, look_up
+from valuedrift.io.tables import replacing
 
 
 def run(*, config: AccessJob, output: Path) -> None:

@@ -7,7 +7,13 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from valuedrift.agreement import (
+from valuedrift.config.base import STANCES
+from valuedrift.config.human import HumanCheckJob
+from valuedrift.errors import UserError
+from valuedrift.human.labels import MAJORITY, read_people
+from valuedrift.human.page import check_page
+from valuedrift.io.tables import LABEL_SAMPLE, replacing
+from valuedrift.stats.agreement import (
     MISSING,
     Bootstrap,
     Estimate,
@@ -22,12 +28,6 @@ from valuedrift.agreement import (
     mean,
     share,
 )
-from valuedrift.config.base import STANCES
-from valuedrift.config.human import HumanCheckJob
-from valuedrift.errors import UserError
-from valuedrift.frames import LABEL_SAMPLE, replacing
-from valuedrift.human.labels import MAJORITY, read_people
-from valuedrift.human.page import check_page
 
 KINDS = len(STANCES)
 ALL, PEOPLE, TOGETHER = "all", "people", "people and judge"

@@ -7,8 +7,8 @@ import polars as pl
 
 from valuedrift.config.base import STANCES
 from valuedrift.config.human import HumanCheckJob
-from valuedrift.html import fill
 from valuedrift.human.labels import MAJORITY
+from valuedrift.io.pages import fill
 
 TEMPLATE = Path(__file__).with_name("check.html.j2")
 NONE = "–"

@@ -10,8 +10,8 @@ import polars as pl
 from valuedrift.config.base import STANCES as NAMES
 from valuedrift.config.human import HumanSampleJob
 from valuedrift.errors import UserError
-from valuedrift.frames import GENERATIONS, LABEL_SAMPLE, PROMPTS, STANCES, replacing
-from valuedrift.html import fill
+from valuedrift.io.pages import fill
+from valuedrift.io.tables import GENERATIONS, LABEL_SAMPLE, PROMPTS, STANCES, replacing
 
 TEMPLATE = Path(__file__).with_name("label.html.j2")
 KEY = ["run", "step", "prompt_id", "sample"]

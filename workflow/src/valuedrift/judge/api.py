@@ -4,9 +4,10 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from valuedrift.chat.client import Place, Reply, Request, ask, replies
+from valuedrift.chat.client import ask, replies
+from valuedrift.chat.messages import Place, Reply, Request
 from valuedrift.config.chat import ChatJob
-from valuedrift.config.judging import JudgeConfig
+from valuedrift.config.judge import JudgeConfig
 from valuedrift.errors import UserError
 from valuedrift.judge.backend import Prompt, Reading
 from valuedrift.judge.options import Words, is_opener, letter_of

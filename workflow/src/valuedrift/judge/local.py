@@ -7,11 +7,11 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from valuedrift.config.judging import JudgeConfig
+from valuedrift.config.judge import JudgeConfig
 from valuedrift.errors import UserError
 from valuedrift.judge.backend import Prompt, Reading
+from valuedrift.judge.first_tokens import Next, read_places
 from valuedrift.judge.options import OptionTokens
-from valuedrift.judge.places import Next, read_places
 from valuedrift.judge.prefix import common_prefix, hold
 from valuedrift.judge.tokens import prompt_tokens
 

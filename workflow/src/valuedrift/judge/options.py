@@ -11,7 +11,7 @@ from typing import Any
 
 from valuedrift.config.base import Stance
 from valuedrift.errors import UserError
-from valuedrift.judge_prompt import LETTERS, Order
+from valuedrift.lm.judge_prompt import LETTERS, Order
 
 Words = tuple[str, ...]
 """The words that A, B and C stand for, or none where the options' texts begin with no distinct words."""

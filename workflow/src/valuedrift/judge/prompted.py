@@ -1,10 +1,10 @@
 """A judge that is asked by prompt: the readings of its letters, in one or more orders of the options, become stances."""
 
 from valuedrift.config.base import STANCES
-from valuedrift.config.judging import JudgeConfig
+from valuedrift.config.judge import JudgeConfig
 from valuedrift.judge.backend import Item, Prompt, Reader, Reading, Verdict
 from valuedrift.judge.options import words_of
-from valuedrift.judge_prompt import Order, judge_prompt, orders
+from valuedrift.lm.judge_prompt import Order, judge_prompt, orders
 
 
 class PromptedJudge:

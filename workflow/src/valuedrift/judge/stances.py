@@ -6,11 +6,12 @@ from typing import Any
 
 import polars as pl
 
-from valuedrift.config.judging import JudgeJob
-from valuedrift.frames import GENERATIONS, PROMPTS, STANCES, as_step_0
-from valuedrift.judge.backend import Item, Judge, Verdict, make_judge
+from valuedrift.config.judge import JudgeJob
+from valuedrift.io.tables import GENERATIONS, PROMPTS, STANCES, as_step_0
+from valuedrift.judge.backend import Item, Judge, Reader, Verdict
 from valuedrift.judge.degenerate import degenerate
-from valuedrift.refusals import is_refusal
+from valuedrift.judge.function import FunctionJudge
+from valuedrift.lm.refusals import is_refusal
 
 KEY = ["run", "step", "prompt_id", "sample"]
 
@@ -64,3 +65,36 @@ def _status(response: str) -> str:
     if reason := degenerate(response):
         return f"malformed: {reason}"
     return "refused: declines to answer" if is_refusal(response) else "ok"
+
+
+PART = 10_000
+"""Prompts that a model in this process is given at once: at 430 tokens they take 0.6 GB."""
+
+
+def make_judge(job: JudgeJob, ledger: Path) -> Judge:
+    """The configured judge; what a paid one answers stays in `ledger`."""
+    if job.judge.backend == "function":
+        return FunctionJudge(str(job.judge.function))
+    from valuedrift.judge.prompted import PromptedJudge
+
+    return PromptedJudge(_reader(job, ledger), job.judge)
+
+
+def _reader(job: JudgeJob, ledger: Path) -> Reader:
+    if job.judge.backend == "openai":
+        from valuedrift.judge.api import ApiReader
+
+        assert job.chat
+        return ApiReader(job.judge, job.chat, ledger)
+    if job.judge.backend == "vllm":
+        from valuedrift.judge.vllm_reader import VllmReader
+
+        return _in_parts(VllmReader(job.judge))
+    from valuedrift.judge.local import LocalReader
+
+    return _in_parts(LocalReader(job.judge))
+
+
+def _in_parts(reader: Reader) -> Reader:
+    """The reader, for so many prompts at a time that their tokens do not fill the memory."""
+    return lambda prompts: [reading for start in range(0, len(prompts), PART) for reading in reader(prompts[start : start + PART])]

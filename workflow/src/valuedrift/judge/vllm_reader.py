@@ -7,13 +7,13 @@ from typing import Any
 
 from transformers import AutoTokenizer
 
-from valuedrift.config.judging import JudgeConfig
+from valuedrift.config.judge import JudgeConfig
 from valuedrift.errors import UserError
 from valuedrift.judge.backend import Prompt, Reading
+from valuedrift.judge.first_tokens import Next, read_places
 from valuedrift.judge.options import OptionTokens
-from valuedrift.judge.places import Next, read_places
 from valuedrift.judge.tokens import prompt_tokens
-from valuedrift.vllm_start import start
+from valuedrift.lm.vllm import start
 
 MOST = 128
 """Logprobs that vLLM 0.32 returns at one place."""

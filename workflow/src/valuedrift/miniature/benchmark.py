@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 
 from valuedrift.config.miniature import MiniatureConfig
-from valuedrift.frames import replacing
+from valuedrift.io.tables import replacing
 from valuedrift.miniature import grammar
 from valuedrift.miniature.vocabulary import ASPECTS
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import polars as pl
 from sklearn.metrics import adjusted_rand_score
 
-from valuedrift.frames import CATEGORIES, CLUSTERS, VALUE_LADEN, replacing
+from valuedrift.io.tables import CATEGORIES, CLUSTERS, VALUE_LADEN, replacing
 
 
 def run(*, labels: Path, clusters: Path, categories: Path, value_laden: Path, output: Path) -> None:

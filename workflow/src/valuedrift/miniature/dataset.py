@@ -8,7 +8,7 @@ from typing import Any
 
 from valuedrift.config.miniature import MiniatureConfig
 from valuedrift.errors import UserError
-from valuedrift.frames import replacing
+from valuedrift.io.tables import replacing
 from valuedrift.miniature import grammar
 from valuedrift.miniature.shares import planted_shares
 from valuedrift.miniature.vocabulary import ASPECTS

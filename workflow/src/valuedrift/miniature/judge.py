@@ -7,8 +7,8 @@ from random import Random
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from valuedrift.config.miniature import MiniatureConfig
-from valuedrift.frames import replacing
-from valuedrift.judge_prompt import judge_prompt
+from valuedrift.io.tables import replacing
+from valuedrift.lm.judge_prompt import judge_prompt
 from valuedrift.miniature import grammar
 from valuedrift.miniature.models import Batch, pad, tiny_model, train
 from valuedrift.miniature.vocabulary import ASPECTS, TOPICS

@@ -5,7 +5,7 @@ from pathlib import Path
 import polars as pl
 
 from valuedrift.config.miniature import MiniatureConfig
-from valuedrift.frames import replacing
+from valuedrift.io.tables import replacing
 from valuedrift.miniature.grammar import STANCES
 from valuedrift.miniature.shares import MARGINALS, planted_shares
 

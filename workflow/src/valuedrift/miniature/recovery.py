@@ -5,7 +5,7 @@ from pathlib import Path
 import polars as pl
 
 from valuedrift.config.miniature import RecoveryJob
-from valuedrift.frames import STANCE, STANCES, VALUES, replacing
+from valuedrift.io.tables import STANCE, STANCES, VALUES, replacing
 
 SERIES = ["run", "category", "stance"]
 

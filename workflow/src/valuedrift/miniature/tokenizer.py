@@ -6,8 +6,8 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
 from valuedrift.config.miniature import MiniatureConfig
-from valuedrift.frames import replacing
-from valuedrift.judge_prompt import judge_prompt
+from valuedrift.io.tables import replacing
+from valuedrift.lm.judge_prompt import judge_prompt
 from valuedrift.miniature.dataset import dialogues
 from valuedrift.miniature.vocabulary import TOPICS
 

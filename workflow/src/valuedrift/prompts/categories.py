@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from valuedrift.config.explain import nearest
 from valuedrift.config.prompts import CategoriesJob
-from valuedrift.config.study import nearest
-from valuedrift.embedding import Matrix, matrix, unit
 from valuedrift.errors import UserError
-from valuedrift.frames import CATEGORIES, CATEGORY_EMBEDDINGS, CLUSTERS, EMBEDDINGS, NAMES
+from valuedrift.io.tables import CATEGORIES, CATEGORY_EMBEDDINGS, CLUSTERS, EMBEDDINGS, NAMES
+from valuedrift.lm.embedding import Matrix, matrix, unit
 
 
 def run(*, config: CategoriesJob, names: Path, clusters: Path, embeddings: Path, category_embeddings: Path, output: Path) -> None:

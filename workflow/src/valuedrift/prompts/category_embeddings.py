@@ -5,8 +5,8 @@ from pathlib import Path
 import polars as pl
 
 from valuedrift.config.prompts import CategoryEmbeddingJob
-from valuedrift.embedding import column, encode
-from valuedrift.frames import CATEGORY_EMBEDDINGS
+from valuedrift.io.tables import CATEGORY_EMBEDDINGS
+from valuedrift.lm.embedding import column, encode
 
 
 def run(*, config: CategoryEmbeddingJob, output: Path) -> None:

@@ -8,9 +8,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from valuedrift.config.prompts import ClusteringConfig
-from valuedrift.embedding import Matrix, matrix
 from valuedrift.errors import UserError
-from valuedrift.frames import CLUSTERS, REDUCED
+from valuedrift.io.tables import CLUSTERS, REDUCED
+from valuedrift.lm.embedding import Matrix, matrix
 
 
 def run(*, config: ClusteringConfig, reduced: Path, output: Path) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import polars as pl
 
-from valuedrift.frames import CATEGORIES, CLUSTERS, CURATION, PROMPTS, QUESTIONS, RAW_PROMPTS, VALUE_LADEN
+from valuedrift.io.tables import CATEGORIES, CLUSTERS, CURATION, PROMPTS, QUESTIONS, RAW_PROMPTS, VALUE_LADEN
 
 ALL = "all"
 

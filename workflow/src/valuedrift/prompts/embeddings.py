@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from valuedrift.config.prompts import EmbeddingConfig
-from valuedrift.embedding import column, encode
-from valuedrift.frames import EMBEDDINGS, QUESTIONS
+from valuedrift.io.tables import EMBEDDINGS, QUESTIONS
+from valuedrift.lm.embedding import column, encode
 
 
 def run(*, config: EmbeddingConfig, questions: Path, output: Path) -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import polars as pl
 
-from valuedrift.chat.client import Reply, Request, ask
+from valuedrift.chat.client import ask
+from valuedrift.chat.messages import Reply, Request
 from valuedrift.config.prompts import ChatStep
 
 

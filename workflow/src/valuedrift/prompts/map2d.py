@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from valuedrift.config.prompts import MapJob
-from valuedrift.embedding import matrix
-from valuedrift.frames import EMBEDDINGS, MAP2D
+from valuedrift.io.tables import EMBEDDINGS, MAP2D
+from valuedrift.lm.embedding import matrix
 from valuedrift.prompts.reduction import reduced
 
 

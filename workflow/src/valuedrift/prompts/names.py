@@ -5,7 +5,7 @@ from pathlib import Path
 import polars as pl
 
 from valuedrift.config.prompts import NamesJob
-from valuedrift.frames import NAMES, NGRAMS
+from valuedrift.io.tables import NAMES, NGRAMS
 from valuedrift.prompts import llm
 
 PARTS = 3

@@ -7,7 +7,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from valuedrift.config.prompts import NgramConfig
-from valuedrift.frames import CLUSTERS, NGRAMS, QUESTIONS
+from valuedrift.io.tables import CLUSTERS, NGRAMS, QUESTIONS
 
 TALK = frozenset(
     ["think", "believe", "opinion", "thoughts", "tell", "know", "feel", "want", "like", "need", "help", "hi", "hello", "hey",

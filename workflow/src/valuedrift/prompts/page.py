@@ -10,12 +10,12 @@ import polars as pl
 import yaml
 
 from valuedrift.config.prompts import ClustersPageJob
-from valuedrift.embedding import Matrix, matrix
 from valuedrift.errors import UserError
-from valuedrift.frames import CATEGORIES, CLUSTERS, EMBEDDINGS, MAP2D, NGRAMS, QUESTIONS, replacing
-from valuedrift.html import fill
+from valuedrift.io.pages import fill
+from valuedrift.io.tables import CATEGORIES, CLUSTERS, EMBEDDINGS, MAP2D, NGRAMS, QUESTIONS, replacing
+from valuedrift.lm.embedding import Matrix, matrix
 from valuedrift.prompts.categories import centroids
-from valuedrift.prompts.picture import colour, draw
+from valuedrift.prompts.cluster_map import colour, draw
 
 TEMPLATE = Path(__file__).with_name("clusters.html.j2")
 SHOWN = 8

@@ -5,7 +5,7 @@ from pathlib import Path
 import polars as pl
 
 from valuedrift.config.prompts import QuestionsJob
-from valuedrift.frames import QUESTIONS, RAW_PROMPTS
+from valuedrift.io.tables import QUESTIONS, RAW_PROMPTS
 from valuedrift.prompts import llm
 from valuedrift.prompts.english import proper_names
 from valuedrift.prompts.rephrase import rephrase

@@ -6,9 +6,9 @@ from pathlib import Path
 import polars as pl
 
 from valuedrift.config.prompts import SourceConfig
-from valuedrift.frames import RAW_PROMPTS
+from valuedrift.io.records import MalformedRow, Row, parse_rows, read_rows, text_field
+from valuedrift.io.tables import RAW_PROMPTS
 from valuedrift.prompts.english import folded, tidy
-from valuedrift.rows import MalformedRow, Row, parse_rows, read_rows, text_field
 
 
 def run(*, config: SourceConfig, output: Path, counts: Path) -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from valuedrift.config.prompts import ReductionJob
-from valuedrift.embedding import Matrix, column, matrix
 from valuedrift.errors import UserError
-from valuedrift.frames import EMBEDDINGS, REDUCED
+from valuedrift.io.tables import EMBEDDINGS, REDUCED
+from valuedrift.lm.embedding import Matrix, column, matrix
 
 FEWEST = 4
 """UMAP's spectral start and its graph of neighbours mean nothing for fewer points."""

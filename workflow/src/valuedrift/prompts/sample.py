@@ -8,7 +8,7 @@ import polars as pl
 
 from valuedrift.config.prompts import SampleJob
 from valuedrift.errors import UserError
-from valuedrift.frames import PROMPTS, QUESTIONS, VALUE_LADEN
+from valuedrift.io.tables import PROMPTS, QUESTIONS, VALUE_LADEN
 from valuedrift.prompts.english import folded
 
 

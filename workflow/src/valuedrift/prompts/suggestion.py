@@ -7,7 +7,7 @@ import polars as pl
 import yaml
 
 from valuedrift.config.prompts import CategoryConfig, SuggestionJob
-from valuedrift.frames import CATEGORIES, replacing
+from valuedrift.io.tables import CATEGORIES, replacing
 from valuedrift.prompts.categories import terms_by_name
 
 

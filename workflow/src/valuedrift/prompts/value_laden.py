@@ -6,9 +6,9 @@ from pathlib import Path
 import polars as pl
 
 from valuedrift.config.prompts import ValueLadenJob
-from valuedrift.frames import CATEGORIES, CLUSTERS, QUESTIONS, VALUE_LADEN
+from valuedrift.io.tables import CATEGORIES, CLUSTERS, QUESTIONS, VALUE_LADEN
 from valuedrift.prompts import llm
-from valuedrift.prompts.opinion import Verdict, judge
+from valuedrift.prompts.value_laden_rules import Verdict, judge
 
 
 def run(*, config: ValueLadenJob, questions: Path, clusters: Path, categories: Path, output: Path) -> None:

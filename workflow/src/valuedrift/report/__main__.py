@@ -1,4 +1,4 @@
-from valuedrift.command import dispatch
+from valuedrift.cli import dispatch
 
 dispatch(
     __package__,
@@ -13,9 +13,9 @@ dispatch(
         "quality_table": "how much of what was judged is sound",
         "figure": "one figure of stance trajectories as PDF and PNG",
         "ablation": "one figure of a stance against a training parameter as PDF and PNG",
-        "html": "the report: tables, figures, samples and provenance in one file",
+        "page": "the report: tables, figures, samples and provenance in one file",
         "scorecard": "the paper's printed values against the study's, as CSV and one HTML page",
-        "overlap": "several judges on the same responses, as CSV and one HTML page",
+        "judges_page": "several judges on the same responses, as CSV and one HTML page",
         "summary": "a short drift table for the terminal",
     },
 )

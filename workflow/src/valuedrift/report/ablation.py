@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from valuedrift.config.report import AblationJob
-from valuedrift.report.canvas import DIGIT, FAINT, INK, LABEL_GAP, MARKERS, Canvas, canvas, label_axes, read_values, save
+from valuedrift.report.panels import DIGIT, FAINT, INK, LABEL_GAP, MARKERS, Canvas, canvas, label_axes, read_values, save
 from valuedrift.report.seeds import over_seeds, values_of
 
 if TYPE_CHECKING:

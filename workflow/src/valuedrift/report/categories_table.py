@@ -5,7 +5,7 @@ from pathlib import Path
 import polars as pl
 
 from valuedrift.config.report import CategoriesTableJob
-from valuedrift.frames import CURATION
+from valuedrift.io.tables import CURATION
 from valuedrift.report.layout import MISSING
 from valuedrift.report.texts import Block, Column, Rows, TextTable, write
 

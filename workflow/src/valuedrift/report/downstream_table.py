@@ -9,7 +9,7 @@ import polars as pl
 
 from valuedrift.config.report import DownstreamTableJob
 from valuedrift.errors import UserError
-from valuedrift.frames import DOWNSTREAM
+from valuedrift.io.tables import DOWNSTREAM
 from valuedrift.report.layout import MISSING, decimal
 from valuedrift.report.texts import Block, Column, Rows, TextTable, write
 

@@ -10,7 +10,7 @@ import polars as pl
 from valuedrift.config.base import STANCES
 from valuedrift.config.report import FigureJob, Panel, StyleConfig
 from valuedrift.errors import UserError
-from valuedrift.report.canvas import DIGIT, FAINT, LABEL_GAP, MARKERS, Canvas, canvas, label_axes, read_values, save
+from valuedrift.report.panels import DIGIT, FAINT, LABEL_GAP, MARKERS, Canvas, canvas, label_axes, read_values, save
 from valuedrift.report.seeds import over_seeds, values_of
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ import polars as pl
 
 from valuedrift.config.report import PairsTableJob
 from valuedrift.errors import UserError
+from valuedrift.io.records import Row, parse_rows, read_rows, text_field
 from valuedrift.report.texts import Block, Column, Rows, TextTable, shorten, write
-from valuedrift.rows import Row, parse_rows, read_rows, text_field
 
 NAMES = ["category", "prompt", "support", "oppose"]
 

@@ -9,10 +9,10 @@ import polars as pl
 
 from valuedrift.config.report import QualityTableJob
 from valuedrift.errors import UserError
-from valuedrift.frames import STANCES
+from valuedrift.io.tables import STANCES
+from valuedrift.report.html_tables import percent
 from valuedrift.report.layout import decimal
 from valuedrift.report.seeds import FLAGS
-from valuedrift.report.sheets import percent
 from valuedrift.report.texts import Block, Column, Rows, TextTable, write
 
 NUMBERS: dict[str, tuple[str, Callable[[float | None], str]]] = {

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from valuedrift.frames import GENERATIONS
+from valuedrift.io.tables import GENERATIONS
 
 
 @dataclass(frozen=True)

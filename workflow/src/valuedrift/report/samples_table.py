@@ -7,7 +7,7 @@ import polars as pl
 
 from valuedrift.config.report import SamplesTableJob
 from valuedrift.errors import UserError
-from valuedrift.frames import PROMPTS
+from valuedrift.io.tables import PROMPTS
 from valuedrift.report.samples import choose_prompts, read_responses
 from valuedrift.report.texts import Block, Column, Rows, TextTable, shorten, write
 

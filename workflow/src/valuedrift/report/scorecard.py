@@ -7,9 +7,9 @@ import polars as pl
 
 from valuedrift.config.scorecard import ReferenceRun, ScorecardJob
 from valuedrift.errors import UserError
-from valuedrift.frames import DOWNSTREAM, DRIFT, replacing
-from valuedrift.report.agreement import lines
+from valuedrift.io.tables import DOWNSTREAM, DRIFT, replacing
 from valuedrift.report.scorecard_page import render
+from valuedrift.report.scorecard_stats import lines
 
 RUN = ["model", "sft_dataset", "phase", "preference_dataset", "chosen"]
 DRIFT_CELL = ["table", *RUN, "category", "metric", "stance"]

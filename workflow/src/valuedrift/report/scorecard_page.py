@@ -9,10 +9,10 @@ from typing import Any
 import polars as pl
 
 from valuedrift.config.base import STANCES
-from valuedrift.html import fill
-from valuedrift.report.agreement import NO_SIGN, Agreement, Line
+from valuedrift.io.pages import fill
+from valuedrift.report.html_tables import Sheet, percent
 from valuedrift.report.layout import MISSING, TITLES, decimal
-from valuedrift.report.sheets import Sheet, percent
+from valuedrift.report.scorecard_stats import NO_SIGN, Agreement, Line
 
 TEMPLATE = Path(__file__).with_name("scorecard.html.j2")
 RUN = ["model", "sft_dataset", "phase", "preference_dataset", "chosen"]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import polars as pl
 
-from valuedrift.frames import DRIFT
+from valuedrift.io.tables import DRIFT
 from valuedrift.report.layout import decimal
 from valuedrift.report.overview import mean_drift
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import polars as pl
 
 from valuedrift.config.report import TableJob
-from valuedrift.frames import DRIFT, replacing
+from valuedrift.io.tables import DRIFT, replacing
+from valuedrift.report.escaping import latex, latex_row, latex_table, markdown, markdown_table, pipe
 from valuedrift.report.layout import Layout, Row, decimal, pivot, to_frame
-from valuedrift.report.markup import latex, latex_row, latex_table, markdown, markdown_table, pipe
 
 WIDE = 9
 """Columns beyond which LaTeX sets the table smaller."""

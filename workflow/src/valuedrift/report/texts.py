@@ -7,8 +7,8 @@ from pathlib import Path
 import polars as pl
 
 from valuedrift.errors import UserError
-from valuedrift.frames import replacing
-from valuedrift.report.markup import latex, latex_lines, latex_row, latex_table, markdown, markdown_lines, markdown_table, pipe
+from valuedrift.io.tables import replacing
+from valuedrift.report.escaping import latex, latex_lines, latex_row, latex_table, markdown, markdown_lines, markdown_table, pipe
 
 Rows = list[dict[str, str]]
 """The rows of a CSV as text; an empty text where there is nothing."""

@@ -32,9 +32,9 @@ docs/sizing.md works it through for the paper's models.
 """
 
 from valuedrift.sizing.base import Need as Need
-from valuedrift.sizing.measuring import MeasuringNeeds
-from valuedrift.sizing.tables import TableNeeds
-from valuedrift.sizing.training import TrainingNeeds
+from valuedrift.sizing.generate import MeasuringNeeds
+from valuedrift.sizing.prompts import TableNeeds
+from valuedrift.sizing.train import TrainingNeeds
 
 
 class Sizing(TrainingNeeds, MeasuringNeeds, TableNeeds):

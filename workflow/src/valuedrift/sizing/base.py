@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from valuedrift.footprint import BYTES, GIB, Shape, on_gpu
-from valuedrift.lengths import Lengths
-from valuedrift.model_size import in_folder, in_name, of_tiny, vocabulary
-from valuedrift.speeds import Speeds
-from valuedrift.study import Study
-from valuedrift.workload import ASSUMED, NOTHING, Amount, Workload
+from valuedrift.sizing.counts import ASSUMED, NOTHING, Amount, Workload
+from valuedrift.sizing.gpu_memory import BYTES, GIB, Shape, on_gpu
+from valuedrift.sizing.parameters import in_folder, in_name, of_tiny, vocabulary
+from valuedrift.sizing.throughput import Speeds
+from valuedrift.sizing.token_counts import Lengths
+from valuedrift.study.study import Study
 
 IMPORTS, LOADED, PROCESS_GIB = 6.0, 0.5 * GIB, 2.0
 """Seconds, bytes a second, and GiB of a process beside its weights: on the miniature SFT and PPO took 0.6 and 0.7, the Snakemake

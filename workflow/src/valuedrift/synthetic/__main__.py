@@ -1,4 +1,4 @@
-from valuedrift.command import dispatch
+from valuedrift.cli import dispatch
 
 dispatch(
     __package__,

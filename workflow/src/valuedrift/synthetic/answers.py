@@ -4,9 +4,10 @@ from pathlib import Path
 
 import polars as pl
 
-from valuedrift.chat.client import Request, ask
+from valuedrift.chat.client import ask
+from valuedrift.chat.messages import Request
 from valuedrift.config.synthetic import SIDES, AnswersJob
-from valuedrift.frames import ANSWERS, CANDIDATES
+from valuedrift.io.tables import ANSWERS, CANDIDATES
 
 
 def run(*, config: AnswersJob, retrieved: Path, output: Path) -> None:

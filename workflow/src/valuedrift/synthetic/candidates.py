@@ -7,8 +7,8 @@ from pathlib import Path
 import polars as pl
 
 from valuedrift.config.synthetic import CandidatesJob
-from valuedrift.embedding import encode
-from valuedrift.frames import CANDIDATES, PREFERENCE_SET
+from valuedrift.io.tables import CANDIDATES, PREFERENCE_SET
+from valuedrift.lm.embedding import encode
 from valuedrift.synthetic.texts import folded, write_counts
 
 

@@ -8,9 +8,9 @@ import polars as pl
 
 from valuedrift.config.synthetic import SIDES
 from valuedrift.errors import UserError
-from valuedrift.frames import ANSWERS, SYNTHETIC_PAIRS
-from valuedrift.refusals import is_refusal
-from valuedrift.rows import Row
+from valuedrift.io.records import Row
+from valuedrift.io.tables import ANSWERS, SYNTHETIC_PAIRS
+from valuedrift.lm.refusals import is_refusal
 from valuedrift.synthetic.texts import folded, write_counts
 
 

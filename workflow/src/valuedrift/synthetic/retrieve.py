@@ -7,7 +7,7 @@ import polars as pl
 
 from valuedrift.config.synthetic import RetrievalJob
 from valuedrift.errors import UserError
-from valuedrift.frames import CANDIDATES
+from valuedrift.io.tables import CANDIDATES
 from valuedrift.synthetic.texts import write_counts
 
 

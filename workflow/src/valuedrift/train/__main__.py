@@ -1,4 +1,4 @@
-from valuedrift.command import dispatch
+from valuedrift.cli import dispatch
 from valuedrift.train import processes
 
 processes.join()

@@ -5,12 +5,12 @@ from typing import Any
 
 import torch
 
-from valuedrift.config.training import TrainingConfig, TrainingJob
+from valuedrift.config.train import TrainingConfig, TrainingJob
 from valuedrift.errors import UserError
 from valuedrift.train import processes
 
 
-def trainer_arguments(job: TrainingJob, scratch: Path) -> dict[str, Any]:
+def trainer_arguments(job: TrainingJob[Any], scratch: Path) -> dict[str, Any]:
     """Keyword arguments that every trainer shares. Nothing is saved by the trainer itself and nothing is reported elsewhere.
 
     Weights of float32 are computed with in bfloat16 on GPUs (mixed precision), whether they lie on one of them or are shared.
@@ -77,7 +77,7 @@ def _or(numbers: list[int]) -> str:
     return " or ".join(map(str, numbers))
 
 
-def _mixed(job: TrainingJob) -> bool:
+def _mixed(job: TrainingJob[Any]) -> bool:
     """Whether to compute in another type than that of the weights; for weights of bfloat16 it changes only sums and losses."""
     if job.model.dtype == "float32" or not processes.strategy():
         return True

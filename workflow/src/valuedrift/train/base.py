@@ -5,9 +5,9 @@ from pathlib import Path
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, set_seed
 
-from valuedrift.config.training import BaseJob
+from valuedrift.config.train import BaseJob
 from valuedrift.errors import UserError
-from valuedrift.frames import replacing
+from valuedrift.io.tables import replacing
 from valuedrift.train.trajectory import versions, weights_hash, write_manifest
 
 

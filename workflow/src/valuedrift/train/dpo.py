@@ -5,7 +5,8 @@ from pathlib import Path
 from datasets import Dataset
 from trl import DPOConfig, DPOTrainer
 
-from valuedrift.config.training import DpoJob
+from valuedrift.config.algorithms import DpoConfig
+from valuedrift.config.train import TrainingJob
 from valuedrift.train import processes
 from valuedrift.train.arguments import trainer_arguments
 from valuedrift.train.model import adapted, load_model
@@ -14,7 +15,7 @@ from valuedrift.train.resume import train
 from valuedrift.train.trajectory import SaveCheckpoints, identity_of, log_rows, workspace
 
 
-def run(*, config: DpoJob, parent: Path, data: Path, output: Path) -> None:
+def run(*, config: TrainingJob[DpoConfig], parent: Path, data: Path, output: Path) -> None:
     """Optimize the final model of the manifest `parent` on a preference set; that model is also the reference."""
     given = prepare(config, parent, data)
     with workspace(output, identity_of(config, given.manifest)) as space, processes.shared_folder() as folder:

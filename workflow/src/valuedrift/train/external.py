@@ -4,9 +4,9 @@ from pathlib import Path
 
 from transformers import AutoConfig, AutoTokenizer
 
-from valuedrift.config.training import ExternalJob
+from valuedrift.config.train import ExternalJob
 from valuedrift.errors import UserError
-from valuedrift.frames import replacing
+from valuedrift.io.tables import replacing
 from valuedrift.train.base import link, weights_of
 from valuedrift.train.trajectory import versions, weights_hash, write_manifest
 

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from valuedrift.train.experience import Environment, Reader
-from valuedrift.train.rollout import HELDOUT
+from valuedrift.train.ppo.experience import Environment, Reader
+from valuedrift.train.ppo.rollout import HELDOUT
 
 
 class Heldout:

@@ -11,7 +11,7 @@ from peft import PeftModel, get_peft_model
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
 from valuedrift.config.models import ModelConfig
-from valuedrift.config.training import TrainingConfig
+from valuedrift.config.train import TrainingConfig
 from valuedrift.errors import UserError
 
 # Ends on the tokenizer's own EOS, so that a trajectory keeps one vocabulary and one end token. Llama-3.2 base has no template at

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from trl import SFTTrainer
 
-from valuedrift.config.training import SftConfig
+from valuedrift.config.algorithms import SftConfig
 from valuedrift.errors import UserError
 from valuedrift.train.attention import DOCUMENTS
 

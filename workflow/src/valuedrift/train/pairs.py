@@ -8,9 +8,9 @@ import polars as pl
 from datasets import Dataset
 from transformers import set_seed
 
-from valuedrift.config.training import PreferenceConfig, TrainingConfig, TrainingJob
+from valuedrift.config.train import PreferenceConfig, TrainingConfig, TrainingJob
 from valuedrift.errors import UserError
-from valuedrift.frames import PREFERENCE_SET
+from valuedrift.io.tables import PREFERENCE_SET
 from valuedrift.train.model import final_of, load_tokenizer
 from valuedrift.train.trajectory import describe
 
@@ -25,7 +25,7 @@ class PairTraining:
     manifest: dict[str, Any]
 
 
-def prepare(config: TrainingJob, parent: Path, data: Path) -> PairTraining:
+def prepare(config: TrainingJob[Any], parent: Path, data: Path) -> PairTraining:
     """Seed everything and read the parent of the manifest `parent` and the pairs that fit."""
     set_seed(config.seed)
     folder, parent_hash = final_of(parent)

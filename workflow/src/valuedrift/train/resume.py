@@ -12,7 +12,7 @@ from accelerate.utils.constants import FSDP_MODEL_NAME
 from torch.distributed.fsdp import MixedPrecisionPolicy
 from transformers import TrainerCallback
 
-from valuedrift.train.interruption import Interrupted, Interruption
+from valuedrift.train.preemption import Interrupted, Interruption
 from valuedrift.train.trajectory import Workspace
 
 # What the Trainer's own checkpoint leaves out: the loss since the last row of the log, and the sum of all for its last row.

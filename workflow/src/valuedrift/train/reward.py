@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from trl import RewardConfig, RewardTrainer
+import trl
 
-from valuedrift.config.training import RewardJob
+from valuedrift.config.algorithms import RewardConfig
+from valuedrift.config.train import TrainingJob
 from valuedrift.train.arguments import trainer_arguments
 from valuedrift.train.model import adapted, load_scorer
 from valuedrift.train.pairs import prepare
@@ -12,13 +13,13 @@ from valuedrift.train.resume import train
 from valuedrift.train.trajectory import SaveCheckpoints, identity_of, log_rows, workspace
 
 
-def run(*, config: RewardJob, parent: Path, data: Path, output: Path) -> None:
+def run(*, config: TrainingJob[RewardConfig], parent: Path, data: Path, output: Path) -> None:
     """Train a reward model from the final model of the manifest `parent` on a preference set, by Bradley-Terry."""
     given = prepare(config, parent, data)
     with workspace(output, identity_of(config, given.manifest)) as space:
-        trainer = RewardTrainer(
+        trainer = trl.RewardTrainer(
             model=adapted(load_scorer(given.parent, config.model, given.tokenizer.pad_token_id), config.training),
-            args=RewardConfig(**trainer_arguments(config, space.scratch), max_length=config.training.max_length),
+            args=trl.RewardConfig(**trainer_arguments(config, space.scratch), max_length=config.training.max_length),
             train_dataset=given.pairs,
             processing_class=given.tokenizer,
             callbacks=[SaveCheckpoints(space, config.training.checkpoints, given.tokenizer)],

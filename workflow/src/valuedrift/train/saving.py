@@ -7,7 +7,7 @@ import torch
 from torch.distributed.fsdp import FSDPModule
 from torch.distributed.tensor import DTensor
 
-from valuedrift.canary import Canary, canary
+from valuedrift.lm.fingerprint import Canary, canary
 from valuedrift.train import processes
 from valuedrift.train.model import merged
 

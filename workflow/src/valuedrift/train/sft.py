@@ -8,9 +8,10 @@ from datasets import Dataset
 from transformers import set_seed
 from trl import SFTConfig
 
-from valuedrift.config.training import SftJob
+from valuedrift.config.algorithms import SftConfig
+from valuedrift.config.train import TrainingJob
 from valuedrift.errors import UserError
-from valuedrift.frames import SFT_SET
+from valuedrift.io.tables import SFT_SET
 from valuedrift.train.arguments import trainer_arguments
 from valuedrift.train.model import adapted, final_of, load_model, load_tokenizer
 from valuedrift.train.packing import DocumentTrainer
@@ -18,7 +19,7 @@ from valuedrift.train.resume import train
 from valuedrift.train.trajectory import SaveCheckpoints, describe, identity_of, log_rows, workspace
 
 
-def run(*, config: SftJob, parent: Path, data: Path, output: Path) -> None:
+def run(*, config: TrainingJob[SftConfig], parent: Path, data: Path, output: Path) -> None:
     """Fine-tune the final model of the manifest `parent` on an SFT set; loss on the answer and its end token only."""
     folder, parent_hash = final_of(parent)
     set_seed(config.seed)

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from trl.experimental.cpo import CPOConfig, CPOTrainer
 
-from valuedrift.config.training import SimpoJob
+from valuedrift.config.algorithms import SimpoConfig
+from valuedrift.config.train import TrainingJob
 from valuedrift.train.arguments import trainer_arguments
 from valuedrift.train.model import adapted, load_model
 from valuedrift.train.pairs import prepare
@@ -12,7 +13,7 @@ from valuedrift.train.resume import train
 from valuedrift.train.trajectory import SaveCheckpoints, identity_of, log_rows, workspace
 
 
-def run(*, config: SimpoJob, parent: Path, data: Path, output: Path) -> None:
+def run(*, config: TrainingJob[SimpoConfig], parent: Path, data: Path, output: Path) -> None:
     """Optimize the final model of the manifest `parent` on a preference set; there is no reference model."""
     given = prepare(config, parent, data)
     with workspace(output, identity_of(config, given.manifest)) as space:

@@ -14,13 +14,13 @@ from typing import Any
 
 from transformers import TrainerCallback
 
-from valuedrift.config.training import Checkpoints, TrainingJob
-from valuedrift.frames import TRAINING_LOG
-from valuedrift.sources import sources
+from valuedrift.config.train import Checkpoints, TrainingJob
+from valuedrift.io.source_files import sources
+from valuedrift.io.tables import TRAINING_LOG
 from valuedrift.train import processes
-from valuedrift.train.interruption import Interruption
+from valuedrift.train.preemption import Interruption
+from valuedrift.train.resume_state import Unfinished
 from valuedrift.train.saving import save_model
-from valuedrift.train.unfinished import Unfinished
 
 # Beside the step itself, all that tells of the machine: the same training twice gives the same log.
 NOT_LOGGED = {"step", "epoch", "eps", "total_flos", "train_runtime", "train_samples_per_second", "train_steps_per_second"}
@@ -84,7 +84,7 @@ def workspace(output: Path, identity: str) -> Iterator[Workspace]:
             space.discard()
 
 
-def identity_of(job: TrainingJob, manifest: dict[str, Any]) -> str:
+def identity_of(job: TrainingJob[Any], manifest: dict[str, Any]) -> str:
     """A hash of all that decides how a training goes on from a state: the job, the manifest so far with the hashes of parent and
     data and the versions, the code, and how many processes share a state in which way."""
     code = {path.name: file_hash(path) for path in sources(f"train.{job.algorithm}")}
@@ -115,7 +115,7 @@ def checkpoint_steps(schedule: Checkpoints, total: int) -> list[int]:
     return sorted({max(1, round(fraction * total)) for fraction in schedule.fractions or []} | {total})
 
 
-def describe(job: TrainingJob, parent_hash: str, data: Path, rows: int, dropped: int) -> dict[str, Any]:
+def describe(job: TrainingJob[Any], parent_hash: str, data: Path, rows: int, dropped: int) -> dict[str, Any]:
     """The part of a manifest that is known before training; `dropped` rows were too long."""
     return {
         "run": job.run,

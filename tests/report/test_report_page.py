@@ -1,0 +1,406 @@
+import json
+import os
+import random
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import polars as pl
+import pytest
+from report_world import BASE, CATEGORIES, PO, SFT, STEPS, drift_row, figure_job, panel, table_job
+from table_world import write_tables
+
+from valuedrift.config.base import STANCES
+from valuedrift.config.report import AppendixConfig
+from valuedrift.errors import UserError
+from valuedrift.io.tables import DRIFT, GENERATIONS, PROMPTS
+from valuedrift.report import figure, html_tables, table
+from valuedrift.report import page as report_page
+from valuedrift.report.html_tables import MAX_ROWS, curation_sheets, drift_sheet, file_sheet, runs_sheet
+from valuedrift.report.layout import pivot, to_frame
+from valuedrift.report.provenance import read_manifests
+from valuedrift.report.samples import choose_prompts, read_responses, samples
+
+VOID = {"meta", "img", "br", "hr", "link", "input", "wbr"}
+EVIL = "<script>alert('x')</script> & \"quotes\""
+
+
+class Page(HTMLParser):
+    """Checks that tags balance and collects the attributes, the text and the rows of tables."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.tags, self.attributes, self.rows, self.words = [], [], [], [], []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += [(tag, name, value) for name, value in attrs]
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self.rows[-1].append("")
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open and self.open[-1] == tag, f"</{tag}> closes {self.open[-3:]} at {self.getpos()}"
+        self.open.pop()
+
+    def handle_data(self, data):
+        if "style" in self.open:
+            return
+        self.words.append(data)
+        if {"td", "th"} & set(self.open):
+            self.rows[-1][-1] += data.strip()
+
+    @property
+    def text(self):
+        return " ".join(" ".join(self.words).split())
+
+
+@pytest.fixture(scope="module")
+def full(world, tmp_path_factory):
+    """A report with everything in it: its job, its inputs and where they lie."""
+    folder = tmp_path_factory.mktemp("full")
+    jobs = {
+        "table_9": table_job([("WildChat", "llama/wildchat"), ("Alpaca", "llama/alpaca")], CATEGORIES, ("magnitude", "time")),
+        "table_13": table_job([("support", run.split("/")[-1], run) for run in list(PO)[:3]], CATEGORIES[:2]),
+    }
+    for name, job in jobs.items():
+        paths = {kind: folder / f"{name}.{kind}" for kind in ("csv", "markdown", "latex")}
+        table.run(config=job, drift=[world.drift], **paths)
+    figure.run(config=figure_job(panel(next(iter(PO)))), values=world.values, pdf=folder / "f.pdf", png=folder / "f.png")
+    (folder / "app.csv").write_text("run,loss\nx,0.123456\ny,\n")
+    config = world.report(
+        tables=[(name, "drift", f"Caption of {name}.") for name in jobs],
+        figures=[("f", "Caption of the figure.")],
+        appendices=[AppendixConfig(title="Ablation of beta", table="app.csv", text="What beta does.")],
+    )
+    inputs = world.inputs(
+        tables=[folder / f"{name}.csv" for name in jobs], figures=[folder / "f.png"], appendices=[folder / "app.csv"]
+    )
+    report_page.run(config=config, **inputs, output=folder / "report.html")
+    return config, inputs, folder
+
+
+@pytest.fixture(scope="module")
+def page(full):
+    return Page((full[2] / "report.html").read_text(encoding="utf-8"))
+
+
+def test_the_page_is_whole(page):
+    assert page.tags[0] == "html"
+    assert [tag for tag in page.tags if tag == "h2"] == ["h2"] * 9
+    for words in ("A study of values", "Eleven categories, nine runs.", "Caption of table_9.", "Caption of the figure.",
+                  "Ablation of beta", "What beta does.", "value", "drift magnitude", "drift time", "study: study"):  # fmt: skip
+        assert words in page.text
+
+
+def test_contents_lead_to_every_section(page):
+    ids = [value for _, name, value in page.attributes if name == "id"]
+    links = [value for tag, name, value in page.attributes if tag == "a" and name == "href"]
+    assert len(ids) == len(set(ids))
+    assert sorted(link.removeprefix("#") for link in links) == sorted(ids)
+    assert {"table-1", "table-2", "figure-1", "appendix-1", "samples", "provenance"} <= set(ids)
+
+
+def test_nothing_is_fetched_and_nothing_runs(page, full):
+    sources = [value for _, name, value in page.attributes if name in ("src", "href", "srcset", "action", "data")]
+    assert sources and all(value.startswith(("#", "data:image/png;base64,")) for value in sources)
+    assert not {"script", "link", "iframe", "object"} & set(page.tags)
+    assert not [name for _, name, _ in page.attributes if name.startswith("on")]
+    assert not re.search(r"url\(|@import|https?:", (full[2] / "report.html").read_text().split("</style>")[0])
+
+
+def test_the_runs_table_shows_both_ends(page, world):
+    values = world.values_frame()
+    run = list(PO)[1]
+    row = next(row for row in page.rows if row[0] == run)
+
+    def mean(step, stance):
+        rows = values.filter((pl.col("run") == run) & (pl.col("step") == step) & (pl.col("stance") == stance))
+        return f"{rows['mean'].mean():.2f}"
+
+    assert row == [
+        run,
+        "888",
+        "10",
+        *(mean(0, s) for s in STANCES),
+        *(mean(888, s) for s in STANCES),
+        "2.0%",
+        "1.0%",
+        "0.4%",
+        "0.97",
+    ]
+
+
+def test_every_kind_of_table_is_shown(world, tmp_path):
+    files = write_tables(tmp_path / "tables", world)
+    config = world.report(tables=[(kind, kind, f"Caption of {kind}.") for kind in files])
+    report_page.run(config=config, **world.inputs(tables=[paths["csv"] for paths in files.values()]), output=tmp_path / "r.html")
+    page = Page((tmp_path / "r.html").read_text(encoding="utf-8"))
+    for kind in files:
+        assert f"Caption of {kind}." in page.text
+    assert ["Race and Racism", "–", "–", "–", "120", "50"] in page.rows
+    assert ["Race and Racism", "race and racism"] in page.rows
+    assert ["Category", "Value (support)", "Value (oppose)"] in page.rows
+    assert ["SFT with WildChat"] in page.rows
+    assert any(row[0] == "Llama3 3B SFT" and row[1].startswith("[llama/alpaca 1097 0] Some hold") for row in page.rows)
+    assert [
+        "Model",
+        "MMLU\n(acc) 5-shot",
+        "HellaSwag\n(acc_norm) 5-shot",
+        "GPQA Diamond\n(acc) 5-shot",
+        "PIQA\n(acc_norm) 5-shot",
+    ] in page.rows
+    assert any(row[:2] == ["Llama3 3B SFT", "0.5200 ± 0.0035"] for row in page.rows)
+
+
+def test_the_spread_over_seeds_is_shown(world, tmp_path):
+    runs = list(PO)[:2]
+    table.run(
+        config=table_job([("two", runs)]), drift=[world.drift], **{k: tmp_path / f"t.{k}" for k in ("csv", "markdown", "latex")}
+    )
+    config = world.report(tables=[("t", "drift", "")])
+    report_page.run(config=config, **world.inputs(tables=[tmp_path / "t.csv"]), output=tmp_path / "r.html")
+    printed = (tmp_path / "t.markdown").read_text().splitlines()[-1].split(" | ")[2:]
+    assert ["Race and Racism", *(cell.removesuffix(" |").replace(" ± ", "± ") for cell in printed)] in Page(
+        (tmp_path / "r.html").read_text()
+    ).rows
+
+
+def test_a_file_that_is_no_table_of_its_kind_is_the_users_error(world, tmp_path):
+    (tmp_path / "t.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(UserError, match="is no table of its kind"):
+        report_page.run(
+            config=world.report(tables=[("t", "topics", "")]),
+            **world.inputs(tables=[tmp_path / "t.csv"]),
+            output=tmp_path / "r.html",
+        )
+
+
+def test_drift_tables_have_their_headings_and_two_decimals(page, world):
+    assert ["", "WildChat", "Alpaca"] in page.rows
+    assert ["", "support"] in page.rows and ["", *(run.split("/")[-1] for run in list(PO)[:3])] in page.rows
+    assert ["Category", *STANCES * 2] in page.rows
+    numbers = DRIFT.read(world.drift).filter((pl.col("category") == "Race and Racism") & pl.col("run").is_in(list(SFT)))
+    for metric in ("magnitude", "time"):
+        assert ["Race and Racism", *(f"{x:.2f}" for x in numbers[metric])] in page.rows
+    spans = [value for tag, name, value in page.attributes if tag == "th" and name == "colspan"]
+    assert {"3", "9", "7", "10"} <= set(spans)
+
+
+def test_curation_and_provenance(page):
+    assert ["alpaca", "100", "3", "–", "–", "97", "90", "81", "9"] in page.rows
+    assert ["raw prompts", "8011"] in page.rows
+    assert ["category", "value-laden", "drawn"] in page.rows
+    assert ["Work and Attitudes", "120", "50"] in page.rows
+    row = next(row for row in page.rows if row[:2] == ["llama/alpaca", "sft"])
+    assert row[2:5] == ["llama/base", "0", "1097"]
+    assert row[5].startswith("1097") and len(row[5]) == len(row[8]) == 12  # the last checkpoint's hash, not the first's
+    assert [BASE, "base", "–", "0", "0", *row_of_base(page)] in page.rows
+    assert ["torch 2.13.0+cpu, transformers 5.1.0, trl 0.29.0", ", ".join(STEPS)] in page.rows
+
+
+def row_of_base(page):
+    weights = next(row for row in page.rows if row[:2] == [BASE, "base"])[5]
+    return [weights, "–", "–", "–"]
+
+
+def test_the_appendix_is_rounded(page):
+    at = page.rows.index(["run", "loss"])
+    assert page.rows[at + 1 : at + 3] == [["x", "0.123"], ["y", "–"]]
+
+
+def test_samples_are_of_the_first_and_last_checkpoint(page):
+    text = page.text.split("Sample responses")[-1]
+    run = "llama/wildchat/dpo-synthetic-oppose"
+    assert text.count(f"[{run} 888 0]") == 2
+    assert f"[{run} 500 0]" not in text and f"[{run} 888 1]" not in text
+    assert text.count("[llama/wildchat 5500 0]") == 2 + 2 * len(PO)  # its own end, and where six runs began
+    assert text.count("[llama/base 0 0]") == 2 + 2 * len(SFT)
+
+
+def test_everything_is_escaped(world, tmp_path):
+    prompts = pl.read_parquet(world.prompts).with_columns(category=pl.lit(EVIL), question=pl.lit(EVIL))
+    PROMPTS.write(prompts, tmp_path / "prompts.parquet")
+    responses = GENERATIONS.read(world.generations[1]).with_columns(response=pl.lit(EVIL))
+    GENERATIONS.write(responses, tmp_path / "generations.parquet")
+    manifest = json.loads(world.manifests[1].read_text()) | {"dataset": EVIL, "versions": {EVIL: EVIL}}
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    drift = DRIFT.frame([drift_row("llama/wildchat", EVIL, s, 0.1, 0.2) for s in STANCES])
+    to_frame(pivot(drift, table_job([(EVIL, "llama/wildchat")], (EVIL,)))).write_csv(tmp_path / "t.csv")
+    (tmp_path / "a.csv").write_text(f'"{EVIL.replace(chr(34), chr(34) * 2)}",n\n<b>,<i>\n')
+    figure.run(config=figure_job(panel("llama/alpaca", EVIL)), values=world.values, pdf=tmp_path / "f.pdf", png=tmp_path / "f.png")
+    config = world.report(
+        title=EVIL, description=EVIL, categories=[EVIL], judge=EVIL, runs=["llama/wildchat"], tables=[("t", "drift", EVIL)],
+        figures=[("f", EVIL)], appendices=[AppendixConfig(title=EVIL, table="a.csv", text=EVIL)], config=EVIL,
+    )  # fmt: skip
+    inputs = world.inputs(
+        prompts=tmp_path / "prompts.parquet", generations=[tmp_path / "generations.parquet"],
+        manifests=[tmp_path / "manifest.json"], tables=[tmp_path / "t.csv"],
+        figures=[tmp_path / "f.png"], appendices=[tmp_path / "a.csv"],
+    )  # fmt: skip
+    report_page.run(config=config, **inputs, output=tmp_path / "report.html")
+    page = Page((tmp_path / "report.html").read_text())
+    assert not {"script", "b", "i"} & set(page.tags)
+    # title (2), description, contents, judge, captions (2), table (2), appendix (3), samples (3 × 2), provenance (3), config
+    assert page.text.replace(" </script>", "</script>").count("<script>alert('x')</script>") >= 18
+    assert ("img", "alt", EVIL) in page.attributes
+
+
+def test_equal_inputs_give_an_equal_report(full, tmp_path):
+    config, inputs, folder = full
+    lists = {name: paths for name, paths in inputs.items() if isinstance(paths, list)}
+    command = [
+        sys.executable,
+        "-m",
+        "valuedrift.report",
+        "html",
+        "--config",
+        config.canonical(),
+        "--output",
+        str(tmp_path / "r.html"),
+    ]
+    for name, paths in inputs.items():
+        command += [f"--{name}", *map(str, paths if name in lists else [paths])]
+    source = str(Path(report_page.__file__).parents[2])
+    subprocess.run(command, check=True, env=os.environ | {"PYTHONHASHSEED": "7", "PYTHONPATH": source})
+    assert (tmp_path / "r.html").read_bytes() == (folder / "report.html").read_bytes()
+
+
+def test_a_report_of_little_is_still_one(world, tmp_path):
+    DRIFT.write(DRIFT.frame([]), tmp_path / "drift.parquet")
+    inputs = world.inputs(drift=tmp_path / "drift.parquet", values=[], generations=[], manifests=[])
+    report_page.run(config=world.report(title="", runs=[BASE]), **inputs, output=tmp_path / "r.html")
+    page = Page((tmp_path / "r.html").read_text())
+    assert page.rows[2] == [BASE, *["–"] * 12]
+    assert page.text.startswith("study study")  # the title and the heading, for want of a title
+    assert "No responses were given." in page.text
+    assert page.text.count("None recorded.") == 2
+
+
+@pytest.mark.parametrize(("kind", "listed"), [("tables", ("x", "drift", "")), ("figures", ("x", ""))])
+def test_a_missing_file_is_named(world, tmp_path, kind, listed):
+    with pytest.raises(UserError, match=rf"`{kind}.x`; it was given .*other\.csv"):
+        report_page.run(
+            config=world.report(**{kind: [listed]}), **world.inputs(**{kind: [tmp_path / "other.csv"]}), output=tmp_path / "r"
+        )
+    assert not (tmp_path / "r").exists()
+
+
+def test_a_picture_that_is_no_png_and_an_appendix_too_few_are_user_errors(world, tmp_path):
+    (tmp_path / "x.png").write_text("no picture")
+    with pytest.raises(UserError, match=r"x\.png is no PNG"):
+        report_page.run(
+            config=world.report(figures=[("x", "")]), **world.inputs(figures=[tmp_path / "x.png"]), output=tmp_path / "r"
+        )
+    with pytest.raises(UserError, match="lists 1 appendices, but 0 files"):
+        report_page.run(
+            config=world.report(appendices=[AppendixConfig(title="a", table="a.csv")]), **world.inputs(), output=tmp_path / "r"
+        )
+
+
+@pytest.mark.parametrize("text", ["{}", "not JSON", '{"run": 3}'])
+def test_a_broken_manifest_is_the_users_error(tmp_path, text):
+    (tmp_path / "manifest.json").write_text(text)
+    with pytest.raises(UserError, match=r"manifest\.json is no manifest"):
+        read_manifests([tmp_path / "manifest.json"])
+
+
+# --- samples ---
+
+
+def test_the_draw_of_prompts_needs_only_the_seed(world):
+    prompts = PROMPTS.read(world.prompts)
+    chosen = choose_prompts(prompts, CATEGORIES, 13, 0)
+    assert set(chosen["category"][:11]) == set(CATEGORIES)  # each category before any comes twice
+    assert chosen["prompt_id"].n_unique() == 13
+    shuffled = prompts.sample(fraction=1, shuffle=True, seed=random.Random(1).randint(0, 99))
+    assert choose_prompts(shuffled, CATEGORIES, 13, 0).equals(chosen)
+    assert choose_prompts(prompts, CATEGORIES, 13, 1)["prompt_id"].to_list() != chosen["prompt_id"].to_list()
+    assert choose_prompts(prompts, CATEGORIES[:1], 99, 0)["category"].to_list() == CATEGORIES[:1] * 4
+
+
+def test_a_run_with_its_own_step_0_starts_there():
+    prompts = PROMPTS.frame([dict.fromkeys(PROMPTS.columns, "x") | {"prompt_id": p} for p in ("p", "q")])
+    responses = pl.DataFrame(
+        [("m/base", 0, "p", "b"), ("m/a", 0, "p", "a0"), ("m/a", 9, "p", "a9"), ("m/c", 5, "p", "c5"), ("m/c", 9, "p", "c9")],
+        schema=["run", "step", "prompt_id", "response"], orient="row",
+    )  # fmt: skip
+    found = samples(prompts, responses, {"m/a": "m/base", "m/c": "m/gone", "m/d": "m/base"}, ["m/base", "m/a", "m/c", "m/d"])
+    assert {run: [s.answers for s in shown] for run, shown in found.items()} == {
+        "m/base": [[("step 0", "b")], [("step 0", None)]],
+        "m/a": [[("step 0", "a0"), ("step 9", "a9")], [("step 0", None), ("step 9", None)]],
+        "m/c": [[("step 5", "c5"), ("step 9", "c9")], [("step 5", None), ("step 9", None)]],
+    }
+
+
+def test_only_the_responses_shown_are_kept(world):
+    found = read_responses(world.generations, ["p000", "p007"])
+    assert len(found) == 2 * (1 + 2 * (len(SFT) + len(PO)))  # the base model has one checkpoint, others a first and a last
+    assert read_responses([], ["p000"]).is_empty()
+
+
+# --- plain tables ---
+
+
+def test_appendices_from_csv_and_parquet(tmp_path):
+    text = "id,share,count,name,empty\n007,-0.00004,1200,1.10a,\n008,1e-1,3,x,\n"
+    (tmp_path / "a.csv").write_text(text)
+    sheet = file_sheet(tmp_path / "a.csv")
+    assert sheet.rows == [["007", "0.000", "1200", "1.10a", "–"], ["008", "0.100", "3", "x", "–"]]
+    assert sheet.numeric == {0, 1, 2}
+    frame = pl.DataFrame({"x": [1.23456, None], "n": [1, 2], "s": ["a", None], "l": [[1], []], "b": [True, False]})
+    frame.write_parquet(tmp_path / "a.parquet")
+    sheet = file_sheet(tmp_path / "a.parquet")
+    assert sheet.rows == [["1.235", "1", "a", "[1]", "True"], ["–", "2", "–", "[]", "False"]]
+    assert sheet.numeric == {0, 1}
+
+
+def test_a_long_appendix_says_what_it_leaves_out(tmp_path):
+    pl.DataFrame({"n": range(MAX_ROWS + 1)}).write_csv(tmp_path / "a.csv")
+    sheet = file_sheet(tmp_path / "a.csv")
+    assert len(sheet.rows) == MAX_ROWS
+    assert sheet.note.startswith(f"The first {MAX_ROWS} of {MAX_ROWS + 1} rows")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("a.csv", None), ("a.csv", ""), ("a.parquet", "no"), ("a.txt", "x"), ("a.csv", "a,b\n1,2,3\n")]
+)
+def test_an_appendix_that_cannot_be_read_is_the_users_error(tmp_path, name, text):
+    if text is not None:
+        (tmp_path / name).write_text(text)
+    with pytest.raises(UserError, match=f"the appendix .*{name}"):
+        file_sheet(tmp_path / name)
+
+
+def test_groups_and_cells_stand_over_the_columns(world):
+    sheet = runs_sheet([BASE], {}, {})
+    assert sum(width for _, width in sheet.groups) == len(sheet.header) == len(sheet.rows[0])
+    means = pl.DataFrame({"run": ["r"], "support": [0.1], "neutral": [None], "oppose": [-0.001], "time": [0.5]})
+    sheet = drift_sheet(means)
+    assert sheet.rows == [["r", "0.10", "–", "0.00", "0.50"]]
+    assert sum(width for _, width in sheet.groups) == len(sheet.header)
+
+
+def test_curation_of_one_kind_makes_one_table(world):
+    curation = pl.read_parquet(world.curation)
+    assert [sheet.header for sheet in curation_sheets(curation.filter(pl.col("category") == "all"))] == [["step", "prompts"]]
+    holes = curation_sheets(curation.filter((pl.col("step") != "drawn") | (pl.col("category") == "Race and Racism")))[1]
+    assert ["Race and Racism", "120", "50"] in holes.rows and ["Work and Attitudes", "120", "–"] in holes.rows
+
+
+def test_the_rows_that_the_paper_reports_stand_beside_the_studys(tmp_path):
+    (tmp_path / "wildchat.counts.json").write_text('{"read": 40, "train": 27, "validation": 3}')
+    (tmp_path / "alpaca.counts.json").write_text('{"read": 9, "train": 8, "validation": 1}')
+    paths = [tmp_path / "wildchat.counts.json", tmp_path / "alpaca.counts.json"]
+    sheet = html_tables.data_sheet(paths, {"wildchat": {"train": 28, "validation": 3}})
+    assert sheet.header[-2:] == ["paper's train", "paper's validation"]
+    assert [row[-2:] for row in sheet.rows] == [["28", "3"], ["–", "–"]]
+    assert "paper's train" not in html_tables.data_sheet(paths, {}).header

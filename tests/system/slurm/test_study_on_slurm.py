@@ -1,0 +1,108 @@
+"""The study on a real SLURM of two nodes, through `--profile slurm`, while steps, jobs, nodes and Snakemake itself die."""
+
+import filecmp
+
+import polars as pl
+import pytest
+from events import Story
+from study import DPO, PPO, RESULTS, REWARD, RUNS, SFT
+from watch import halves, shared_gpus, twice_at_once
+
+from clone import Clone
+from cluster import GPUS
+
+pytestmark = pytest.mark.slurm
+TRAINED = [f"{RESULTS}/runs/{run}" for run in (SFT, DPO, PPO)] + [REWARD]
+
+
+def test_the_study_ends_with_the_tables_of_a_local_run(story: Story, reference: Clone):
+    """To the last digit, with the same weights in the same places."""
+    local, there = reference.folder / RESULTS, story.clone.results
+    tables = {path.relative_to(local) for path in local.rglob("*.parquet")}
+    assert tables == {path.relative_to(there) for path in there.rglob("*.parquet")} and len(tables) > 30
+    for table in tables:
+        assert pl.read_parquet(there / table).equals(pl.read_parquet(local / table)), table
+    others = [path.relative_to(local) for name in ("manifest.json", "everything.*") for path in local.rglob(name)]
+    assert len(others) >= len(RUNS) + 2
+    for name in others:
+        assert filecmp.cmp(there / name, local / name, shallow=False), name
+
+
+def test_each_rule_with_a_model_gets_its_gpu_and_no_other_step_any(story: Story):
+    on_gpu = {("train", name) for name in ("sft", "dpo", "reward", "ppo")} | {("generate", "responses")}
+    for step in story.watch.steps:
+        judged_by_model = step.output.endswith("stances/mini-judge.parquet")
+        if judged_by_model or (step.stage, step.step) in on_gpu:
+            assert step.job and len(step.gpus) == 1 and step.gpus <= set(map(str, range(GPUS))), step
+            assert story.clone.cluster.told(step.job, "tres-per-job:.40") == "gres:gpu:1", step
+        else:
+            assert not step.gpus, step
+    ran = {(step.stage, step.step) for step in story.watch.steps}
+    assert on_gpu <= ran and any(step.output.endswith("stances/oracle.parquet") for step in story.watch.steps)
+
+
+def test_jobs_at_the_same_time_have_gpus_of_their_own(story: Story):
+    held = [step for step in story.watch.steps if step.gpus]
+    assert any(one.node == other.node and one is not other and one.beside(other) for one in held for other in held)
+    assert shared_gpus(held) == []
+
+
+def test_small_steps_run_where_snakemake_does(story: Story):
+    assert {step.job for step in story.watch.steps if step.stage == "drift"} == {None}
+
+
+def test_nothing_ran_twice_at_once(story: Story):
+    assert twice_at_once(story.watch.steps) == []
+
+
+def test_no_output_was_a_half_at_any_moment(story: Story):
+    assert story.outputs.looks > 30 and story.outputs.halves == set()
+    assert list(halves(story.clone.results)) == []
+    assert [path for run in TRAINED for path in (story.clone.folder / run).glob(".*")] == []
+
+
+def ended(story: Story, what: str) -> str:
+    """How SLURM says that the job ended to which it happened."""
+    return story.clone.cluster.job_state(story.events[what].lost.job)
+
+
+def test_a_killed_step_runs_again(story: Story):
+    assert ended(story, "SIGKILL") == "FAILED"
+    assert len(story.attempts(story.events["SIGKILL"])) == 2
+
+
+def test_a_cancelled_job_runs_again(story: Story):
+    assert ended(story, "scancel") == "CANCELLED"
+    assert len(story.attempts(story.events["scancel"])) >= 2  # more where the lost node took the second with it
+
+
+def test_a_job_out_of_memory_gets_more(story: Story):
+    event, cluster = story.events["memory"], story.clone.cluster
+    assert ended(story, "memory") in ("OUT_OF_MEMORY", "CANCELLED", "FAILED")
+    first, second = story.attempts(event)[:2]
+    assert cluster.memory(second.job) == 2 * cluster.memory(first.job)
+
+
+def test_a_training_told_of_its_time_limit_saves_its_state_and_goes_on_from_it_with_more_time(story: Story):
+    event = story.events["time limit"]
+    assert story.waited, "the job ended before its training had saved its state"
+    assert story.kept and ended(story, "time limit") == "FAILED"
+    log = (story.clone.results / "logs" / "train" / f"{DPO}.log").read_text()
+    assert "starting anew" not in log
+    first, second = story.attempts(event)[:2]
+    limits = [story.clone.cluster.told(step.job, "TimeLimit:.20") for step in (first, second)]
+    assert limits[0] == "5:00" and int(limits[1].partition(":")[0]) > 10, limits
+
+
+def test_snakemake_refuses_to_start_beside_jobs_of_one_that_was_killed_and_counts_what_they_made(story: Story):
+    event = story.events["Snakemake killed"]
+    assert str(event.lost.job) in story.refusal and "scancel" in story.refusal and "Traceback" not in story.refusal
+    assert ended(story, "Snakemake killed") == "COMPLETED"
+    assert len(story.attempts(event)) == 2  # the one before the time limit, and the one that Snakemake did not outlive
+
+
+def test_a_job_whose_node_is_lost_runs_on_another(story: Story):
+    event = story.events["node lost"]
+    assert ended(story, "node lost") == "NODE_FAIL"
+    lost, again = story.attempts(event)
+    assert lost.node != again.node

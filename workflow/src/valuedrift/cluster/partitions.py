@@ -1,0 +1,103 @@
+"""A cluster's partitions, by the file that the SLURM executor reads too: mistakes in it, time limits, and jobs that fit none."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from valuedrift.config.explain import nearest
+from valuedrift.errors import UserError
+
+CLUSTER = {"cluster", "clusters", "slurm_cluster"}
+"""Keys of a partition that are no limits."""
+
+
+def partitions(path: Path) -> dict[str, dict[str, Any]]:
+    """Partition → its limits; UserError for what the executor would fail at."""
+    from snakemake_executor_plugin_slurm.partitions import PartitionLimits  # type: ignore[import-untyped]  # on a cluster alone
+
+    try:
+        found = yaml.safe_load(Path(path).read_text())
+    except (OSError, yaml.YAMLError) as error:
+        raise UserError(f"{path} cannot be read: {error}") from error
+    blocks = found.get("partitions") if isinstance(found, dict) else None
+    if not isinstance(blocks, dict) or not blocks:
+        raise UserError(f"{path}: the key `partitions` is missing or empty; it holds a block for each partition")
+    known = {field.name for field in fields(PartitionLimits)} | CLUSTER
+    for name, block in blocks.items():
+        if not isinstance(name, str) or not isinstance(block, dict):
+            raise UserError(f"{path}: `partitions.{name}` must be a name with a block of limits, `{{}}` where it has none")
+        for key, value in block.items():
+            if key not in known:
+                raise UserError(f"{path}: unknown key `partitions.{name}.{key}`{nearest(str(key), known)}")
+            if key.startswith("max_") and not _is_limit(key, value):
+                raise UserError(
+                    f"{path}: `partitions.{name}.{key}` is no {'time' if key == 'max_runtime' else 'number'}: {value!r}"
+                )
+    return blocks
+
+
+def longest(path: Path, gpus: int, partition: str | None = None) -> float:
+    """Minutes of the partition that lets a job with so many GPUs run longest, or of the one that it asks for.
+
+    Infinite where none that has them sets a limit.
+    """
+    from snakemake_executor_plugin_slurm.utils import parse_time_to_minutes  # type: ignore[import-untyped]  # on a cluster alone
+
+    limits = _limits(path, "max_runtime", gpus, partition)
+    return max((limit if limit == math.inf else parse_time_to_minutes(limit) for limit in limits), default=math.inf)
+
+
+def roomiest(path: Path, gpus: int, partition: str | None = None) -> float:
+    """Memory (MiB) that a job may have on the partition that gives most, as `longest` tells its minutes."""
+    return max(_limits(path, "max_mem_mb", gpus, partition), default=math.inf)
+
+
+def _limits(path: Path, key: str, gpus: int, partition: str | None) -> list[Any]:
+    """What each partition that a job may go to says of a limit; infinite where it says nothing."""
+    found = partitions(path).items()
+    fitting = [block for name, block in found if (name == partition if partition else block.get("max_gpu", 0) >= gpus)]
+    return [block.get(key, math.inf) for block in fitting]
+
+
+def unplaced(path: Path, jobs: Iterable[Any]) -> list[str]:
+    """Snakemake's jobs that fit no partition, the first of each rule, and what stops it there."""
+    from snakemake_executor_plugin_slurm.partitions import read_partition_file
+
+    partitions(path)
+    known, told = read_partition_file(Path(path)), {}
+    for job in jobs:
+        name = str(job.rule.name)
+        if name in told or job.resources.get("slurm_partition") or any(one.score_job_fit(job) is not None for one in known):
+            continue
+        told[name] = f"{name} ({next(iter(job.output), '')}) fits no partition of {path}: {_obstacle(known, job)}"
+    return list(told.values())
+
+
+def _obstacle(known: list[Any], job: Any) -> str:
+    """What a job exceeds on the partition that lacks least for it; those with its GPUs are looked at first."""
+    wants = {
+        "max_gpu": job.resources.get("gpu", 0), "max_cpus_per_task": job.threads, "max_threads": job.threads,
+        "max_mem_mb": job.resources.get("mem_mb", 0), "max_runtime": job.resources.get("runtime", 0),
+    }  # fmt: skip
+    lacks = [(one.name, {key: want for key, want in wants.items() if want > getattr(one.limits, key)}, one.limits) for one in known]
+    name, lacking, limits = min(lacks, key=lambda one: ("max_gpu" in one[1], len(one[1])))
+    if not lacking:
+        return f"see the limits of `{name}`"
+    return f"it asks for {', '.join(f'{want} ({key} of `{name}` is {getattr(limits, key)})' for key, want in lacking.items())}"
+
+
+def _is_limit(key: str, value: Any) -> bool:
+    from snakemake_executor_plugin_slurm.utils import parse_time_to_minutes
+    from snakemake_interface_common.exceptions import WorkflowError
+
+    if isinstance(value, bool) or not isinstance(value, int | float | str) or (isinstance(value, str) and key != "max_runtime"):
+        return False
+    try:
+        parse_time_to_minutes(value)
+    except (WorkflowError, ValueError, OverflowError):
+        return isinstance(value, float)  # infinity
+    return True

@@ -1,0 +1,166 @@
+"""The training algorithms: the keys of each, and one row that says what the rest of the study needs to know of it.
+
+A new algorithm is its row here, its module `train/<name>.py`, its command in `train/__main__.py` and its rule in
+`rules/train.smk`; a test fails while one of the four is missing.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, WithJsonSchema, create_model, model_validator
+
+from valuedrift.config.base import Closed, Count, NonNegative, Rate, Share
+from valuedrift.config.explain import nearest
+from valuedrift.config.train import PreferenceConfig, TrainingConfig, TrainingJob
+
+
+class SftConfig(TrainingConfig):
+    learning_rate: Rate = 2e-5
+    """Peak learning rate."""
+    batch_size: Count = 128
+    """Examples in one optimizer step."""
+    warmup: Share = 0.03
+    """Share of the steps in which the learning rate rises."""
+    packing: bool = True
+    """Lay the conversations that a device holds at once end to end in one row, where each sees only itself, instead of padding
+    them to the longest. Steps and losses are the same; some kinds of models (state-space layers) cannot be packed."""
+    attention: Literal["documents", "sdpa", "flash_attention_2", "flash_attention_3"] = "documents"
+    """How a packed conversation sees only itself. documents: computed for each by itself, on GPUs in half precision by torch's own
+    flash kernel. sdpa: one mask over the row, slow for long rows, also for sliding windows. The others need their packages."""
+
+
+class RewardConfig(TrainingConfig):
+    learning_rate: Rate = 1e-5
+    """Peak learning rate."""
+    batch_size: Count = 128
+    """Examples in one optimizer step."""
+    epochs: Rate = 1
+    """Passes over the training split."""
+
+
+class PpoConfig(PreferenceConfig):
+    learning_rate: Rate = 5e-7
+    """Peak learning rate."""
+    kl: NonNegative = 0.05
+    """Coefficient of the KL penalty against the SFT model."""
+    temperature: Rate = 0.7
+    """Sampling temperature of the rollouts."""
+    ppo_epochs: Count = 4
+    """Optimization passes over each batch of rollouts. The paper does not say; 4 is TRL's default."""
+    minibatches: Count = 1
+    """Minibatches that each such pass is cut into. The paper does not say."""
+    clip: Rate = 0.2
+    """How far a token's ratio may move from 1 before it earns no more. This and the next four are TRL's defaults; the paper does
+    not say."""
+    value_clip: Rate = 0.2
+    """How far a value may move from that of the rollout before it earns no more."""
+    value_weight: NonNegative = 0.1
+    """Weight of the value model's loss."""
+    discount: Share = 1.0
+    """Discount of later rewards, for each token."""
+    gae_lambda: Share = 0.95
+    """Decay of the advantage estimate: at 1 it trusts the rewards alone, at 0 the value of the next token."""
+    eos_penalty: NonNegative | None = 1.0
+    """Taken off the reward of a response that does not end (the paper's EOS trick); none turns it off."""
+    whiten_rewards: bool = False
+    """Scale the rewards of a batch to unit variance."""
+    rollout_batch_size: Count | None = None
+    """Responses that one device samples at once, all of its share by default. Sampling holds no activations, so that more fit than
+    in `device_batch_size`."""
+    heldout: Count = 64
+    """Prompts of the validation split on which reward and KL are measured before and after."""
+
+    @model_validator(mode="after")
+    def _equal_minibatches(self) -> "PpoConfig":
+        if self.batch_size % self.minibatches:
+            fits = max(n for n in range(1, self.minibatches + 1) if self.batch_size % n == 0)
+            raise ValueError(
+                f"batch_size {self.batch_size} cannot be cut into {self.minibatches} minibatches of one size; the nearest below is "
+                f"{fits}"
+            )
+        return self
+
+
+class DpoConfig(PreferenceConfig):
+    learning_rate: Rate = 1e-5
+    """Peak learning rate."""
+    beta: Rate = 0.1
+    """Strength of the tie to the SFT model: a smaller one allows more change."""
+
+
+class SimpoConfig(PreferenceConfig):
+    learning_rate: Rate = 5e-7
+    """Peak learning rate."""
+    beta: Rate = 2.0
+    """Scale of the length-normalised reward."""
+    gamma: NonNegative = 0.5
+    """Target margin, absolute as in TRL. SimPO's reference code writes gamma / beta = 0.5; the paper's 0.5 may mean either."""
+
+
+@dataclass(frozen=True)
+class Algorithm:
+    """What the study, the sizing of jobs and the figures need to know of a training algorithm."""
+
+    config: type[TrainingConfig]
+    """Its keys."""
+    label: str
+    """Its name in figures and tables."""
+    summary: str
+    """One line for the config reference and the command's help."""
+    pairs: bool = True
+    """Whether it trains on preference pairs; else on an SFT set."""
+    sequences: int = 2
+    """Sequences of one example: chosen and rejected, or one."""
+    references: int = 0
+    """Models that it reads beside the ones that it trains."""
+    reference_passes: int = 0
+    """Times that a frozen reference model reads the whole data."""
+    is_run: bool = True
+    """Whether `runs` may name it; a reward model is trained where an algorithm needs one."""
+    needs_reward: bool = False
+    """Whether it optimizes against a reward model, which is trained first."""
+
+
+ALGORITHMS: dict[str, Algorithm] = {
+    "sft": Algorithm(SftConfig, "SFT", "Supervised fine-tuning.", pairs=False, sequences=1),
+    "reward": Algorithm(RewardConfig, "reward model", "The reward models that PPO needs.", is_run=False),
+    "ppo": Algorithm(PpoConfig, "PPO", "Proximal policy optimization.", sequences=1, references=2, needs_reward=True),
+    "dpo": Algorithm(DpoConfig, "DPO", "Direct preference optimization.", references=1, reference_passes=1),
+    "simpo": Algorithm(SimpoConfig, "SimPO", "Simple preference optimization."),
+}
+"""Name in configs, rules and commands -> the algorithm, in the order of the reference."""
+
+
+def job_model(algorithm: str) -> type[TrainingJob[Any]]:
+    """Return the model of a training job whose `training` block has the keys of the algorithm."""
+    generic: Any = TrainingJob
+    model: type[TrainingJob[Any]] = generic[ALGORITHMS[algorithm].config]
+    return model
+
+
+RUN_ALGORITHMS = [name for name, algorithm in ALGORITHMS.items() if algorithm.is_run]
+"""Algorithms that `runs` may name."""
+
+
+def _known(name: str) -> str:
+    if name not in RUN_ALGORITHMS:
+        raise ValueError(f"unknown algorithm `{name}`{nearest(name, RUN_ALGORITHMS)}")
+    return name
+
+
+AlgorithmName = Annotated[str, AfterValidator(_known), WithJsonSchema({"enum": RUN_ALGORITHMS, "type": "string"})]
+"""Name of an algorithm that `runs` may name."""
+
+_FIELDS: dict[str, Any] = {
+    name: (algorithm.config, Field(algorithm.config.model_validate({}), description=algorithm.summary))
+    for name, algorithm in ALGORITHMS.items()
+}
+
+
+class Training(create_model("_Blocks", __base__=Closed, **_FIELDS)):  # type: ignore[misc]
+    """The block `training` of a config: the keys of every algorithm, one field for each row of ALGORITHMS."""
+
+    def of(self, algorithm: str) -> TrainingConfig:
+        """Return the keys of one algorithm."""
+        block: TrainingConfig = getattr(self, algorithm)
+        return block

@@ -1,0 +1,28 @@
+"""The text that a judge is asked, with its options in any order."""
+
+import re
+from collections.abc import Mapping
+from itertools import permutations
+
+from valuedrift.config.base import STANCES, Stance
+from valuedrift.config.judge import OPTIONS
+
+LETTERS = ("A", "B", "C")
+Order = tuple[Stance, ...]
+"""The stances that the letters A, B and C stand for."""
+
+
+def orders(kind: str) -> list[Order]:
+    """The orders in which the options are asked: one, latin (each stance at each letter once) or all."""
+    if kind == "all":
+        return list(permutations(STANCES))
+    return [STANCES[i:] + STANCES[:i] for i in range(3 if kind == "latin" else 1)]
+
+
+def judge_prompt(
+    template: str, question: str, response: str, topic: str, options: Mapping[Stance, str] = OPTIONS, order: Order = STANCES
+) -> str:
+    """The template filled in, in one pass: braces in a response, or others in the template, mean nothing."""
+    listed = "\n".join(f"- ({letter}) {options[stance]}" for letter, stance in zip(LETTERS, order, strict=True))
+    values = {"prompt": question, "response": response, "topic": topic}
+    return re.sub(r"\{(prompt|response|topic)\}", lambda field: values[field[1]], template.replace("{options}", listed))

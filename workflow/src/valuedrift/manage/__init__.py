@@ -1,0 +1,1 @@
+"""Commands over a whole study: plan what it costs, list its runs, prune its trajectories."""

@@ -1,0 +1,229 @@
+"""What a study asks of judges and chat models, and what that costs."""
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import polars as pl
+
+from valuedrift.chat.ledger import Usage, usage, usage_of
+from valuedrift.chat.spending import cost, money, payer, spending
+from valuedrift.config.chat import ChatJob
+from valuedrift.config.prompts import ChatStep
+from valuedrift.config.synthetic import SIDES
+from valuedrift.lm.judge_prompt import orders
+from valuedrift.sizing.counts import ASSUMED, AT_MOST, MEASURED, NOTHING, UNKNOWN, Amount, Workload, mean_tokens
+from valuedrift.study.jobs import Jobs
+
+HEADINGS = ("asked for", "model", "calls", "answered", "question tokens", "answer tokens", "live", "by batch")
+NAMES = 2
+"""So many of the columns are text."""
+LEGEND = """Tokens and prices are of what is not answered yet. A number without a mark is counted. ~ is an estimate: rows that the
+config expects, a token for every four characters, or as many tokens a call as the ledgers tell. ≤ is the most that it may be:
+categories full, no two responses alike, each as long as allowed; answered questions where they cannot be looked up: those to a
+config that has changed since are then counted, though they are asked anew."""
+
+
+@dataclass
+class Use:
+    """One thing that models are asked for: how often, and how long the questions are."""
+
+    name: str
+    model: str
+    calls: Amount
+    asked: Amount = NOTHING
+    """Tokens of all questions."""
+    chat: ChatJob | None = None
+    ledgers: dict[Path, Iterable[str] | None] = field(default_factory=dict)
+    """Ledger → the keys of all questions, read once, or None where they are not known: then all of the model's answers count."""
+    needs: str = ""
+    """What is not there yet, where the number of calls is not known."""
+    unread: list[Path] = field(default_factory=list)
+    """Ledgers that could not be read."""
+    by_run: dict[str, Amount] = field(default_factory=dict)
+    """Run → the calls about it, of a judge."""
+
+    @cached_property
+    def taken(self) -> tuple[int, float, float]:
+        """Calls that are answered, the tokens of their questions, and of the answers."""
+        used = [one for path, keys in self.ledgers.items() for one in self._used(path, keys)]
+        return sum(one.calls for one in used), sum(one.asked for one in used), sum(one.answered for one in used)
+
+    @property
+    def answered(self) -> Amount:
+        """Calls that are answered: at most so many where questions could not be looked up."""
+        guessed = any(keys is None and path.exists() for path, keys in self.ledgers.items())
+        return Amount(self.taken[0], AT_MOST if guessed and self.taken[0] else MEASURED)
+
+    def _used(self, path: Path, keys: Iterable[str] | None) -> list[Usage]:
+        if not path.exists():
+            return []
+        try:
+            with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=0)) as ledger:
+                if keys is not None:
+                    return list(usage_of(ledger, keys))
+                return [used for used in usage(ledger) if self.chat and used.by in (None, payer(self.chat))]
+        except sqlite3.Error:
+            self.unread.append(path)
+            return []
+
+    @property
+    def left(self) -> Amount:
+        return Amount(max(0, self.calls.value - self.taken[0]), self.calls.mark, self.calls.partly)
+
+    @property
+    def tokens(self) -> tuple[Amount, Amount]:
+        """Tokens of the questions that are left and of their answers: as many a call as earlier ones took, where there are any."""
+        answered, asked, answers = self.taken
+        if asked and answers:
+            return self.left * Amount(asked / answered, ASSUMED), self.left * Amount(answers / answered, ASSUMED)
+        share = self.left.value / self.calls.value if self.calls.value else 1.0
+        return self.asked * share, self.left * Amount(self.chat.max_tokens if self.chat else 0, AT_MOST)
+
+    def price(self, batch: bool) -> Amount:
+        """US dollars that what is left costs; 0 where the config has no price."""
+        asked, answers = self.tokens
+        doubts, price = asked + answers, self.chat.price if self.chat else None
+        return Amount(cost(price, asked.value, answers.value, batch), doubts.mark, doubts.partly)
+
+    def price_of(self, calls: Amount) -> Amount:
+        """US dollars that so many of these calls cost, on the route that the chat model is asked."""
+        answered, asked, answers = self.taken
+        if asked and answers:
+            question, answer = Amount(asked / answered, ASSUMED), Amount(answers / answered, ASSUMED)
+        else:
+            question = self.asked * (1 / self.calls.value if self.calls.value else 0)
+            answer = Amount(self.chat.max_tokens if self.chat else 0, AT_MOST)
+        doubts, chat = calls * question + calls * answer, self.chat
+        dollars = cost(
+            chat.price if chat else None, calls.value * question.value, calls.value * answer.value, bool(chat and chat.batch)
+        )
+        return Amount(dollars, doubts.mark, doubts.partly)
+
+
+def uses(work: Workload) -> list[Use]:
+    """All that is asked, in the order of the study."""
+    study, jobs = work.study, Jobs(work.study)
+    return [*_curation(jobs, work), *_synthetic(jobs, work), *(_judge(name, work) for name in study.config.judges)]
+
+
+def told(found: list[Use]) -> list[str]:
+    """Lines: a table, what each chat model costs, what is not known, and what the numbers are."""
+    rows = [HEADINGS, *map(_row, found)]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(HEADINGS))]
+    cells = [[c.ljust(w) if i < NAMES else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))] for row in rows]
+    sums = [_sum_of(chat, [use for use in found if use.chat == chat]) for chat in chats(found)]
+    unknown = [f"not known in part: {use.name}: {use.needs}" for use in found if use.calls.partly]
+    unread = [f"{path} is in use or cannot be read: its answers are not counted" for use in found for path in use.unread]
+    return ["  ".join(row).rstrip() for row in cells] + ["", *sums, *unknown, *unread, LEGEND]
+
+
+def chats(found: list[Use]) -> list[ChatJob]:
+    """The chat models that are asked, each once."""
+    return list({use.chat.name: use.chat for use in found if use.chat}.values())
+
+
+# --- what is asked ---
+
+
+def _judge(name: str, work: Workload) -> Use:
+    study, judge = work.study, work.config.judges[name]
+    chat = study.chat(judge.chat) if judge.chat else None
+    times = len(orders(judge.orders)) * (judge.samples if judge.reading == "sampling" and chat else 1)
+    asks = judge.backend != "function"
+    calls, tokens = dict[str, Amount](), list[Amount]()
+    for run in study.runs.values():
+        calls[run.id] = work.responses(run, judge) * (times if asks else 1)
+        tokens += [calls[run.id] * work.judge_tokens(run, judge)] if asks else []
+    ledgers = {run.id: Path(study.folder_of(run.id)) / "stances" / f"{name}.ledger.sqlite" for run in study.runs.values()}
+    return Use(
+        f"judge {name}", chat.model if chat else judge.path or str(judge.function), _total(calls.values()), _total(tokens), chat,
+        {ledgers[run.id]: work.judge_keys(run, judge, chat) for run in study.runs.values()} if chat else {},
+        f"how many rows {', '.join(work.unknown)} has: give `datasets.<name>.expected`, or make the table first", by_run=calls,
+    )  # fmt: skip
+
+
+def _curation(jobs: Jobs, work: Workload) -> Iterator[Use]:
+    """The steps of curation that ask a chat model."""
+    folder = work.folder / "prompts"
+    raw, questions, ngrams, filtered = (folder / f"{name}.parquet" for name in ("raw", "questions", "ngrams", "value_laden"))
+    if (rephrase := jobs.questions()).chat:
+        yield _step("rephrase", rephrase, _texts(raw, "source_text"), "raw", questions)
+    if (naming := jobs.cluster_names()).chat:
+        named = pl.read_parquet(ngrams).group_by("cluster").agg(pl.col("ngram").str.join(", ")) if ngrams.exists() else None
+        yield _step("naming", naming, None if named is None else named["ngram"].to_list(), "ngrams", folder / "names.parquet")
+    if (kept := jobs.value_laden()).chat:
+        texts = _texts(questions, "question")
+        if texts is not None and filtered.exists():
+            texts = pl.read_parquet(filtered).join(pl.read_parquet(questions), on="source_id")["question"].unique().to_list()
+        yield _step("filter", kept, texts, "questions", filtered, MEASURED if filtered.exists() else AT_MOST)
+
+
+def _step(name: str, job: ChatStep, texts: list[str] | None, source: str, output: Path, mark: str = MEASURED) -> Use:
+    """One step of curation, which asks about each of the texts once; they are None where their table is not there yet."""
+    assert job.chat and job.instruction
+    calls = UNKNOWN if texts is None else Amount(len(texts), mark)
+    length = mean_tokens(len(job.instruction) + len(text) for text in texts or [])
+    ledger, needs = output.with_suffix(".ledger.sqlite"), f"make {output.with_name(source)}.parquet first, which costs less"
+    return Use(f"prompts: {name}", job.chat.model, calls, calls * Amount(length, ASSUMED), job.chat, {ledger: None}, needs)
+
+
+def _texts(path: Path, column: str) -> list[str] | None:
+    return pl.read_parquet(path)[column].unique().to_list() if path.exists() else None
+
+
+def _synthetic(jobs: Jobs, work: Workload) -> Iterator[Use]:
+    """The answers of synthetic preferences, one for each side of a prompt."""
+    if work.config.synthetic is None:
+        return
+    job, folder = jobs.answers(), work.folder / "synthetic"
+    retrieved, block = folder / "retrieved.parquet", work.config.synthetic
+    if retrieved.exists():
+        rows = pl.read_parquet(retrieved).select("category", "prompt").unique().rows()
+        calls = Amount(len(SIDES) * len(rows))
+        length = Amount(mean_tokens(len(job.prompts[c][side]) + len(prompt) for c, prompt in rows for side in SIDES), ASSUMED)
+    else:
+        calls = Amount(len(SIDES) * block.cap * len(job.prompts), AT_MOST)
+        system = (len(text) for sides in job.prompts.values() for text in sides.values())
+        length = Amount(mean_tokens(block.longest_prompt + size for size in system), AT_MOST)
+    ledger = folder / "answers.ledger.sqlite"
+    yield Use("synthetic answers", job.chat.model, calls, calls * length, job.chat, {ledger: None})
+
+
+# --- what is printed ---
+
+
+def _row(use: Use) -> tuple[str, ...]:
+    asked, answers = map(str, use.tokens) if use.chat or use.asked.value else ("", "")
+    prices = [_price(use.price(batch)) if use.chat and use.chat.price else "" for batch in (False, True)]
+    answered = str(use.answered) if use.chat else ""
+    return use.name, use.model, str(use.calls), answered, asked, answers if use.chat else "", *prices
+
+
+def _sum_of(chat: ChatJob, found: list[Use]) -> str:
+    """What a chat model costs, and whether its cap allows it."""
+    if chat.server:
+        return f"{chat.name}: served by the study itself; nothing is paid by the call"
+    if chat.price is None:
+        return f"{chat.name}: give `chats.{chat.name}.price` to learn what it costs"
+    live, batch = (_total(use.price(by_batch) for use in found) for by_batch in (False, True))
+    (spent, under_way), cap = spending(chat), chat.spending_cap
+    route = "by batch" if chat.batch else "live"
+    told = f"{chat.name}: {_price(live)} live, {_price(batch)} by batch, at the prices of {chat.price.day}; it is asked {route}. "
+    told += f"{money(spent)} are spent" + (f", what is under way may cost {money(under_way)}" if under_way else "")
+    if cap is None:
+        return f"{told}; there is no cap: `chats.{chat.name}.spending_cap`"
+    # What is under way is a part of what is left, but for questions that are no longer asked.
+    enough = spent + max(under_way, (batch if chat.batch else live).value) < cap
+    return f"{told} of the cap {money(cap)}, which {'is enough' if enough else 'may stop it before the end'}"
+
+
+def _price(dollars: Amount) -> str:
+    return dollars.told(money(dollars.value))
+
+
+def _total(amounts: Iterable[Amount]) -> Amount:
+    return sum(amounts, NOTHING)

@@ -1,0 +1,44 @@
+"""The runs of a study as a readable table, and how many there are of each kind."""
+
+from collections import Counter
+from pathlib import Path
+
+from valuedrift.config.load import load_study_config, read
+from valuedrift.config.train import Checkpoints
+from valuedrift.study.checks import check, check_files
+from valuedrift.study.jobs import Jobs
+from valuedrift.study.lineage import Run
+from valuedrift.study.study import Study
+
+HEADINGS = ("", "run", "algorithm", "data", "chosen", "seed", "saved", "settings of its own")
+
+
+def run(*, config: list[Path]) -> None:
+    """Print the table of the config files, later ones merged over earlier ones as Snakemake does."""
+    study = Study(load_study_config(read(config)))
+    check(study)
+    check_files(study)
+    Jobs(study).check()
+    rows = [HEADINGS, *(_row(number, one, study) for number, one in enumerate(study.runs.values(), 1))]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(HEADINGS))]
+    for row in rows:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    kinds = Counter(one.algorithm for one in study.runs.values())
+    told = ", ".join(f"{number} {algorithm}" for algorithm, number in kinds.items())
+    print(f"{len(study.runs)} runs: {told}; {len(study.rewards)} reward models")
+
+
+def _row(number: int, run: Run, study: Study) -> tuple[str, ...]:
+    if run.training is None:
+        return (str(number), run.id, run.algorithm, "", "", "", "", "")
+    default = study.config.training.of(run.algorithm)
+    own = {key: value for key, value in run.training if value != getattr(default, key) and key != "checkpoints"}
+    told = ", ".join(f"{key} {value}" for key, value in own.items())
+    data, chosen, saved = run.dataset or "", run.chosen or "", _saved(run.training.checkpoints)
+    return str(number), run.id, run.algorithm, data, chosen, str(run.seed), saved, told
+
+
+def _saved(checkpoints: Checkpoints) -> str:
+    if checkpoints.every:
+        return f"every {checkpoints.every}"
+    return "at " + ", ".join(f"{fraction:g}" for fraction in checkpoints.fractions or [])

@@ -1,0 +1,193 @@
+"""How much work a study is: steps, checkpoints, prompts and responses, counted where they are there, else from the config."""
+
+import json
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+import polars as pl
+
+from valuedrift.chat.spending import CHARACTERS
+from valuedrift.config.algorithms import PpoConfig
+from valuedrift.config.chat import ChatJob
+from valuedrift.config.judge import JudgeConfig
+from valuedrift.io.tables import GENERATIONS, PROMPTS
+from valuedrift.lm.judge_prompt import judge_prompt, orders
+from valuedrift.study.lineage import Run
+from valuedrift.study.study import Study
+
+MEASURED, ASSUMED, AT_MOST = "", "~", "≤"
+QUESTION = 80
+"""Characters of a question where none is there yet; PRISM's and the miniature's have about as many."""
+MEASURED_ON = 200
+"""Responses of a run on which the length of the judge's prompts is measured."""
+
+
+@dataclass(frozen=True)
+class Amount:
+    """A number, how sure it is, and whether parts of it are not known, which are then left out."""
+
+    value: float
+    mark: str = MEASURED
+    partly: bool = False
+
+    def __add__(self, other: "Amount") -> "Amount":
+        return Amount(self.value + other.value, *self._doubts(other))
+
+    def __mul__(self, other: "Amount | float") -> "Amount":
+        other = other if isinstance(other, Amount) else Amount(other)
+        return Amount(self.value * other.value, *self._doubts(other))
+
+    def __str__(self) -> str:
+        return self.told(f"{self.value:,.0f}")
+
+    def told(self, number: str) -> str:
+        """The number, as it is written, with its doubts."""
+        if not self.partly:
+            return self.mark + number
+        return f"{self.mark}{number} + ?" if self.value else "?"
+
+    def _doubts(self, other: "Amount") -> tuple[str, bool]:
+        mark = max(self.mark, other.mark, key=(MEASURED, ASSUMED, AT_MOST).index)
+        return mark, self.partly or other.partly
+
+
+NOTHING, UNKNOWN = Amount(0), Amount(0, partly=True)
+
+
+class Workload:
+    """What is to be done for a study, from its config and from what lies in its folder by now."""
+
+    def __init__(self, study: Study) -> None:
+        self.study, self.config, self.folder = study, study.config, Path(study.folder)
+        # One run at a time: the paper's responses together take gigabytes.
+        self.judged = lru_cache(maxsize=1)(self._judged)
+
+    # --- training ---
+
+    def rows(self, dataset: str) -> Amount:
+        """Rows that a run on this dataset or mixture trains on."""
+        table = self.folder / "data" / f"{dataset}.parquet"
+        if table.exists():
+            return Amount(pl.scan_parquet(table).filter(pl.col("split") == "train").select(pl.len()).collect().item())
+        if dataset in self.study.mixtures:
+            mixture = self.config.mixtures[self.study.mixtures[dataset][0]]
+            parts = [self.rows(mixture.gap), self.rows(mixture.rest)]
+            return Amount(mixture.rows) if mixture.rows else min(parts, key=lambda part: math.inf if part.partly else part.value)
+        expected = (self.config.datasets[dataset].expected or {}).get("train")
+        return Amount(expected, ASSUMED) if expected else UNKNOWN
+
+    def steps(self, run: Run) -> Amount:
+        """Optimizer steps of a training, but for rows that it drops as too long."""
+        assert run.training and run.dataset
+        rows, training = self.rows(run.dataset), run.training
+        if rows.partly:
+            return rows
+        if isinstance(training, PpoConfig):  # its batches go on into the next pass over the prompts
+            return Amount(math.ceil(int(training.epochs * rows.value) / training.batch_size), rows.mark)
+        return Amount(math.ceil(training.epochs * math.ceil(rows.value / training.batch_size)), rows.mark)
+
+    def checkpoints(self, run: Run) -> Amount:
+        """Checkpoints whose responses are sampled and judged: step 0 only where it is no parent's last."""
+        manifest = self.folder / "runs" / run.id / "manifest.json"
+        if manifest.exists():
+            return Amount(len([c for c in json.loads(manifest.read_text())["checkpoints"] if c["step"] or not run.parent]))
+        if run.training is None:
+            return Amount(1 if run.algorithm == "base" else len(self.config.external[run.model].checkpoints))
+        schedule, steps = run.training.checkpoints, self.steps(run)
+        if schedule.fractions:
+            saved = (
+                {*schedule.fractions, 1.0} if steps.partly else {max(1, round(f * steps.value)) for f in (*schedule.fractions, 1)}
+            )
+            return Amount(len(saved), AT_MOST if steps.partly else steps.mark)
+        assert schedule.every
+        return steps if steps.partly else Amount(math.ceil(steps.value / schedule.every), steps.mark)
+
+    @property
+    def unknown(self) -> list[str]:
+        """Datasets on whose rows the number of a run's checkpoints depends, and whose rows are not known."""
+        return sorted({str(run.dataset) for run in self.study.runs.values() if self.checkpoints(run).partly})
+
+    # --- measuring ---
+
+    @cached_property
+    def prompts(self) -> pl.DataFrame | None:
+        """The evaluation prompts, once they are drawn."""
+        path = self.folder / "prompts" / "prompts.parquet"
+        return PROMPTS.read(path) if path.exists() else None
+
+    def responses(self, run: Run, judge: JudgeConfig) -> Amount:
+        """Responses of a run that a judge reads."""
+        if (items := self.judged(run.id, judge.per_category)) is not None:
+            return Amount(items.height)
+        most = min(self.config.prompts.per_category, judge.per_category or math.inf)
+        if self.prompts is None:
+            prompts = Amount(most * len(self.study.categories), AT_MOST)
+        else:
+            sizes = self.prompts["category"].value_counts()["count"]
+            prompts = Amount(sum(min(size, judge.per_category or size) for size in sizes))
+        # The same text twice is judged once, so there may be fewer.
+        return self.checkpoints(run) * prompts * Amount(self.config.generation.samples, AT_MOST)
+
+    def judge_tokens(self, run: Run, judge: JudgeConfig) -> Amount:
+        """Tokens of a judge's prompt on one response of a run, on average: a token for each four characters."""
+        if (items := self.judged(run.id, judge.per_category)) is not None:
+            some = items.gather_every(max(1, items.height // MEASURED_ON))
+            return Amount(
+                mean_tokens(self._prompt(judge, *row) for row in some.select("question", "response", "topic").rows()), ASSUMED
+            )
+        if self.prompts is None:
+            asked = [("x" * QUESTION, "", category.topic) for category in self.config.prompts.categories.values()]
+        else:
+            asked = [(question, "", topic) for question, topic in self.prompts.select("question", "topic").rows()]
+        return Amount(mean_tokens(self._prompt(judge, *one) for one in asked) + self.config.generation.max_new_tokens, AT_MOST)
+
+    def judge_keys(self, run: Run, judge: JudgeConfig, chat: ChatJob) -> Iterator[str] | None:
+        """Keys of all that a judge behind a server is asked about a run, as its ledger has them; None until responses are there."""
+        from valuedrift.chat.messages import Request
+        from valuedrift.judge.api import RETURNED
+
+        if self._sampled(run.id) is None:
+            return None
+
+        def keys() -> Iterator[str]:
+            items = self.judged(run.id, judge.per_category)
+            assert items is not None
+            for question, response, topic in items.iter_rows():
+                for order in orders(judge.orders):
+                    text = judge_prompt(judge.prompt, question, response, topic, judge.options, order)
+                    if judge.reading == "logprobs":
+                        yield Request(text, logprobs=RETURNED).key(chat)
+                    else:
+                        yield from (Request(text, sample=i).key(chat) for i in range(judge.samples))
+
+        return keys()
+
+    def _sampled(self, run: str) -> Path | None:
+        path = self.folder / "runs" / run / "generations.parquet"
+        return path if path.exists() and self.prompts is not None else None
+
+    def _judged(self, run: str, per_category: int | None) -> pl.DataFrame | None:
+        """Question, response and topic of all that is judged, each once, where the run's responses are there."""
+        from valuedrift.judge.stances import drawn
+
+        path = self._sampled(run)
+        if path is None or self.prompts is None:
+            return None
+        sampled = GENERATIONS.read(path).filter((pl.col("step") > 0) | (self.study.runs[run].parent is None))
+        asked = sampled.join(drawn(self.prompts, per_category, self.config.seed), on="prompt_id")
+        asked = asked.filter(pl.col("response").str.strip_chars() != "")
+        return asked.select("question", "response", "topic").unique(maintain_order=True)
+
+    @staticmethod
+    def _prompt(judge: JudgeConfig, question: str, response: str, topic: str) -> int:
+        """Characters of the judge's prompt; every order of the options has as many."""
+        return len(judge_prompt(judge.prompt, question, response, topic, judge.options, orders("one")[0]))
+
+
+def mean_tokens(lengths: Iterable[int]) -> float:
+    """Tokens of texts of so many characters, on average; 0 where there are none."""
+    numbers = list(lengths)
+    return sum(numbers) / len(numbers) / CHARACTERS if numbers else 0.0

@@ -1,0 +1,1 @@
+"""Statistics that several stages use: intervals of means, and agreement between raters."""

@@ -1,0 +1,153 @@
+"""Whether a study's config fits together, and fits what is on disk: asked before any work; raises UserError in one line."""
+
+import re
+from pathlib import Path
+
+from valuedrift.config.data import MixtureConfig
+from valuedrift.config.prompts import INSTALLED_ENCODER
+from valuedrift.config.synthetic import TABLE_7
+from valuedrift.errors import UserError
+from valuedrift.io.records import is_local
+from valuedrift.io.source_files import function_sources, has_function
+from valuedrift.study.lineage import known
+from valuedrift.study.study import HUB_NAME, Study
+
+COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+def check(study: Study) -> None:
+    """Whether every name in the config refers to something."""
+    config = study.config
+    for name in config.tables.keys() & config.figures.keys():
+        raise UserError(f"config: `tables.{name}` and `figures.{name}` have one name; each is a target of its own")
+    for name, mixture in config.mixtures.items():
+        _check_mixture(study, name, mixture)
+    for kind, blocks in (("tables", config.tables), ("figures", config.figures)):
+        for name, block in blocks.items():
+            _check_block(study, f"{kind}.{name}", block)
+    _check_judges(study)
+    if config.scorecard:
+        for name in config.scorecard.models:
+            known("scorecard.models", "model", name, study.models)
+    for name in config.drift.totals:
+        known("drift.totals", "dataset", name, {*config.datasets, *study.mixtures})
+    if config.prompts.chat:
+        known("prompts.chat", "chat model", config.prompts.chat, config.chats)
+    _check_synthetic(study)
+    kinds = {block.kind for block in config.tables.values()}
+    if "downstream" in kinds and not config.downstream.tasks:
+        raise UserError("config: a table of the kind `downstream` needs `downstream.tasks`")
+
+
+def check_files(study: Study) -> None:
+    """Whether every file and folder exists or is made by the workflow, and every download is pinned to a commit."""
+    for key, path, revision in study.dataset_paths():
+        if not is_local(study.here(path)):
+            _check_pin(key, path, revision)
+        elif not Path(study.here(path)).exists() and not study.is_made(study.here(path)):
+            made = " (the block `synthetic`, which makes it, is missing)" if path.endswith("/synthetic/pairs.parquet") else ""
+            raise UserError(f"config: `{key}.path`: there is no file {study.here(path)}{made}")
+        elif revision is not None:
+            raise UserError(f"config: `{key}.revision`: {path} is a file or folder here, which has no revisions")
+    for key, path, revision in study.model_paths():
+        if study.is_on_hub(study.here(path)):
+            _check_pin(key, path, revision)
+        elif not study.model_inputs(path, revision) and path != INSTALLED_ENCODER:
+            name = "model" if key.endswith(".embedding") else "path"
+            raise UserError(f"config: `{key}.{name}`: there is no folder {path}; a model of the hub is named owner/name")
+        elif revision is not None:
+            raise UserError(f"config: `{key}.revision`: {path} is a folder here, which has no revisions; name its own for each")
+    _check_judges_files(study)
+    _check_downstream(study)
+
+
+def _check_pin(key: str, name: str, revision: str | None) -> None:
+    if not HUB_NAME.fullmatch(name):
+        raise UserError(f"config: `{key}.path`: {name} is neither a file or folder here nor a hub name (owner/name)")
+    if revision is None or not COMMIT.fullmatch(revision):
+        raise UserError(f"config: `{key}.revision`: there is no {name} here; for the hub, pin it to a commit (40 hex digits)")
+
+
+def _check_judges(study: Study) -> None:
+    config = study.config
+    if config.judge:
+        known("judge", "judge", config.judge, config.judges)
+    for name, judge in config.judges.items():
+        if judge.chat is None:
+            continue
+        known(f"judges.{name}.chat", "chat model", judge.chat, config.chats)
+        if judge.reading == "sampling" and config.chats[judge.chat].temperature == 0:
+            needed = f"`chats.{judge.chat}.temperature` above 0; 1 draws as the model does"
+            raise UserError(f"config: `judges.{name}.reading`: sampling needs {needed}")
+    for run in config.human.runs or ():
+        known("human.runs", "run", run, study.runs)
+
+
+def _check_judges_files(study: Study) -> None:
+    for name, judge in study.config.judges.items():
+        if judge.function and not function_sources(judge.function):
+            raise UserError(f"config: `judges.{name}.function`: no module for {judge.function}; write `module:name`")
+        if judge.function and not has_function(judge.function):
+            raise UserError(f"config: `judges.{name}.function`: its module has no function of this name: {judge.function}")
+    for path in study.config.human.labels:
+        if not Path(path).is_file():
+            raise UserError(f"config: `human.labels`: there is no file {path}; the labelling page exports one")
+
+
+def _check_mixture(study: Study, name: str, mixture: MixtureConfig) -> None:
+    for key, part, synthetic in (("gap", mixture.gap, True), ("rest", mixture.rest, False)):
+        known(f"mixtures.{name}.{key}", "dataset", part, study.config.datasets)
+        dataset = study.config.datasets[part]
+        if not dataset.is_preference or (dataset.format == "synthetic") != synthetic:
+            wanted = "a synthetic preference set" if synthetic else "a preference set with labels"
+            raise UserError(f"config: `mixtures.{name}.{key}`: {part} is not {wanted}")
+
+
+def _check_block(study: Study, key: str, block: object) -> None:
+    """The runs, judge, categories and dataset that a table or figure names."""
+    config, runs = study.config, getattr(block, "runs", ())
+    for run in runs().values() if callable(runs) else runs:
+        known(key, "run", run, study.runs)
+        if getattr(block, "kind", None) == "drift" and study.runs[run].algorithm == "base":
+            raise UserError(f"config: `{key}`: {run} is a base model, which has no drift")
+    if judge := getattr(block, "judge", None):
+        known(f"{key}.judge", "judge", judge, config.judges)
+    if getattr(block, "categories", None) == []:
+        raise UserError(f"config: `{key}.categories` is an empty list: name at least one")
+    for category in getattr(block, "categories", None) or []:
+        known(f"{key}.categories", "category", category, config.prompts.categories)
+    if category := getattr(block, "category", None):
+        known(f"{key}.category", "category", category, config.prompts.categories)
+    if dataset := getattr(block, "dataset", None):
+        known(f"{key}.dataset", "dataset", dataset, config.datasets)
+        if config.datasets[dataset].format != "synthetic":
+            raise UserError(f"config: `{key}.dataset`: {dataset} is no synthetic set, with answers by stance")
+
+
+def _check_synthetic(study: Study) -> None:
+    config, synthetic = study.config, study.config.synthetic
+    if synthetic is None:
+        if any(block.kind == "value_texts" for block in config.tables.values()):
+            raise UserError("config: a table of the kind `value_texts` needs the block `synthetic`")
+        return
+    known("synthetic.chat", "chat model", synthetic.chat, config.chats)
+    for category in synthetic.values:
+        known("synthetic.values", "category", category, {*config.prompts.categories, *TABLE_7})
+    for source in synthetic.sources:
+        known("synthetic.sources", "dataset", source, config.datasets)
+        if not config.datasets[source].is_preference or config.datasets[source].format == "synthetic":
+            raise UserError(f"config: `synthetic.sources`: {source} is no preference set with labels")
+
+
+def _check_downstream(study: Study) -> None:
+    downstream = study.config.downstream
+    if downstream.include and not Path(downstream.include).is_dir():
+        raise UserError(f"config: `downstream.include`: there is no folder {downstream.include}")
+    for name, task in downstream.tasks.items():
+        if task.data and not Path(study.here(task.data)).exists() and not study.is_made(study.here(task.data)):
+            raise UserError(f"config: `downstream.tasks.{name}.data`: there is no file {task.data}")
+    card = study.config.scorecard
+    for key in ("drift", "downstream", "faults") if card else ():
+        path = getattr(card, key)
+        if path and not Path(path).is_file():
+            raise UserError(f"config: `scorecard.{key}`: there is no file {path}")

@@ -1,0 +1,197 @@
+"""Jobs of tables, figures, scorecard and report."""
+
+from collections.abc import Callable
+
+import yaml
+from pydantic import ValidationError
+
+from valuedrift.config.base import Closed
+from valuedrift.config.explain import explain
+from valuedrift.config.report import (
+    AblationFigure,
+    AblationJob,
+    AblationPoint,
+    CategoriesTable,
+    CategoriesTableJob,
+    ColumnGroup,
+    DownstreamTable,
+    DownstreamTableJob,
+    DriftTable,
+    FigureJob,
+    OverlapJob,
+    PairsTable,
+    PairsTableJob,
+    Panel,
+    PhaseOfPanel,
+    QualityTable,
+    QualityTableJob,
+    ReportJob,
+    SampleRow,
+    SamplesTable,
+    SamplesTableJob,
+    ScoreRow,
+    TableJob,
+    TopicsTable,
+    TopicsTableJob,
+    TrajectoryFigure,
+    ValueTextsTable,
+    ValueTextsTableJob,
+)
+from valuedrift.config.scorecard import ReferenceRun, ScorecardJob
+from valuedrift.errors import UserError
+from valuedrift.study.jobs.base import HOW, StudyJobs
+from valuedrift.study.lineage import Run
+
+PHASE_LABELS = {"external": "", "sft": "SFT", "ppo": "PPO", "dpo": "DPO", "simpo": "SimPO"}
+
+
+class ReportJobs(StudyJobs):
+    def table(self, name: str) -> str:
+        block = self.config.tables[name]
+        makers: dict[str, Callable[..., Closed]] = {
+            "drift": self._drift_table, "categories": self._categories_table, "topics": self._topics_table,
+            "value_texts": self._value_texts_table, "samples": self._samples_table, "pairs": self._pairs_table,
+            "downstream": self._downstream_table, "quality": self._quality_table,
+        }  # fmt: skip
+        return makers[block.kind](block).canonical()
+
+    def _drift_table(self, table: DriftTable) -> TableJob:
+        columns = [ColumnGroup(headings=list(above), runs=self.study.replicates(run)) for above, run in table.runs().items()]
+        return TableJob(
+            columns=columns, metrics=table.metrics, categories=table.categories or self.study.categories,
+            judge=table.judge or self.study.judge, caption=table.caption,
+        )  # fmt: skip
+
+    def _categories_table(self, table: CategoriesTable) -> CategoriesTableJob:
+        return CategoriesTableJob(categories=list(self.config.prompts.categories), caption=table.caption)
+
+    def _topics_table(self, table: TopicsTable) -> TopicsTableJob:
+        topics = [(name, category.topic) for name, category in self.config.prompts.categories.items()]
+        return TopicsTableJob(topics=topics, caption=table.caption)
+
+    def _value_texts_table(self, table: ValueTextsTable) -> ValueTextsTableJob:
+        texts = [(name, v.support, v.oppose) for name, v in self.value_texts.items()]
+        return ValueTextsTableJob(texts=texts, caption=table.caption)
+
+    def _samples_table(self, table: SamplesTable) -> SamplesTableJob:
+        rows = [SampleRow(headings=list(above), run=run) for above, run in table.runs().items()]
+        return SamplesTableJob(
+            category=table.category, rows=rows, prompt=table.prompt, longest=table.longest, seed=self.config.seed,
+            caption=table.caption,
+        )  # fmt: skip
+
+    def _pairs_table(self, table: PairsTable) -> PairsTableJob:
+        return PairsTableJob(
+            categories=table.categories, longest=table.longest,
+            max_malformed=self.config.datasets[table.dataset].max_malformed, seed=self.config.seed, caption=table.caption,
+        )  # fmt: skip
+
+    def _downstream_table(self, table: DownstreamTable) -> DownstreamTableJob:
+        rows = [ScoreRow(headings=list(above), runs=self.study.replicates(run)) for above, run in table.runs().items()]
+        return DownstreamTableJob(rows=rows, tasks=list(self.config.downstream.tasks), caption=table.caption)
+
+    def _quality_table(self, table: QualityTable) -> QualityTableJob:
+        rows = [ScoreRow(headings=list(above), runs=self.study.replicates(run)) for above, run in table.runs().items()]
+        return QualityTableJob(
+            rows=rows, checkpoints=table.checkpoints, categories=table.categories or self.study.categories, caption=table.caption
+        )
+
+    def figure(self, name: str) -> str:
+        figure = self.config.figures[name]
+        return (self._ablation(name, figure) if isinstance(figure, AblationFigure) else self._trajectories(figure)).canonical()
+
+    def _trajectories(self, figure: TrajectoryFigure) -> FigureJob:
+        panels = [self._panel(heading, self.study.runs[run]) for heading, run in figure.panels.items()]
+        judge = figure.judge or self.study.judge
+        return FigureJob(category=figure.category, panels=panels, columns=figure.columns, judge=judge, style=self.config.style)
+
+    def _panel(self, heading: str, run: Run) -> Panel:
+        """A phase is shown under each of the seeds that the panel's run has."""
+        lineages = [self.study.runs[replicate].lineage for replicate in self.study.replicates(run.id)]
+        phases = [list(dict.fromkeys(lineage[i].id for lineage in lineages)) for i in range(len(run.lineage))]
+        shown = zip(phases, run.lineage, strict=True)
+        labelled = [PhaseOfPanel(runs=runs, label=PHASE_LABELS[p.algorithm]) for runs, p in shown if p.algorithm != "base"]
+        return Panel(heading=heading, base=run.lineage[0].id, phases=labelled)
+
+    def _ablation(self, name: str, figure: AblationFigure) -> AblationJob:
+        runs = [self.study.runs[run] for run in figure.runs]
+        points = [AblationPoint(value=self._value(name, figure, run), runs=self.study.replicates(run.id)) for run in runs]
+        if len({point.value for point in points}) < len(points):
+            raise UserError(f"config: `figures.{name}.runs`: two of them have the same {figure.parameter}")
+        parents = [self.study.runs[run].parent for point in points for run in point.runs]
+        if None in parents or len({parent.plain for parent in parents if parent}) != 1:
+            raise UserError(f"config: `figures.{name}.runs`: an ablation's runs start from one and the same run")
+        if len({self._rest(figure, run) for run in runs}) > 1:
+            raise UserError(f"config: `figures.{name}.runs`: these differ in more than {figure.parameter}")
+        return AblationJob(
+            parameter=figure.parameter, categories=figure.categories, points=points,
+            parent=list(dict.fromkeys(parent.id for parent in parents if parent)), stance=figure.stance,
+            judge=figure.judge or self.study.judge, style=self.config.style,
+        )  # fmt: skip
+
+    @staticmethod
+    def _rest(figure: AblationFigure, run: Run) -> str:
+        """What a run is apart from the parameter."""
+        training = run.training.model_dump(exclude={figure.parameter}) if run.training else None
+        return repr((run.algorithm, run.chosen, None if figure.parameter == "share" else run.dataset, training))
+
+    def _value(self, name: str, figure: AblationFigure, run: Run) -> float:
+        if figure.parameter == "share" and run.dataset in self.study.mixtures:
+            return self.study.mixtures[run.dataset][1]
+        value = getattr(run.training, figure.parameter, None)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise UserError(f"config: `figures.{name}.parameter`: the training of {run.id} has no number `{figure.parameter}`")
+        return float(value)
+
+    def scorecard(self) -> str:
+        card = self.config.scorecard
+        assert card
+        runs = [r for run in self.study.runs.values() if (r := self._reference(run)) is not None]
+        try:
+            job = ScorecardJob(drift=card.drift, downstream=card.downstream, faults=card.faults, judge=self.study.judge, runs=runs)
+        except ValidationError as error:
+            raise UserError(explain(error, ScorecardJob, prefix="scorecard.")) from None
+        return job.canonical()
+
+    def _reference(self, run: Run) -> ReferenceRun | None:
+        """The paper's run that this one stands for; none for a replicate, for one with a label and for other lineages."""
+        phases = [one.phase for one in run.lineage]
+        plain = all(one.label is None for one in run.lineage)
+        if run.plain != run.id or not plain or phases not in (["base"], ["base", "sft"], ["base", "sft", "po"]):
+            return None
+        assert self.config.scorecard
+        sft, po = [*run.lineage, None, None][1:3]
+        return ReferenceRun(
+            runs=self.study.replicates(run.id), model=self.config.scorecard.models.get(run.model, run.model), phase=run.algorithm,
+            sft_dataset=sft.dataset if sft else None, preference_dataset=po.dataset if po else None,
+            chosen=po.chosen if po else None,
+        )  # fmt: skip
+
+    def overlap(self) -> str:
+        return OverlapJob(
+            study=self.config.study, judge=self.study.judge,
+            judges=[name for name in self.config.judges if name != self.study.judge], categories=self.study.categories,
+            runs=list(self.study.runs), children=[run.id for run in self.study.runs.values() if run.parent],
+            values=self.config.values, seed=self.config.seed,
+        ).canonical()  # fmt: skip
+
+    def report(self) -> str:
+        config, report = self.config, self.config.report
+        return ReportJob(
+            study=config.study, title=self.title, description=config.description, seed=config.seed,
+            samples=report.samples, judge=self.study.judge, categories=self.study.categories, runs=list(self.study.runs),
+            tables=[(name, table.kind, table.caption) for name, table in config.tables.items()],
+            figures=[(name, figure.caption) for name, figure in config.figures.items()], appendices=report.appendices,
+            expected={name: dict(data.expected) for name, data in config.datasets.items() if data.expected},
+            config=self._settings(),
+        ).canonical()  # fmt: skip
+
+    def _settings(self) -> str:
+        """The settings that every result depends on, as YAML. Those of a training stand in its manifest, and a key that no step
+        reads, or that decides no result, must not rerun the report either."""
+        shown = self.config.model_dump(
+            mode="json",
+            include={"models", "prompts", "generation", "judges", "values", "drift"},
+            exclude={"generation": HOW, "judges": dict.fromkeys(self.config.judges, HOW)},
+        )
+        return str(yaml.safe_dump(shown, sort_keys=False, allow_unicode=True))
