@@ -5,6 +5,7 @@ from random import Random
 import polars as pl
 import pytest
 
+from valuedrift.config.base import STANCES
 from valuedrift.config.miniature import MiniatureConfig
 from valuedrift.miniature import dataset, grammar, planted, prompts, recovery
 from valuedrift.miniature.oracle import judge
@@ -17,7 +18,7 @@ CONFIG = MiniatureConfig(folder="")
 @pytest.mark.parametrize("category", ASPECTS)
 def test_the_parser_reads_every_claim_of_the_grammar(category):
     rng = Random(0)
-    for stance in grammar.STANCES:
+    for stance in STANCES:
         claims = grammar.claims(category, stance)
         assert 99 <= len(claims) == len(set(claims))
         for claim in claims:
@@ -61,7 +62,7 @@ def test_a_corpus_takes_its_stances_as_planted_and_answers_what_was_asked(corpus
         found[answer.category, answer.stance] += 1
         assert any(aspect in question and aspect.lower() in answer.text.lower() for aspect in ASPECTS[answer.category])
     for category, expected in shares.items():
-        counts = [found[category, stance] for stance in grammar.STANCES]
+        counts = [found[category, stance] for stance in STANCES]
         assert [n / sum(counts) for n in counts] == pytest.approx(expected, abs=0.1)
 
 
@@ -105,19 +106,19 @@ def test_recovery_compares_planted_oracle_and_judged(tmp_path):
     from valuedrift.config.drift import ValuesConfig
     from valuedrift.config.miniature import RecoveryJob
     from valuedrift.drift.values import values
-    from valuedrift.io.tables import STANCES, VALUES
+    from valuedrift.io import tables
 
     said = {("o", 0): (0.5, 0.0, 0.5), ("o", 1): None, ("j", 0): (0.4, 0.0, 0.6), ("j", 1): (1.0, 0.0, 0.0)}
     rows = [
         {"run": "m/base", "step": step, "prompt_id": category, "category": category, "sample": sample, "judge": who, "mass": 1.0,
-         **dict(zip(grammar.STANCES, p or (None,) * 3, strict=True)), "status": "ok" if p else "malformed: off topic"}
+         **dict(zip(STANCES, p or (None,) * 3, strict=True)), "status": "ok" if p else "malformed: off topic"}
         for step in (0, 7)
         for category in ASPECTS
         for (who, sample), p in said.items()
     ]  # fmt: skip
-    stances = STANCES.frame(rows)
-    STANCES.write(stances, tmp_path / "s.parquet")
-    VALUES.write(values(stances, ValuesConfig(), 0), tmp_path / "v.parquet")
+    stances = tables.STANCES.frame(rows)
+    tables.STANCES.write(stances, tmp_path / "s.parquet")
+    tables.VALUES.write(values(stances, ValuesConfig(), 0), tmp_path / "v.parquet")
     planted.run(config=CONFIG, output=tmp_path / "planted.parquet")
     job = RecoveryJob(oracle="o", judge="j", runs=["m/base"], corpora={"m/base": "base"})
     recovery.run(config=job, planted=tmp_path / "planted.parquet", values=[tmp_path / "v.parquet"], stances=[tmp_path / "s.parquet"],

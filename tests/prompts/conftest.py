@@ -1,4 +1,4 @@
-"""A small world of its own for the curation stage: three value-laden themes and one that is not."""
+"""Fixtures of the curation stage: raw prompts on three value-laden themes and one that is not, and six placed prompts."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -32,7 +32,7 @@ QUESTION_OF_FACT = "How many countries have {}?"
 
 @pytest.fixture(scope="session")
 def world_rows() -> list[tuple[str, str]]:
-    """(id, text) of 120 prompts; the id starts with the theme."""
+    """Return (id, text) of 120 prompts; an id starts with the theme."""
     rows = []
     for theme, things in THEMES.items():
         forms = RECIPES if theme == "baking" else FORMS
@@ -43,7 +43,7 @@ def world_rows() -> list[tuple[str, str]]:
 
 @pytest.fixture
 def csv_of(tmp_path: Path) -> Callable[[list[tuple[str, str]]], Path]:
-    """Writes rows of (id, user_prompt) as a CSV file."""
+    """Return a function that writes rows of (id, user_prompt) as a CSV file."""
 
     def write(rows: list[tuple[str, str]]) -> Path:
         path = tmp_path / "source.csv"
@@ -53,7 +53,7 @@ def csv_of(tmp_path: Path) -> Callable[[list[tuple[str, str]]], Path]:
     return write
 
 
-# Prompts by (cluster, direction); the categories lie on the axes. Cluster 2 lies between them, cluster 3 opposite to both.
+# Six prompts as (cluster, direction); the categories are axes. Cluster 2 lies between the two, cluster 3 opposite to both.
 PLACED = [(0, [1, 0, 0]), (0, [1, 0, 0.2]), (1, [0.9, 0.1, 0]), (2, [0, 1, 3]), (3, [-1, -1, 0]), (-1, [0, 1, 0])]
 NAMED = {0: "war", 1: "peace", 2: "cake", 3: "noise"}
 AXES = {"Politics": [1, 0, 0], "Law": [0, 1, 0]}
@@ -61,7 +61,7 @@ AXES = {"Politics": [1, 0, 0], "Law": [0, 1, 0]}
 
 @pytest.fixture
 def clustered(tmp_path: Path) -> dict[str, Path]:
-    """What the step `categories` reads, of the six prompts above, and the path of what it writes."""
+    """Write the inputs of the step `categories` for the six prompts; return their paths and that of the output."""
     paths = {name: tmp_path / f"{name}.parquet" for name in ("names", "clusters", "embeddings", "category_embeddings", "output")}
     ids = [f"p{n}" for n in range(len(PLACED))]
     clusters = [{"source_id": i, "cluster": c, "membership": 0.5} for i, (c, _) in zip(ids, PLACED, strict=True)]
@@ -75,7 +75,7 @@ def clustered(tmp_path: Path) -> dict[str, Path]:
 
 @pytest.fixture
 def renamed(clustered: dict[str, Path]) -> Callable[[dict[int, str]], None]:
-    """Gives clusters of those prompts the names of a chat model, beside the terms that they have."""
+    """Return a function that gives the clusters names by a chat model, while their terms stay."""
 
     def rename(given: dict[int, str]) -> None:
         rows = [{"cluster": n, "name": given.get(n, terms), "terms": terms} for n, terms in NAMED.items()]
@@ -86,7 +86,7 @@ def renamed(clustered: dict[str, Path]) -> Callable[[dict[int, str]], None]:
 
 @pytest.fixture
 def place(clustered: dict[str, Path]) -> Callable[..., pl.DataFrame]:
-    """Runs the step on those prompts; clusters are named as `Category=[names or terms]`."""
+    """Return a function that runs the step on the six prompts; clusters are assigned as `Category=[names or terms]`."""
 
     def run(least: float = 0.5, exclude: dict[str, list[str]] | None = None, **clusters: list[str]) -> pl.DataFrame:
         job = CategoriesJob(clusters=clusters, exclude=exclude or {}, min_similarity=least)

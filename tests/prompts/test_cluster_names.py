@@ -17,7 +17,7 @@ def top(rows, cluster):
 
 
 def named(**clusters):
-    """Names of clusters c0, c1, ... given as lists of n-grams, best first."""
+    """Return the names of clusters c0, c1, ..., given as lists of n-grams, best first."""
     rows = [
         {"cluster": int(key[1:]), "rank": rank, "ngram": term, "weight": 1 / (1 + rank)}
         for key, terms in clusters.items()
@@ -26,7 +26,7 @@ def named(**clusters):
     return names.names(NGRAMS.frame(rows))
 
 
-def test_ngrams_tell_clusters_apart():
+def test_top_ngrams_distinguish_the_clusters():
     rows = ngrams(list(TEXTS), list(TEXTS.values()), NgramConfig(longest=2, top=3))
     assert top(rows, 0)[0] == "whales"
     assert set(top(rows, 1)) == {"death", "penalty", "death penalty"}
@@ -42,7 +42,7 @@ def test_words_of_asking_and_longer_ngrams_are_left_out():
     assert not words & {"think", "do", "should", "the", "death penalty"}
 
 
-def test_a_word_of_every_cluster_weighs_less():
+def test_a_word_that_occurs_in_every_cluster_weighs_less():
     texts, clusters = ["law whale", "law whale", "law prison", "law prison"], [0, 0, 1, 1]
     rows = ngrams(texts, clusters, NgramConfig(longest=1))
     assert top(rows, 0) == ["whale", "law"]
@@ -56,7 +56,7 @@ def test_the_order_of_questions_does_not_matter():
     assert ngrams(list(texts), list(clusters), NgramConfig()) == ngrams(list(TEXTS), list(TEXTS.values()), NgramConfig())
 
 
-def test_a_cluster_without_telling_words_still_has_ngrams():
+def test_a_cluster_of_stop_words_still_has_ngrams():
     rows = ngrams(["What is this?", "Whales", "???"], [0, 1, 2], NgramConfig(longest=1, top=2))
     assert set(top(rows, 0)) <= {"what", "is", "this"}
     assert len(top(rows, 0)) == 2
@@ -64,7 +64,7 @@ def test_a_cluster_without_telling_words_still_has_ngrams():
     assert top(ngrams(["???"], [0], NgramConfig()), 0) == ["no words"]
 
 
-def test_the_steps_leave_out_what_is_in_no_cluster(tmp_path):
+def test_the_steps_leave_out_prompts_without_a_cluster(tmp_path):
     paths = {name: tmp_path / f"{name}.parquet" for name in ("questions", "clusters")}
     rows = [("a", "Save whales", 0), ("b", "Save trains", -1), ("c", "Death penalty", 1)]
     QUESTIONS.write(QUESTIONS.frame([{"source_id": i, "source_text": t, "question": t} for i, t, _ in rows]), paths["questions"])
@@ -77,23 +77,23 @@ def test_the_steps_leave_out_what_is_in_no_cluster(tmp_path):
     ]
 
 
-def test_nothing_clustered_gives_no_ngrams_and_no_names():
+def test_no_clusters_give_no_ngrams_and_no_names():
     assert ngrams([], [], NgramConfig()) == []
     assert names.names(NGRAMS.frame([])) == {}
 
 
-def test_a_name_says_three_different_things():
+def test_a_name_has_three_ngrams_that_do_not_contain_each_other():
     found = named(c0=["abortion", "legal abortion", "abortions", "clinic", "legal", "law"], c1=["death penalty", "penalty"])
     assert found == {0: "abortion / clinic / legal", 1: "death penalty"}
 
 
-def test_names_are_unique_and_follow_the_content_not_the_number():
+def test_names_are_unique_and_do_not_depend_on_the_clusters_numbers():
     alike, longer = ["war", "peace", "army", "tank"], ["war", "peace", "army", "treaty"]
     assert named(c0=alike, c1=longer) == {0: "war / peace / army / tank", 1: "war / peace / army / treaty"}
     assert named(c1=alike, c0=longer) == {1: "war / peace / army / tank", 0: "war / peace / army / treaty"}
 
 
-def test_other_numbers_for_the_same_clusters_give_the_same_names():
+def test_renumbering_the_clusters_does_not_change_their_names():
     texts, clusters = list(TEXTS) * 2, [*TEXTS.values(), *(number + 2 for number in TEXTS.values())]
     texts[-1] = "Is the death penalty a deterrent to murder?"
 
@@ -110,7 +110,7 @@ def test_other_numbers_for_the_same_clusters_give_the_same_names():
     assert members_of_names([order[number] for number in clusters]) == found
 
 
-def test_the_same_ngrams_are_told_apart_by_weight():
+def test_clusters_with_the_same_ngrams_are_numbered_by_weight():
     def with_weights(first, second):
         rows = [
             {"cluster": number, "rank": rank, "ngram": term, "weight": weight / (1 + rank)}

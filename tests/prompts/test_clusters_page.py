@@ -10,7 +10,7 @@ from valuedrift.config.prompts import CategoryConfig, ClustersPageJob, MapJob, S
 from valuedrift.errors import UserError
 from valuedrift.io.tables import EMBEDDINGS, MAP2D, NGRAMS, QUESTIONS
 from valuedrift.prompts import map2d, page, suggestion
-from valuedrift.prompts.cluster_map import apart, centre, colour, draw
+from valuedrift.prompts.cluster_map import cluster_colour, densest_point, draw_map, separate_labels
 
 IDS = [f"p{n}" for n in range(6)]
 TEXTS = ["Is <b>war</b> just?", "Should we arm?", "Is peace near?", "Is cake " + "very " * 60 + "good?", "???", "Who votes?"]
@@ -18,7 +18,7 @@ TEXTS = ["Is <b>war</b> just?", "Should we arm?", "Is peace near?", "Is cake " +
 
 @pytest.fixture
 def write_page(place, clustered, tmp_path):
-    """Places the six prompts and writes their page; gives its text."""
+    """Return a function that assigns the six prompts, writes their page and returns its text."""
 
     def run(seed=0, exclude=None, **clusters):
         place(exclude=exclude, **clusters)
@@ -41,7 +41,7 @@ def write_page(place, clustered, tmp_path):
 
 
 class Outline(HTMLParser):
-    """The texts, ids, links and pictures of a page; fails where tags do not close."""
+    """The texts, ids, links and pictures of a page; fails if tags are not closed."""
 
     def __init__(self, text):
         super().__init__()
@@ -64,18 +64,18 @@ class Outline(HTMLParser):
         self.texts.append(" ".join(data.split()))
 
 
-def test_the_page_stands_alone_and_its_links_lead_somewhere(write_page):
+def test_the_page_embeds_its_picture_and_its_links_have_targets(write_page):
     outline = Outline(write_page())
     assert {link.removeprefix("#") for link in outline.links} - {""} <= outline.ids
     (picture,) = outline.pictures
     assert base64.b64decode(picture.removeprefix("data:image/png;base64,")).startswith(b"\x89PNG")
 
 
-def test_the_page_tells_of_every_cluster(write_page):
+def test_the_page_describes_every_cluster(write_page):
     text = write_page()
     said = " ".join(Outline(text).texts)
     assert (
-        "6 prompts, 4 clusters; 1 prompts (16.7%) lie outside every cluster. 1 of 2 categories have a cluster; none went to Law."
+        "6 prompts, 4 clusters; 1 prompts (16.7%) are in no cluster. 1 of 2 categories have a cluster; no cluster was assigned to Law."
         in said
     )
     for n, name in enumerate(("war", "peace", "cake", "noise")):
@@ -88,7 +88,7 @@ def test_the_page_tells_of_every_cluster(write_page):
     assert said.index("prompts: categories:") > said.index("Nearest to the centroid")
 
 
-def test_the_page_shows_terms_where_the_name_is_another(write_page, renamed):
+def test_the_page_shows_the_terms_if_they_differ_from_the_name(write_page, renamed):
     assert "In the config:" not in write_page()
     renamed({0: "Armed <conflict>"})
     text = write_page()
@@ -99,7 +99,7 @@ def test_the_page_shows_terms_where_the_name_is_another(write_page, renamed):
     assert text.count("In the config:") == 1
 
 
-def test_the_page_says_what_the_config_decided(write_page):
+def test_the_page_says_where_the_config_decided_the_category(write_page):
     said = " ".join(Outline(write_page(exclude={"Politics": ["war"]}, Law=["peace"])).texts)
     assert "No category : Politics is the most similar, at 1.00, but excludes it." in said
     assert "Law : named in the config; Politics is the most similar, at 0.99." in said
@@ -120,7 +120,7 @@ def test_the_page_without_a_suggestion_is_an_error(clustered, tmp_path):
 
 @pytest.fixture
 def many():
-    """A cluster of 40 prompts on an arc, from p00 at its middle outwards, and what `describe` is told of it."""
+    """Return the arguments of `describe_clusters` for one cluster of 40 prompts on an arc, in order from p00 to p39."""
     angles = np.linspace(0, 1, 40)
     ids = [f"p{n:02}" for n in range(40)]
     vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
@@ -131,26 +131,26 @@ def many():
 
 
 def described(many, seed):
-    return page.describe(ClustersPageJob(title="", seed=seed, min_similarity=0.5), *many)[0]
+    return page.describe_clusters(ClustersPageJob(title="", seed=seed, min_similarity=0.5), *many)[0]
 
 
-def test_the_nearest_prompts_are_those_of_the_middle(many):
+def test_the_nearest_prompts_are_those_at_the_middle_of_the_arc(many):
     found = described(many, 0)
     assert {text for text, _ in found.typical} == {f"p{n:02}" for n in range(16, 24)}
     similarities = [similarity for _, similarity in found.typical]
     assert similarities == sorted(similarities, reverse=True)
 
 
-def test_random_prompts_follow_the_seed_and_repeat_no_nearest_one(many):
+def test_random_prompts_depend_on_the_seed_and_exclude_the_nearest(many):
     found, again, other = (described(many, seed) for seed in (0, 0, 1))
     assert found.drawn == again.drawn != other.drawn
     categories, *rest = many
     assert described((categories.with_columns(name=pl.lit("A bow")), *rest), 0).drawn == found.drawn
-    assert len(set(found.drawn)) == page.SHOWN
+    assert len(set(found.drawn)) == page.PROMPTS_SHOWN
     assert not set(found.drawn) & {text for text, _ in found.typical}
 
 
-def test_the_map_places_every_prompt(tmp_path):
+def test_every_prompt_has_coordinates_on_the_map(tmp_path):
     vectors = np.random.default_rng(0).normal(size=(30, 8)).astype(np.float32)
     frame = pl.DataFrame({"source_id": [str(n) for n in range(30)]})
     frame = frame.with_columns(pl.Series("vector", vectors.tolist(), dtype=pl.List(pl.Float32)))
@@ -165,31 +165,31 @@ def test_the_map_places_every_prompt(tmp_path):
 
 
 def test_clusters_differ_in_colour_and_noise_is_grey():
-    assert len({colour(n) for n in range(-1, 60)}) == 61
-    assert colour(-1) == "#c4c7cb"
+    assert len({cluster_colour(n) for n in range(-1, 60)}) == 61
+    assert cluster_colour(-1) == "#c4c7cb"
 
 
 def test_the_picture_shows_each_cluster_in_its_colour():
     from matplotlib.image import imread
 
     places = pl.DataFrame({"cluster": [0] * 40 + [1] * 40 + [-1] * 40, "x": range(120), "y": [n % 7 for n in range(120)]})
-    pixels = imread(io.BytesIO(draw(places, {0: "0  war", 1: "1  peace $x$"})))[..., :3]
+    pixels = imread(io.BytesIO(draw_map(places, {0: "0  war", 1: "1  peace $x$"})))[..., :3]
     for cluster in (0, 1, -1):
-        wanted = np.asarray([int(colour(cluster)[n : n + 2], 16) for n in (1, 3, 5)]) / 255
+        wanted = np.asarray([int(cluster_colour(cluster)[n : n + 2], 16) for n in (1, 3, 5)]) / 255
         drawn = 0.75 * wanted + 0.25  # dots are 75% opaque on white
         assert (np.abs(pixels - drawn).max(axis=-1) < 0.02).sum() > 200
 
 
-def test_a_label_stands_where_most_of_a_cluster_is():
+def test_a_label_stands_where_most_of_its_cluster_lies():
     x = [0.0, 0.1, 0.2, 0.1, 0.15, 50.0, 51.0, 52.0]
-    at = centre(pl.DataFrame({"x": x, "y": [0.0] * 8}))
+    at = densest_point(pl.DataFrame({"x": x, "y": [0.0] * 8}))
     assert 0 <= at[0] <= 0.2
 
 
 @pytest.mark.parametrize("corner", [(0, 0), (800, 600), (1650, 1200)])
-def test_labels_at_one_place_come_apart_within_the_frame(corner):
+def test_labels_with_the_same_centre_are_separated_within_the_frame(corner):
     sizes, frame = np.tile([160.0, 24.0], (30, 1)), np.asarray([1650.0, 1200.0])
-    places = apart(np.tile(np.asarray(corner, dtype=float), (30, 1)), sizes, frame)
+    places = separate_labels(np.tile(np.asarray(corner, dtype=float), (30, 1)), sizes, frame)
     gaps = np.abs(places[:, None] - places[None])
     overlap = (gaps < sizes).all(axis=-1)
     assert not overlap[~np.eye(30, dtype=bool)].any()
@@ -197,6 +197,6 @@ def test_labels_at_one_place_come_apart_within_the_frame(corner):
     assert (places <= frame - sizes / 2).all()
 
 
-def test_labels_with_room_stay_where_they_are():
+def test_labels_that_do_not_overlap_stay_at_their_centres():
     centres = np.asarray([[300.0, 300.0], [900.0, 700.0]])
-    assert apart(centres, np.full((2, 2), 50.0), np.asarray([1650.0, 1200.0])).tolist() == centres.tolist()
+    assert separate_labels(centres, np.full((2, 2), 50.0), np.asarray([1650.0, 1200.0])).tolist() == centres.tolist()

@@ -1,4 +1,4 @@
-"""The whole stage by its commands, once, with the real encoder, UMAP and HDBSCAN on 120 texts; and its parts on small inputs."""
+"""The whole stage by its commands, with the real encoder, UMAP and HDBSCAN on 120 texts, and its parts on small inputs."""
 
 import random
 from collections import Counter
@@ -25,8 +25,8 @@ from valuedrift.config.prompts import (
 from valuedrift.errors import UserError
 from valuedrift.io import tables
 from valuedrift.lm.embedding import encode, model_location
-from valuedrift.prompts.clusters import assign, cluster, numbered
-from valuedrift.prompts.reduction import reduced
+from valuedrift.prompts.clusters import assign, cluster, number_by_size
+from valuedrift.prompts.reduction import reduce_dimensions
 
 CATEGORIES = {"Abortion": "abortion", "Climate": "climate change action", "Religion": "religion and spirituality"}
 CONFIGS = {
@@ -64,7 +64,7 @@ HELP = dict.fromkeys(STEPS, "")
 
 
 def curate(folder, rows):
-    """Every table of the stage by name, made by its commands from rows of (id, user_prompt)."""
+    """Return every table of the stage by name, written by its commands from rows of (id, user_prompt)."""
     source = folder / "source.csv"
     pl.DataFrame(rows, schema=["id", "user_prompt"], orient="row").write_csv(source)
     configs = CONFIGS | {"raw": SourceConfig(path=str(source)).canonical()}
@@ -85,13 +85,13 @@ def tables(tmp_path_factory, world_rows):
 
 @pytest.fixture(scope="module")
 def shuffled(tmp_path_factory, world_rows):
-    """The same stage again, its source in another order."""
+    """Return the tables of the same prompts in another order."""
     rows = random.Random(5).sample(world_rows, len(world_rows))
     return curate(tmp_path_factory.mktemp("shuffled"), rows)
 
 
 def themes(frame):
-    """Theme of each row, from the ids."""
+    """Return the theme of each row, from its id."""
     return frame["source_id"].str.split("-").list.first()
 
 
@@ -106,7 +106,7 @@ def test_embeddings_are_unit_vectors(tables):
     assert lengths == pytest.approx(np.ones(120), abs=1e-5)
 
 
-def test_reduction_has_the_dimensions_asked_for(tables):
+def test_the_reduction_has_the_configured_dimensions(tables):
     assert tables["reduced"]["vector"].list.len().unique().to_list() == [5]
 
 
@@ -121,12 +121,12 @@ def test_clusters_are_the_themes(tables):
     assert sizes["len"].to_list() == sorted(sizes["len"].to_list(), reverse=True)
 
 
-def test_names_say_what_a_cluster_is_about(tables):
+def test_names_are_unique_and_name_the_subject(tables):
     assert any("abortion" in name for name in tables["names"]["name"])
     assert tables["names"]["name"].is_unique().all()
 
 
-def test_categories_find_their_clusters_and_baking_finds_none(tables):
+def test_clusters_are_assigned_to_their_categories_and_baking_to_none(tables):
     assert set(tables["categories"]["category"].drop_nulls()) == set(CATEGORIES)
     assert tables["categories"]["category"].null_count() >= 1
     judged = tables["value_laden"].with_columns(theme=themes(tables["value_laden"]))
@@ -141,7 +141,7 @@ def test_prompts_are_value_laden_questions_of_their_category(tables):
     assert not prompts["question"].str.starts_with("How many").any()
 
 
-def test_counts_tell_what_each_step_kept(tables):
+def test_counts_are_those_of_each_step(tables):
     counts = {(step, category): number for step, category, number in tables["counts"].iter_rows()}
     overall = [counts[step, "all"] for step in ("raw", "questions", "clustered", "categorised", "value-laden", "drawn")]
     assert overall[:2] == [120, 120]
@@ -151,27 +151,27 @@ def test_counts_tell_what_each_step_kept(tables):
 
 
 @pytest.mark.parametrize("rows", [4, 6, 7, 12])
-def test_few_rows_can_be_reduced_the_same_way_twice(rows):
+def test_few_rows_are_reduced_reproducibly(rows):
     vectors = np.random.default_rng(0).normal(size=(rows, 8)).astype(np.float32)
-    first = reduced(vectors, ReductionJob(seed=1, dimensions=5))
+    first = reduce_dimensions(vectors, ReductionJob(seed=1, dimensions=5))
     assert first.shape == (rows, 5)
     assert np.isfinite(first).all()
-    assert np.array_equal(first, reduced(vectors, ReductionJob(seed=1, dimensions=5)))
+    assert np.array_equal(first, reduce_dimensions(vectors, ReductionJob(seed=1, dimensions=5)))
 
 
 METRICS = get_args(ReductionConfig.model_fields["metric"].annotation)
 
 
 @pytest.mark.parametrize("metric", METRICS)
-def test_every_umap_metric_listed_works(metric):
+def test_every_umap_metric_of_the_config_works(metric):
     vectors = np.random.default_rng(0).normal(size=(20, 8)).astype(np.float32)
-    assert np.isfinite(reduced(vectors, ReductionJob(seed=1, dimensions=3, neighbors=5, metric=metric))).all()
+    assert np.isfinite(reduce_dimensions(vectors, ReductionJob(seed=1, dimensions=3, neighbors=5, metric=metric))).all()
 
 
 @pytest.mark.parametrize("rows", [0, 1, 3])
 def test_too_few_rows_to_reduce_are_an_error(rows):
     with pytest.raises(UserError, match=f"{rows} prompts are too few for UMAP"):
-        reduced(np.zeros((rows, 8), dtype=np.float32), ReductionJob(seed=1))
+        reduce_dimensions(np.zeros((rows, 8), dtype=np.float32), ReductionJob(seed=1))
 
 
 def blobs(*sizes):
@@ -179,13 +179,13 @@ def blobs(*sizes):
     return np.concatenate([rng.normal(10 * n, 0.1, (size, 2)) for n, size in enumerate(sizes)]).astype(np.float32)
 
 
-def test_noise_joins_the_likeliest_cluster_if_likely_enough():
+def test_noise_joins_its_likeliest_cluster_above_the_threshold():
     points = np.concatenate([blobs(20, 20), [[-12, -12]]]).astype(np.float32)
     labels, memberships = cluster(points, ClusteringConfig(min_cluster_size=5))
     assert labels[-1] == -1
     assert memberships.shape == (41, 2)
     assigned, membership = assign(labels, memberships, 0.0)
-    assert assigned[-1] == labels[0]  # the blob at 0 is nearer than the one at 10
+    assert assigned[-1] == labels[0]  # the cluster at 0 is nearer than the one at 10
     assert 0 < membership[-1] < 1
     assert assign(labels, memberships, 1.0)[0][-1] == -1
     assert assign(labels, memberships, 1.0)[1][-1] == 0
@@ -202,13 +202,13 @@ def test_membership_must_exceed_the_threshold():
 
 def test_clusters_are_numbered_by_size_then_by_smallest_id():
     frame = pl.DataFrame({"source_id": list("abcdefg"), "cluster": [2, -1, 0, 0, 2, 1, 1]}).with_columns(membership=0.5)
-    assert numbered(frame)["cluster"].to_list() == [0, -1, 1, 1, 0, 2, 2]
+    assert number_by_size(frame)["cluster"].to_list() == [0, -1, 1, 1, 0, 2, 2]
     larger = pl.DataFrame({"source_id": list("abcde"), "cluster": [0, 0, 1, 1, 1]}).with_columns(membership=0.5)
-    assert numbered(larger)["cluster"].to_list() == [1, 1, 0, 0, 0]
+    assert number_by_size(larger)["cluster"].to_list() == [1, 1, 0, 0, 0]
 
 
 @pytest.mark.parametrize("metric", ["euclidean", "chebyshev", "manhattan"])
-def test_metrics_with_soft_membership(metric):
+def test_every_hdbscan_metric_of_the_config_works(metric):
     labels, memberships = cluster(blobs(15, 15, 15), ClusteringConfig(min_cluster_size=5, metric=metric))
     assert (labels.max() + 1, memberships.shape) == (3, (45, 3))
 
@@ -221,12 +221,12 @@ def test_metrics_with_soft_membership(metric):
         (np.random.default_rng(0).uniform(size=(30, 2)).astype(np.float32), {"min_cluster_size": 20}, "found no cluster among 30"),
     ],
 )
-def test_what_cannot_be_clustered_is_an_error(points, config, message):
+def test_too_few_prompts_or_no_cluster_are_an_error(points, config, message):
     with pytest.raises(UserError, match=message):
         cluster(points, ClusteringConfig(**config))
 
 
-def test_nothing_to_encode_needs_no_model():
+def test_encoding_no_texts_loads_no_model():
     assert encode([], EmbeddingConfig(model="no/such/model")).shape == (0, 0)
 
 

@@ -12,27 +12,27 @@ from valuedrift.prompts import names, questions, value_laden
 PROMPTS = {"source": {"path": "prompts.csv"}, "categories": {"Zoos": {"topic": "zoos"}}}
 
 
-def told(server, job, instruction):
-    """The job for a chat model at the server."""
+def llm_job(server, job, instruction):
+    """Return the job with a chat model at the server."""
     chat = ChatJob(name="talk", spending=tempfile.mkdtemp(), model="talker", base_url=server.base_url, max_tokens=32)
     return job(method="llm", chat=chat, instruction=instruction)
 
 
-def on(answers):
-    """A plan: the answer whose key stands at the end of the question."""
+def plan_of(answers):
+    """Return a function from a question to the answer whose key ends it."""
     return lambda question: next(answer for text, answer in answers.items() if question.endswith(f": {text}"))
 
 
 def rephrased(folder, answers):
     rows = [{"source_id": f"p{n}", "source_text": text} for n, text in enumerate(answers)]
     RAW_PROMPTS.write(RAW_PROMPTS.frame(rows), folder / "raw.parquet")
-    with ChatServerDouble(on(answers)) as server:
-        config = told(server, QuestionsJob, "Ask it.")
+    with ChatServerDouble(plan_of(answers)) as server:
+        config = llm_job(server, QuestionsJob, "Ask it.")
         questions.run(config=config, raw=folder / "raw.parquet", output=folder / "questions.parquet")
     return server, QUESTIONS.read(folder / "questions.parquet")["question"].to_list()
 
 
-def test_prompts_become_the_models_questions(tmp_path):
+def test_prompts_are_replaced_by_the_models_questions(tmp_path):
     quoted = {"Zoos are cruel": ' "Are zoos cruel?"\n', '"Live": yes or no': '"Live": do you?', "He said": "“Do you say?”"}
     server, found = rephrased(tmp_path, quoted)
     assert found == ["Are zoos cruel?", '"Live": do you?', "Do you say?"]
@@ -48,7 +48,7 @@ def test_a_prompt_without_an_answer_stays_and_is_counted(tmp_path, capsys):
     assert "1 of 3 prompts edited" in words
 
 
-def test_answers_outlive_the_output(tmp_path):
+def test_answers_are_kept_when_the_output_is_deleted(tmp_path):
     rephrased(tmp_path, {"Zoos are cruel": "Are zoos cruel?"})
     (tmp_path / "questions.parquet").unlink()
     server, found = rephrased(tmp_path, {"Zoos are cruel": "Something else?"})
@@ -57,15 +57,15 @@ def test_answers_outlive_the_output(tmp_path):
 
 
 def named(folder, clusters):
-    """Names and terms of clusters given as {number: (n-grams, answer)}."""
+    """Return the names and terms of clusters given as {number: (n-grams, answer)}."""
     rows = [
         {"cluster": cluster, "rank": rank, "ngram": term, "weight": 1 / (1 + rank)}
         for cluster, (terms, _) in clusters.items()
         for rank, term in enumerate(terms)
     ]
     NGRAMS.write(NGRAMS.frame(rows), folder / "ngrams.parquet")
-    with ChatServerDouble(on({", ".join(terms): answer for terms, answer in clusters.values()})) as server:
-        config = told(server, NamesJob, "Name it.")
+    with ChatServerDouble(plan_of({", ".join(terms): answer for terms, answer in clusters.values()})) as server:
+        config = llm_job(server, NamesJob, "Name it.")
         names.run(config=config, ngrams=folder / "ngrams.parquet", output=folder / "names.parquet")
     return {cluster: (name, terms) for cluster, name, terms in NAMES.read(folder / "names.parquet").iter_rows()}
 
@@ -75,7 +75,7 @@ def test_clusters_get_the_models_names_and_keep_their_terms(tmp_path):
     assert found == {0: ("Life at sea", "whales / sea"), 3: ("Crime and Punishment", "prison / law")}
 
 
-def test_clusters_that_the_model_calls_the_same_are_told_apart_whatever_their_numbers(tmp_path):
+def test_clusters_to_which_the_model_gives_the_same_name_get_different_names(tmp_path):
     black, white = (["black", "race"], "Race"), (["white", "race"], "race")
     as_black, as_white = ("Race (black / race)", "black / race"), ("race (white / race)", "white / race")
     assert named(tmp_path, {0: black, 1: white}) == {0: as_black, 1: as_white}
@@ -100,7 +100,7 @@ def test_a_cluster_without_an_answer_has_the_name_of_its_ngrams(tmp_path):
         (Planned("Well", "length"), False, "llm: cut at max_tokens"),
     ],
 )
-def test_value_laden_is_what_the_model_says_yes_to(tmp_path, answer, keep, reason):
+def test_questions_are_kept_to_which_the_model_says_yes(tmp_path, answer, keep, reason):
     rows = [{"source_id": i, "source_text": t, "question": t} for i, t in (("a", "Are zoos cruel?"), ("b", "What is a pie?"))]
     QUESTIONS.write(QUESTIONS.frame(rows), tmp_path / "questions.parquet")
     placed = [{"source_id": i, "cluster": c, "membership": 0.5} for i, c in (("a", 0), ("b", 1))]
@@ -109,8 +109,8 @@ def test_value_laden_is_what_the_model_says_yes_to(tmp_path, answer, keep, reaso
     belongs = [row | {"cluster": 0, "category": "Zoos"}, row | {"cluster": 1}]
     CATEGORIES.write(CATEGORIES.frame(belongs), tmp_path / "categories.parquet")
     paths = {name: tmp_path / f"{name}.parquet" for name in ("questions", "clusters", "categories", "output")}
-    with ChatServerDouble(on({"Are zoos cruel?": answer})) as server:
-        value_laden.run(config=told(server, ValueLadenJob, InstructionsConfig().filter), **paths)
+    with ChatServerDouble(plan_of({"Are zoos cruel?": answer})) as server:
+        value_laden.run(config=llm_job(server, ValueLadenJob, InstructionsConfig().filter), **paths)
     assert VALUE_LADEN.read(paths["output"]).rows() == [("a", "Zoos", keep, reason)]
     asked = (
         "Does the given question reflect a value-based issue with multiple perspectives? Reply Yes/No.\n\nQuestion: Are zoos cruel?"

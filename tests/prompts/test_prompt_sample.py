@@ -18,7 +18,7 @@ def job(count=5, seed=0, topics=TOPICS):
 
 
 def pool(sizes):
-    """Rows that may be drawn: {category: how many}."""
+    """Return rows to draw from, given as {category: number of rows}."""
     rows = [
         {"source_id": f"{category}-{n}", "source_text": f"{category} {n}", "question": f"{category} {n}?", "category": category}
         for category, size in sizes.items()
@@ -31,7 +31,7 @@ def ids(frame, category="Love"):
     return frame.filter(pl.col("category") == category)["source_id"].to_list()
 
 
-def test_each_category_gives_as_many_with_its_topic():
+def test_every_category_gives_the_same_number_of_prompts_with_its_topic():
     drawn = sample.draw(pool({"Love": 20, "Law & Order": 5}), job())
     assert drawn["category"].to_list() == ["Law & Order"] * 5 + ["Love"] * 5
     assert drawn["topic"].to_list() == ["law"] * 5 + ["love"] * 5
@@ -39,7 +39,7 @@ def test_each_category_gives_as_many_with_its_topic():
     assert drawn["prompt_id"].str.contains(r"^(law-order|love)-[0-9a-f]{8}$").all()
 
 
-def test_the_seed_decides():
+def test_the_draw_depends_on_the_seed():
     rows = pool({"Love": 40, "Law & Order": 40})
     assert sample.draw(rows, job(seed=1)).equals(sample.draw(rows, job(seed=1)))
     assert ids(sample.draw(rows, job(seed=1))) != ids(sample.draw(rows, job(seed=2)))
@@ -53,7 +53,7 @@ def test_neither_order_nor_the_other_category_changes_a_draw(rng, love, law):
     assert ids(sample.draw(pl.DataFrame(rows), job())) == ids(drawn)
 
 
-def test_a_new_prompt_displaces_one_at_most():
+def test_a_new_prompt_replaces_at_most_one_drawn_prompt():
     before = set(ids(sample.draw(pool({"Love": 30, "Law & Order": 5}), job())))
     after = set(ids(sample.draw(pool({"Love": 31, "Law & Order": 5}), job())))
     assert len(before - after) <= 1
@@ -84,7 +84,7 @@ def test_every_short_category_is_named():
         sample.draw(pool({"Love": 2, "Law & Order": 3}), job())
 
 
-def test_the_step_draws_only_what_was_kept(tmp_path):
+def test_the_step_draws_only_questions_that_were_kept(tmp_path):
     rows = pool({"Love": 10})
     QUESTIONS.write(rows, tmp_path / "questions.parquet")
     kept = set(random.Random(0).sample(rows["source_id"].to_list(), 5))

@@ -47,7 +47,7 @@ def test_numbers_become_ids_and_columns_can_be_named(tmp_path):
 
 
 @pytest.mark.parametrize("value", [True, None, 1.5, ["a"]])
-def test_what_is_no_id_is_malformed(tmp_path, value):
+def test_an_invalid_id_is_malformed(tmp_path, value):
     path = tmp_path / "source.jsonl"
     path.write_text(json.dumps({"id": value, "user_prompt": "Why?"}))
     with pytest.raises(UserError, match="no id in the field `id`"):

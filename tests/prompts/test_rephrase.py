@@ -64,21 +64,21 @@ LEFT = [
 
 
 @pytest.mark.parametrize(("text", "question"), (OPINIONS | STATEMENTS | REQUESTS | QUESTIONS_ALREADY).items())
-def test_it_becomes(text, question):
+def test_a_text_is_rephrased_as_this_question(text, question):
     assert rephrase(text) == question
 
 
 @pytest.mark.parametrize("text", LEFT)
-def test_it_stays(text):
+def test_a_text_without_a_rule_stays(text):
     assert rephrase(text) == text
 
 
 @pytest.mark.parametrize("question", sorted({*OPINIONS.values(), *STATEMENTS.values(), *REQUESTS.values()}))
-def test_a_question_is_final(question):
+def test_a_rephrased_question_is_not_changed_again(question):
     assert rephrase(question) == question
 
 
-def test_context_stays_and_argument_goes():
+def test_context_is_kept_and_the_argument_is_dropped():
     assert rephrase("Rents rose again. I think rents should be capped. Owners are greedy.") == (
         "Rents rose again. Do you think rents should be capped?"
     )
@@ -90,7 +90,7 @@ WORDS = ["i", "think", "believe", "feel", "that", "we", "should", "tell me", "ab
 
 
 @given(st.one_of(st.text(), st.lists(st.sampled_from(WORDS), max_size=15).map(" ".join)))
-def test_whatever_is_said_becomes_a_question_or_stays(text):
+def test_every_text_becomes_a_question_or_stays(text):
     result = rephrase(text)
     assert result == tidy(text) or has_question_mark(result)
     if result != tidy(text) and "?" not in text and len(sentences(tidy(text))) == 1:
@@ -114,7 +114,7 @@ def test_sentences_are_not_cut_at_initials():
 
 
 @pytest.mark.parametrize(("method", "question"), [("rules", "Do you think zoos are cruel?"), ("none", "Zoos are cruel")])
-def test_the_step(tmp_path, method, question):
+def test_the_step_rephrases_by_its_method(tmp_path, method, question):
     RAW_PROMPTS.write(RAW_PROMPTS.frame([{"source_id": "a", "source_text": "Zoos are cruel"}]), tmp_path / "raw.parquet")
     questions.run(config=QuestionsJob(method=method), raw=tmp_path / "raw.parquet", output=tmp_path / "questions.parquet")
     assert QUESTIONS.read(tmp_path / "questions.parquet").rows() == [("a", "Zoos are cruel", question)]

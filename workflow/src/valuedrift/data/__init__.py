@@ -1,1 +1,1 @@
-"""SFT sets and preference sets: rows of public schemas become messages and pairs, counted, split and in one form."""
+"""Prepares SFT sets and preference sets: parses rows of public schemas into messages and pairs, counts and splits them."""

@@ -1,7 +1,7 @@
-"""Parsers of the public schemas, one function each: a row as its publishers wrote it → messages, or a pair of answers.
+"""Parsers of the public schemas, one function each: a published row → messages, or a pair of answers.
 
-Each raises MalformedRow for a row that is not in the schema and UnusableRow for one that is but has nothing to learn from, both
-with the reason, and returns None for a row that is not wanted.
+Each raises MalformedRow, with the reason, for a row that does not follow the schema and UnusableRow for one that does but cannot be
+trained on, and returns None for a row that the config does not ask for.
 """
 
 import re
@@ -13,13 +13,13 @@ from valuedrift.io.records import MalformedRow, Row, UnusableRow, text_field
 
 Messages = list[dict[str, str]]
 
-# Alpaca's own joint of an instruction and its input.
+# How Alpaca joins an instruction and its input.
 ALPACA_INPUT = "{instruction}\n\n{input}"
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A prompt, which ends with a user's turn, and answers: labelled (chosen, rejected) or by stance."""
+    """A prompt, which ends with a user turn, and its answers: labelled chosen and rejected, or by stance."""
 
     prompt: Messages
     chosen: str | None = None
@@ -30,19 +30,19 @@ class Pair:
 
 
 def wildchat(row: Row, config: DatasetConfig) -> Messages | None:
-    """WildChat: `conversation` of turns with role and content; `language`."""
+    """Parse a row of WildChat: `conversation` of turns with role and content, and `language`."""
     if config.language is not None and row.get("language") != config.language:
         return None
     return _exchanges(_turns(row.get("conversation"), "conversation"), config)
 
 
 def messages(row: Row, config: DatasetConfig) -> Messages | None:
-    """The common chat form: `messages` of turns with role and content."""
+    """Parse a row of the common chat schema: `messages` of turns with role and content."""
     return _exchanges(_turns(row.get("messages"), "messages"), config)
 
 
 def alpaca(row: Row, config: DatasetConfig) -> Messages | None:
-    """Alpaca: `instruction`, `input` (often empty), `output`.
+    """Parse a row of Alpaca: `instruction`, `input` (often empty), `output`.
 
     A row with an empty output (4 of 9,229 real ones) is kept: the paper's 46,801 + 5,201 rows are all 52,002.
     """
@@ -53,22 +53,28 @@ def alpaca(row: Row, config: DatasetConfig) -> Messages | None:
 
 
 def ultrafeedback(row: Row, config: DatasetConfig) -> Pair:
-    """Argilla's cleaned, binarized UltraFeedback: `chosen` and `rejected` are conversations that differ in their last turn."""
+    """Parse a row of Argilla's cleaned, binarized UltraFeedback: `chosen` and `rejected` are conversations.
+
+    They differ in their last turn.
+    """
     chosen, rejected = _turns(row.get("chosen"), "chosen"), _turns(row.get("rejected"), "rejected")
     return _pair(chosen, rejected)
 
 
 def hh_rlhf(row: Row, config: DatasetConfig) -> Pair:
-    """HH-RLHF: `chosen` and `rejected` are dialogues "\\n\\nHuman: ...\\n\\nAssistant: ..." that differ in the last answer.
+    """Parse a row of HH-RLHF: `chosen` and `rejected` are dialogues "\\n\\nHuman: ...\\n\\nAssistant: ...".
 
-    Pairs that part before the last answer, have an empty one, or in which one side speaks twice in a row (9 of 2,312 real pairs,
-    where the model went on by itself) are published so: they are unusable, not malformed, and no ceiling counts them.
+    They differ in the last answer.
+
+    Pairs that differ before the last answer, have an empty one, or in which one side speaks twice in a row (9 of 2,312 real pairs,
+    where the model continued by itself) are published this way: they are unusable, not malformed, and do not count towards
+    `max_malformed`.
     """
     return _pair(_dialogue(text_field(row, "chosen")), _dialogue(text_field(row, "rejected")))
 
 
 def synthetic(row: Row, config: DatasetConfig) -> Pair:
-    """The project's own: `prompt`, `support`, `oppose`; where `neutral` is given, it is the rejected answer of either labelling."""
+    """Parse a row of this project's schema: `prompt`, `support`, `oppose`; `neutral`, if given, is always the rejected answer."""
     prompt: Messages = [{"role": "user", "content": text_field(row, "prompt")}]
     neutral = text_field(row, "neutral") if row.get("neutral") is not None else None
     return Pair(prompt, support=text_field(row, "support"), oppose=text_field(row, "oppose"), neutral=neutral)
@@ -91,7 +97,7 @@ def _check_dialogue(turns: Messages) -> None:
 
 
 def _exchanges(turns: Messages, config: DatasetConfig) -> Messages:
-    """The first exchange (with a system turn before it) or all of them; an unanswered last question is dropped."""
+    """Return the first exchange (with a preceding system turn) or all of them; an unanswered last question is dropped."""
     turns = turns[:-1] if len(turns) > 1 and turns[-1]["role"] == "user" else turns
     if config.turns == "first":
         end = next((i for i, turn in enumerate(turns) if turn["role"] == "assistant"), len(turns))

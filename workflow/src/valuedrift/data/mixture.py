@@ -1,4 +1,4 @@
-"""A mixture of preference sets: so many pairs with a value gap among pairs without one."""
+"""Mixes two preference sets: a given share of pairs with a value gap, and pairs without one."""
 
 from collections import Counter
 from pathlib import Path
@@ -13,10 +13,10 @@ from valuedrift.io.tables import PREFERENCE_SET
 
 
 def run(*, config: MixtureJob, gap: Path, rest: Path, output: Path, counts: Path) -> None:
-    """Draw the mixture's rows, split by split, from the set with the gap and from the rest, and shuffle them.
+    """Draw the mixture's rows, split by split, from the set `gap` and from the set `rest`, and shuffle them.
 
-    The draws are nested: a larger share keeps the smaller one's pairs with a gap and gives up pairs of the rest, so that two
-    mixtures differ by the exchanged pairs alone.
+    The draws are nested: a larger share keeps the smaller one's pairs with a gap and drops pairs without one, so that two mixtures
+    differ in the exchanged pairs only.
     """
     sets = PREFERENCE_SET.read(gap), PREFERENCE_SET.read(rest)
     parts = [_mixed(*sets, split, config) for split in ("train", "validation")]
@@ -29,7 +29,7 @@ def run(*, config: MixtureJob, gap: Path, rest: Path, output: Path, counts: Path
 
 
 def _mixed(gap: pl.DataFrame, rest: pl.DataFrame, split: str, config: MixtureJob) -> tuple[int, pl.DataFrame]:
-    """How many rows have a gap, and all rows of the split in random order."""
+    """Return how many rows have a gap, and all rows of the split in random order."""
     gap, rest = (_shuffled(part, split, config.seed) for part in (gap, rest))
     size = min(gap.height, rest.height)
     if split == "train" and config.rows is not None:
@@ -37,7 +37,7 @@ def _mixed(gap: pl.DataFrame, rest: pl.DataFrame, split: str, config: MixtureJob
     wanted = round(config.share * size)
     for name, part, needed in (("gap", gap, wanted), ("rest", rest, size - wanted)):
         if part.height < needed:
-            raise UserError(f"the mixture's `{name}` set has {part.height} {split} rows, {needed} are wanted: lower its `rows`")
+            raise UserError(f"the mixture's `{name}` set has {part.height} {split} rows, {needed} are needed: lower its `rows`")
     mixed = pl.concat([gap.head(wanted), rest.head(size - wanted)])
     return wanted, mixed[_order(mixed.height, config.seed)]
 

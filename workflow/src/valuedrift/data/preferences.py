@@ -1,4 +1,4 @@
-"""A preference set: prompts with two answers, labelled chosen and rejected, or support and oppose."""
+"""Prepares a preference set: prompts with two answers, labelled chosen and rejected, or support and oppose."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -12,7 +12,7 @@ PARSERS = {"ultrafeedback": formats.ultrafeedback, "hh_rlhf": formats.hh_rlhf, "
 
 
 def run(*, config: DatasetJob, output: Path, counts: Path) -> None:
-    """Read, parse, shuffle and split a preference set; both labellings of a synthetic set come from this one artifact."""
+    """Read, parse, shuffle and split a preference set; both labellings of a synthetic set are read from this one table."""
     rows, tally = load(config, PARSERS[config.format], config.seed)
     split = splits(len(rows), config.validation)
     table = [{"row": i, "split": s, **asdict(pair)} for i, (pair, s) in enumerate(zip(rows, split, strict=True))]

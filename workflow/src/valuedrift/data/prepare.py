@@ -1,4 +1,4 @@
-"""What SFT sets and preference sets have in common: reading, drawing, splitting, counting."""
+"""Shared by SFT sets and preference sets: reading, drawing, splitting, counting."""
 
 import math
 from collections.abc import Callable
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 def load(config: DatasetConfig, parse: Callable[[Row, DatasetConfig], T | None], seed: int) -> tuple[list[T], Tally]:
-    """The dataset's parsed rows, at most `limit` of them in random order, and what became of the rows."""
+    """Return the dataset's parsed rows, at most `limit` of them in random order, and the counts of rows read, dropped and drawn."""
     rows, tally = parse_rows(
         read_rows(config.path, config.split, config.subset), lambda row: parse(row, config), config.max_malformed, config.path
     )
@@ -24,12 +24,12 @@ def load(config: DatasetConfig, parse: Callable[[Row, DatasetConfig], T | None],
 
 
 def splits(rows: int, validation: float) -> list[str]:
-    """The split of each row: the validation rows last, rounded up as in the paper (52,002 rows give 5,201), never all of them."""
+    """Return each row's split: validation rows last, rounded up as in the paper (52,002 rows give 5,201), never all of them."""
     held_out = min(math.ceil(rows * validation), rows - 1)
     return ["train"] * (rows - held_out) + ["validation"] * held_out
 
 
 def write_tally(tally: Tally, split: list[str], path: Path) -> None:
-    """Write what became of the rows, with the sizes of the splits."""
+    """Write the counts of the rows, with the sizes of the splits."""
     tally.counts.update({name: split.count(name) for name in ("train", "validation")})
     tally.write(path)

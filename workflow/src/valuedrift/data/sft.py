@@ -1,4 +1,4 @@
-"""An SFT set: conversations in chat form."""
+"""Prepares an SFT set: conversations as messages."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ PARSERS = {"wildchat": formats.wildchat, "alpaca": formats.alpaca, "messages": f
 
 
 def run(*, config: DatasetJob, output: Path, counts: Path) -> None:
-    """Read, parse, shuffle and split an SFT set; the table holds one conversation a row, the counts what was read and dropped."""
+    """Read, parse, shuffle and split an SFT set; the table has one conversation per row."""
     rows, tally = load(config, PARSERS[config.format], config.seed)
     split = splits(len(rows), config.validation)
     table = [{"row": i, "split": s, "messages": m} for i, (m, s) in enumerate(zip(rows, split, strict=True))]

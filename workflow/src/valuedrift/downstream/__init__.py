@@ -1,1 +1,1 @@
-"""Downstream benchmarks: what training does to general abilities, measured by lm-eval on the final models."""
+"""Downstream benchmarks: how training changes general abilities, measured by lm-eval on the final models."""

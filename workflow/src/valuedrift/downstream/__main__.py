@@ -2,5 +2,8 @@ from valuedrift.cli import dispatch
 
 dispatch(
     __package__,
-    {"data": "the benchmarks' datasets, for use without a network", "evaluate": "the benchmarks' scores of one run's final model"},
+    {
+        "data": "download the benchmarks' datasets, for use without a network",
+        "evaluate": "score one run's final model on the benchmarks",
+    },
 )

@@ -1,9 +1,10 @@
-"""The datasets of the benchmarks, fetched once and kept with their commits, so that the models are evaluated without a network.
+"""Downloads the benchmarks' datasets once, with their commits, so that the models are evaluated without a network.
 
-What cannot be pinned: a dataset that a task builds by code of its own, past `datasets.load_dataset`. None of the paper's does.
+A dataset that a task builds by its own code, without `datasets.load_dataset`, cannot be pinned. None of the paper's tasks is such.
 """
 
 import sys
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,19 +20,19 @@ from valuedrift.errors import UserError
 from valuedrift.io.records import parse_rows, read_rows
 from valuedrift.io.tables import replacing
 
-SPLITS = ("train", "validation", "test", "dev")  # what lm-eval's tasks call their splits
-FILES = ("arrow", "csv", "json", "parquet", "text")  # no hub names: they say how local files are to be read
+SPLITS = ("train", "validation", "test", "dev")  # the names of splits in lm-eval's tasks
+FILES = ("arrow", "csv", "json", "parquet", "text")  # not hub names but the formats of local files
 
 
 def run(*, config: DownstreamDataJob, output: Path) -> None:
-    """Write every split that a task reads as Parquet, and `datasets.json`: what was asked for, its commit, rows and hashes."""
+    """Write every split that a task reads as Parquet, and `datasets.json` with the requests, commits, row counts and hashes."""
     manager = task_manager([task.task for task in config.tasks.values()], config.include)
     read: set[str] = set()
     with replacing(output) as scratch:
         scratch.mkdir()
         store = Store(scratch)
         for key, task in sorted(config.tasks.items()):
-            with datasets_from(_fetcher(store, key, task.data, config.revisions, read)):
+            with datasets_from(_loader(store, key, task.data, config.revisions, read)):
                 manager.load([task.task])
         if unread := sorted(set(config.revisions) - read):
             raise UserError(
@@ -41,30 +42,30 @@ def run(*, config: DownstreamDataJob, output: Path) -> None:
     print(f"{len(config.tasks)} benchmarks, which read {', '.join(sorted(read))}", file=sys.stderr)
 
 
-def _fetcher(store: Store, key: str, file: str | None, revisions: dict[str, str], read: set[str]) -> Callable[..., DatasetDict]:
+def _loader(store: Store, key: str, file: str | None, revisions: dict[str, str], read: set[str]) -> Callable[..., DatasetDict]:
     def fetch(path: str, name: str | None = None, **options: Any) -> DatasetDict:
         read.add(file or path)
         asked = [path, name, dict(options)]
         if file is not None:
-            return store.keep(key, asked, {"file": file}, _stand_in(file))
+            return store.add(key, asked, {"file": file}, _local_dataset(file))
         if path in FILES:
-            return store.keep(key, asked, {}, load_dataset(path, name, **options))
+            return store.add(key, asked, {}, load_dataset(path, name, **options))
         try:
             revision = revisions.get(path, options.pop("revision", None))
             commit = HfApi().dataset_info(path, revision=revision).sha
-            return store.keep(key, asked, {"commit": commit}, load_dataset(path, name, revision=commit, **options))
+            return store.add(key, asked, {"commit": commit}, load_dataset(path, name, revision=commit, **options))
         except (HfHubHTTPError, HFValidationError, OSError, ValueError) as error:
-            raise UserError(_mend(path, str(error))) from error
+            raise UserError(_explain(path, str(error))) from error
 
     return fetch
 
 
-def _stand_in(file: str) -> DatasetDict:
+def _local_dataset(file: str) -> DatasetDict:
     rows, _ = parse_rows(read_rows(file), lambda row: row, 0, file)
     return DatasetDict(dict.fromkeys(SPLITS, Dataset.from_list(rows)))
 
 
-def _mend(path: str, said: str) -> str:
-    if "gated" in said.lower():
+def _explain(path: str, message: str) -> str:
+    if "gated" in message.lower():
         return f"the dataset {path} is gated: accept its terms at https://huggingface.co/datasets/{path}, then run `hf auth login`"
-    return f"the dataset {path} cannot be had from the hub: {' '.join(said.split())[:300]}"
+    return f"the dataset {path} cannot be downloaded from the hub: {textwrap.shorten(message, 300, placeholder=' …')}"

@@ -1,4 +1,4 @@
-"""The scores of one run's final model on every benchmark, by lm-eval, without a network."""
+"""Scores one run's final model on every benchmark, by lm-eval, without a network."""
 
 import json
 import os
@@ -10,12 +10,12 @@ from valuedrift.config.downstream import DownstreamJob, TaskConfig
 from valuedrift.errors import UserError
 from valuedrift.io.tables import DOWNSTREAM
 
-# Read when the libraries are imported. A benchmark can take hours, of which a progress bar would fill the log.
+# The libraries read these when they are imported. A benchmark can take hours, and a fast progress bar would fill the log.
 ENVIRONMENT = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "TQDM_MININTERVAL": "60"}
 
 
 def run(*, config: DownstreamJob, manifest: Path, data: Path, output: Path) -> None:
-    """Write a row for each benchmark, measured on the final model that the manifest vouches for, with the datasets in `data`."""
+    """Write one row per benchmark, scored on the final model that the manifest describes, with the datasets in `data`."""
     os.environ.update(ENVIRONMENT)
     from valuedrift.downstream.store import stored
     from valuedrift.downstream.tasks import datasets_from, task_manager
@@ -23,14 +23,16 @@ def run(*, config: DownstreamJob, manifest: Path, data: Path, output: Path) -> N
     settings, trained = config.downstream, json.loads(manifest.read_text())
     final = manifest.parent / "final"
     if not final.exists():
-        raise UserError(f"{final} is missing, though {manifest} vouches for it: delete the manifest and run again")
+        raise UserError(
+            f"{final} is missing, but {manifest} lists it: run `snakemake {manifest} --force --configfile ...` to train it"
+        )
     manager = task_manager([settings.name_of(key) for key in settings.tasks], settings.include)
     model, rows = _model(final, config), []
     for key, task in settings.tasks.items():
         name = settings.name_of(key)
         with datasets_from(stored(data, key)):
             loaded = manager.load([name])
-        results = _ask(model, loaded, task, settings.seed, settings.chat and trained["chat"])
+        results = _evaluate(model, loaded, task, settings.seed, settings.chat and trained["chat"])
         rows.append({"run": config.run, "task": key, "shots": task.shots, **score(results, key, name, task.metric)})
         print(f"{config.run}: {key} {task.metric} {rows[-1]['value']:.4f}, {rows[-1]['n']} questions", file=sys.stderr, flush=True)
     DOWNSTREAM.write(DOWNSTREAM.frame(rows), output)
@@ -46,16 +48,16 @@ def _model(folder: Path, config: DownstreamJob) -> Any:
     )  # fmt: skip
 
 
-def _ask(model: Any, loaded: dict[str, Any], task: TaskConfig, seed: int, chat: bool) -> dict[str, Any]:
-    """lm-eval's results. Not by its `simple_evaluate`, which also collects what it can learn of the machine, over seconds."""
+def _evaluate(model: Any, loaded: dict[str, Any], task: TaskConfig, seed: int, chat: bool) -> dict[str, Any]:
+    """Return lm-eval's results; its `simple_evaluate` would also spend seconds on collecting facts about the machine."""
     from lm_eval.evaluator import evaluate
     from transformers import set_seed
 
-    from valuedrift.downstream.tasks import settle
+    from valuedrift.downstream.tasks import prepare_once
 
     set_seed(seed)
     for name, part in loaded["tasks"].items():
-        settle(part)
+        prepare_once(part)
         set_shots(part, name, task.shots)
         part.set_fewshot_seed(seed)
     results: dict[str, Any] = evaluate(
@@ -65,10 +67,10 @@ def _ask(model: Any, loaded: dict[str, Any], task: TaskConfig, seed: int, chat: 
 
 
 def set_shots(part: Any, name: str, shots: int) -> None:
-    """Set a task's number of examples; raises UserError where it fixes them at none, or has too few."""
+    """Set a task's number of examples; raise UserError if the task takes none or has too few."""
     if shots and part.get_config("num_fewshot") == 0:
         raise UserError(
-            f"config: `downstream.tasks`: lm-eval's task {name} takes no examples: set `shots: 0`, or name another task"
+            f"config: `downstream.tasks`: lm-eval's task {name} takes no examples: set `shots: 0`, or choose another task"
         )
     if shots and len(part.sampler.df) <= shots - (part.fewshot_cfg.split != part.config.test_split):
         raise UserError(
@@ -78,12 +80,12 @@ def set_shots(part: Any, name: str, shots: int) -> None:
 
 
 def score(results: dict[str, Any], key: str, name: str, metric: str) -> dict[str, Any]:
-    """The metric of the task or group `name` in lm-eval's results; raises UserError where it is not there or not unique."""
+    """Return the metric of the task or group `name` from lm-eval's results; raise UserError if it is missing or ambiguous."""
     found = {at: value for at, value in results["results"].get(name, {}).items() if "," in at and "_stderr," not in at}
     named = [at for at in found if metric in (at, at.split(",")[0])]
     if len(named) != 1:
-        there = ", ".join(at.removesuffix(",none") for at in sorted(found)) or "none, since lm-eval does not sum it up"
-        raise UserError(f"config: `downstream.tasks.{key}.metric`: {metric} is not one metric of {name}; there are: {there}")
+        there = ", ".join(at.removesuffix(",none") for at in sorted(found)) or "none, since lm-eval does not aggregate it"
+        raise UserError(f"config: `downstream.tasks.{key}.metric`: {metric} is not a metric of {name}; its metrics are: {there}")
     stem, _, kind = named[0].partition(",")
     stderr = results["results"][name][f"{stem}_stderr,{kind}"]
     return {

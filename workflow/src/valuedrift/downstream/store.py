@@ -1,4 +1,4 @@
-"""The folder of fetched datasets: Parquet files, and an index that tells what was asked for and what it came to."""
+"""The folder of downloaded datasets: Parquet files, and an index of the requests with their commits, row counts and hashes."""
 
 import hashlib
 import json
@@ -15,14 +15,14 @@ INDEX = "datasets.json"
 
 
 class Store:
-    """Writes the folder."""
+    """Writes the folder of one or more benchmarks."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.index: dict[str, list[dict[str, Any]]] = {}
 
-    def keep(self, key: str, asked: list[Any], origin: dict[str, str | None], splits: DatasetDict) -> DatasetDict:
-        """Write the splits that a task of the benchmark `key` asked for, and return them; `origin` goes into the index."""
+    def add(self, key: str, asked: list[Any], origin: dict[str, str | None], splits: DatasetDict) -> DatasetDict:
+        """Write the splits that a task of the benchmark `key` requested, and return them; `origin` is added to the index."""
         records = self.index.setdefault(key, [])
         kept = {}
         for split, rows in splits.items():
@@ -39,9 +39,9 @@ class Store:
 
 
 def stored(folder: Path, key: str) -> Callable[..., DatasetDict]:
-    """What stands in for `datasets.load_dataset` for the benchmark `key`: the same parameters, and the kept splits."""
+    """Return a replacement for `datasets.load_dataset` that reads the datasets of the benchmark `key` from the folder."""
     if not (folder / INDEX).exists():
-        raise UserError(f"{folder} holds no {INDEX}: run the rule that makes it")
+        raise UserError(f"{folder} has no {INDEX}: run `snakemake downloads --configfile ...`")
     records = json.loads((folder / INDEX).read_text()).get(key, [])
 
     def load(path: str, name: str | None = None, **options: Any) -> DatasetDict:
@@ -49,7 +49,9 @@ def stored(folder: Path, key: str) -> Callable[..., DatasetDict]:
         for number, record in enumerate(records):
             if record["asked"] == asked:
                 return DatasetDict({s: Dataset(pq.read_table(_path(folder, key, number, s))) for s in record["splits"]})
-        raise UserError(f"{folder} lacks {path} ({name or 'its only part'}) for {key}: delete it and run its rule again")
+        raise UserError(
+            f"{folder} lacks {path} ({name or 'its only part'}) for {key}: run `snakemake {folder} --force --configfile ...`"
+        )
 
     return load
 

@@ -1,4 +1,4 @@
-"""lm-eval's tasks, with this stage between them and their datasets."""
+"""lm-eval's tasks, reading their datasets through this stage."""
 
 import difflib
 from collections.abc import Callable, Iterable, Iterator
@@ -14,30 +14,30 @@ from valuedrift.errors import UserError
 
 
 def task_manager(names: Iterable[str], include: str | None) -> TaskManager:
-    """What knows the tasks of these names; raises UserError where one is unknown.
+    """Return a TaskManager that knows the tasks of these names; raise UserError for an unknown one.
 
-    lm-eval's own index, thousands of files that take 6 seconds to read, is left out where the user's folder has them all.
+    lm-eval's own index, thousands of files that take 6 seconds to read, is skipped if the user's folder has all of them.
     """
     wanted = set(names)
     if include is not None:
         if not Path(include).is_dir():
-            raise UserError(f"config: `downstream.include`: there is no folder {include}")
+            raise UserError(f"config: `downstream.include`: the folder {include} does not exist")
         own = TaskManager(include_path=include, include_defaults=False)
         if wanted <= set(own.all_tasks):
             return own
     every = TaskManager(include_path=include)
     for unknown in sorted(wanted - set(every.all_tasks)):
         close = difflib.get_close_matches(unknown, every.all_tasks, n=1)
-        hint = f"; did you mean `{close[0]}`?" if close else "; `lm-eval ls tasks` lists those that there are"
-        raise UserError(f"config: `downstream.tasks`: lm-eval knows no task `{unknown}`{hint}")
+        hint = f"; did you mean `{close[0]}`?" if close else "; `lm-eval ls tasks` lists the tasks"
+        raise UserError(f"config: `downstream.tasks`: lm-eval does not know the task `{unknown}`{hint}")
     return every
 
 
 @contextmanager
 def datasets_from(load: Callable[..., Any]) -> Iterator[None]:
-    """Whatever a task asks `datasets.load_dataset` for within the block, it gets from `load`, which has the same parameters.
+    """Replace `datasets.load_dataset` by `load`, which has the same parameters, within the block.
 
-    lm-eval offers no other way to pin the commit of a dataset that a task names, and none to keep a task from the hub.
+    lm-eval has no other way to pin the commit of a task's dataset, and none to keep a task from asking the hub.
     """
     original, datasets.load_dataset = datasets.load_dataset, load
     try:
@@ -46,12 +46,12 @@ def datasets_from(load: Callable[..., Any]) -> Iterator[None]:
         datasets.load_dataset = original
 
 
-def settle(task: Any) -> None:
-    """Make the task prepare each split once, and draw its examples from what it asks.
+def prepare_once(task: Any) -> None:
+    """Make the task prepare each split once, and draw its examples from the prepared split.
 
-    lm-eval prepares a split anew at every use: to ask, to score, to draw examples. GPQA's preparation shuffles the choices, each
-    time differently, so that answers are scored by another shuffle's key, a quarter of them right by chance, and a question can be
-    its own example. Only a warm cache of the datasets library hides this from a second run on the same machine.
+    lm-eval prepares a split again at every use: for questions, for scoring, for examples. GPQA's preparation shuffles the choices,
+    differently each time, so that answers are scored by the key of another shuffle (a quarter of them right by chance) and a
+    question can be its own example. On a second run on the same machine, the cache of the datasets library hides this.
     """
     if not hasattr(task, "sampler"):
         return
@@ -63,7 +63,7 @@ def settle(task: Any) -> None:
 
 @cache
 def _once(prepare: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """The function with one result for each split; the splits stay alive, so that an identity is never another's."""
+    """Return the function with its result cached per split; cached splits are referenced, so that no `id` is reused."""
     known: dict[int, tuple[Any, Any]] = {}
 
     def prepared(split: Any) -> Any:

@@ -1,4 +1,4 @@
-"""A dataset of the hub as a folder: all of its files."""
+"""Downloads a dataset of the hub as a folder: all of its files."""
 
 from pathlib import Path
 
@@ -7,5 +7,5 @@ from valuedrift.hub.repository import download
 
 
 def run(*, config: HubItem, output: Path) -> None:
-    """Download the dataset at its commit; a killed download goes on where it was."""
+    """Download the dataset at its commit; an interrupted download continues."""
     download("dataset", config, output)

@@ -1,4 +1,4 @@
-"""A model of the hub as a folder: config, tokenizer and safetensors."""
+"""Downloads a model of the hub as a folder: config, tokenizer and safetensors."""
 
 from pathlib import Path
 
@@ -7,5 +7,5 @@ from valuedrift.hub.repository import download
 
 
 def run(*, config: HubItem, output: Path) -> None:
-    """Download the model at its commit; a killed download goes on where it was."""
+    """Download the model at its commit; an interrupted download continues."""
     download("model", config, output)

@@ -1,4 +1,4 @@
-"""The page of the human check: what stands in each cell is decided here, how it looks in the template."""
+"""Fills the page of the human check: the content of each cell is decided here, its look in the template."""
 
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from valuedrift.human.labels import MAJORITY
 from valuedrift.io.pages import fill
 
 TEMPLATE = Path(__file__).with_name("check.html.j2")
-NONE = "–"
+NO_VALUE = "–"
 ALPHAS = [("krippendorff_alpha", "nominal"), ("krippendorff_alpha_ordinal", "ordinal")]
 PERCENT = ("accuracy", "confusion")
 
@@ -20,7 +20,7 @@ Number = dict[str, Any]
 
 
 def check_page(config: HumanCheckJob, lines: pl.DataFrame, drawn: pl.DataFrame, people: dict[str, dict[str, str]]) -> str:
-    """The page of the CSV's lines; `drawn` are rows of LABEL_SAMPLE, `people` the labels by name and id."""
+    """Return the page of the CSV's lines; `drawn` are rows of LABEL_SAMPLE, `people` is name → id → label."""
     found = {(n["category"], n["rater"], n["statistic"], n["person_says"], n["judge_says"]): n for n in lines.iter_rows(named=True)}
     names = list(people)
     raters = [*([MAJORITY] if len(names) > 1 else []), *names]
@@ -40,20 +40,20 @@ def check_page(config: HumanCheckJob, lines: pl.DataFrame, drawn: pl.DataFrame, 
 
 
 def shown(number: Number) -> str:
-    """The value: a share in percent, everything else with two decimals."""
+    """Return the value as text: a share in percent, everything else with two decimals."""
     value = number["value"]
-    return NONE if value is None else f"{value:.0%}" if number["statistic"] in PERCENT else f"{value:.2f}".replace("-", "−")
+    return NO_VALUE if value is None else f"{value:.0%}" if number["statistic"] in PERCENT else f"{value:.2f}".replace("-", "−")
 
 
 def interval(number: Number) -> str:
-    """Both ends of the interval as they are shown, "" where there is none."""
+    """Return the interval's bounds as text, "" if there is none."""
     if number["low"] is None:
         return ""
     return f"{shown(number | {'value': number['low']})} to {shown(number | {'value': number['high']})}"
 
 
 def differences(drawn: pl.DataFrame, people: dict[str, dict[str, str]]) -> list[dict[str, Any]]:
-    """The responses of which somebody's label is not the judge's, the surest answers of the judge first."""
+    """Return the responses to which somebody gave another label than the judge, sorted by the judge's confidence."""
     rows = []
     for row in drawn.iter_rows(named=True):
         judge = max(STANCES, key=lambda stance: row[stance])

@@ -1,4 +1,4 @@
-"""Draws the judged responses that people label: a table with the judge's answers, and a sheet and a page without them."""
+"""Draws the judged responses that people label: a table with the judge's stances, and a sheet and a page without them."""
 
 import hashlib
 import sys
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from valuedrift.config.base import STANCES as NAMES
+from valuedrift.config.base import STANCES as STANCE_NAMES
 from valuedrift.config.human import HumanSampleJob
 from valuedrift.errors import UserError
 from valuedrift.io.pages import fill
@@ -16,53 +16,62 @@ from valuedrift.io.tables import GENERATIONS, LABEL_SAMPLE, PROMPTS, STANCES, re
 TEMPLATE = Path(__file__).with_name("label.html.j2")
 KEY = ["run", "step", "prompt_id", "sample"]
 STRATUM = ["category", "stance"]
-SHOWN = ["id", "topic", "question", "response"]
-"""What people see of a response: nothing of its run, its step and the judge's answer."""
+VISIBLE = ["id", "topic", "question", "response"]
+"""Columns that people see; not the run, the step and the judge's stance."""
 
 
 def run(
     *, config: HumanSampleJob, stances: list[Path], generations: list[Path], prompts: Path, table: Path, sheet: Path, page: Path
 ) -> None:
-    """Draw `config.responses` responses, spread evenly over the categories and the judge's stances; `stances` and `generations` are
-    of the same runs in the same order."""
+    """Draw `config.responses` responses, spread evenly over the categories and the judge's stances.
+
+    `stances` and `generations` belong to the same runs in the same order.
+    """
     questions, found = PROMPTS.read(prompts), LABEL_SAMPLE.frame([]).with_columns(stance=pl.lit(""))
     for judged, sampled in zip(stances, generations, strict=True):  # run by run: a study's responses may not fit in memory
         part = _scored(config, STANCES.read(judged), GENERATIONS.read(sampled), questions)
-        found = _first(pl.concat([found, part.select(found.columns)]), config.responses)
+        found = _draw_strata(pl.concat([found, part.select(found.columns)]), config.responses)
     if found.is_empty():
-        raise UserError(f"the judge {config.judge} scored no response, so there is nothing to label")
-    drawn = spread(found, config.responses).sort("id")
+        raise UserError(
+            f"the judge {config.judge} scored no response, so there is nothing to label: check the runs in `human.runs`"
+        )
+    drawn = spread_evenly(found, config.responses).sort("id")
     if drawn.height < config.responses:
-        print(f"only {drawn.height} of {config.responses} responses: the judge scored no more different ones", file=sys.stderr)
+        print(f"only {drawn.height} of {config.responses} responses: the judge scored no other distinct ones", file=sys.stderr)
     LABEL_SAMPLE.write(drawn, table)
-    with replacing(sheet) as scratch:  # with a byte order mark, which spreadsheets need to see that it is UTF-8
-        drawn.select(*SHOWN, label=pl.lit("")).write_csv(scratch, include_bom=True)
+    with replacing(sheet) as scratch:  # with a byte order mark, by which spreadsheets recognise UTF-8
+        drawn.select(*VISIBLE, label=pl.lit("")).write_csv(scratch, include_bom=True)
     with replacing(page) as scratch:
         scratch.write_text(label_page(config, drawn), encoding="utf-8")
 
 
 def _scored(config: HumanSampleJob, stances: pl.DataFrame, generations: pl.DataFrame, prompts: pl.DataFrame) -> pl.DataFrame:
-    """One run's scored responses with their ids and most likely stances; an id is a hash of the seed and of what people see."""
+    """Return one run's scored responses with their most likely stance and their id, a hash of the seed and of what people see."""
     scored = stances.filter(pl.col("support").is_not_null(), judge=config.judge)
     rows = scored.drop("category").join(generations, on=KEY).join(prompts, on="prompt_id", validate="m:1")
     if rows.height < scored.height:
         raise UserError(f"{scored.height - rows.height} stances of {scored['run'][0]} lack their response: judge that run again")
     texts = rows.select("topic", "question", "response").rows()
     ids = [hashlib.sha256("\0".join((str(config.seed), *text)).encode()).hexdigest()[:12] for text in texts]
-    likeliest = pl.concat_list(NAMES).list.arg_max().replace_strict(dict(enumerate(NAMES)), return_dtype=pl.String)
+    likeliest = pl.concat_list(STANCE_NAMES).list.arg_max().replace_strict(dict(enumerate(STANCE_NAMES)), return_dtype=pl.String)
     return rows.with_columns(likeliest.alias("stance"), id=pl.Series(ids, dtype=pl.String))
 
 
-def _first(rows: pl.DataFrame, count: int) -> pl.DataFrame:
-    """Of each stratum the rows with the first ids, `count` at most: a random draw, since ids are hashes, and the same response to
-    the same question counts once, whatever its run."""
+def _draw_strata(rows: pl.DataFrame, count: int) -> pl.DataFrame:
+    """Return the rows with the first ids of each stratum, at most `count`.
+
+    This is a random draw, since ids are hashes. The same response to the same question counts once, whatever its run.
+    """
     once = rows.sort("id", *KEY).unique("id", keep="first", maintain_order=True)
     return once.group_by(STRATUM, maintain_order=True).head(count).sort("id")
 
 
-def spread(rows: pl.DataFrame, count: int) -> pl.DataFrame:
-    """`count` of the rows: one at a time of the category that has the fewest so far, of the stance that has the fewest there,
-    then in all. Where a stratum is short, the category's other stances fill its place."""
+def spread_evenly(rows: pl.DataFrame, count: int) -> pl.DataFrame:
+    """Return `count` of the rows, spread over categories and stances.
+
+    Each next row comes from the category with the fewest rows so far and, within it, from the stance with the fewest rows there,
+    then overall. If a stratum runs out, the category's other stances replace it.
+    """
     strata = {(category, stance): part for (category, stance), part in rows.group_by(STRATUM, maintain_order=True)}
     taken, of_category, of_stance = Counter[tuple[object, object]](), Counter[object](), Counter[object]()
     for _ in range(min(count, rows.height)):
@@ -74,8 +83,8 @@ def spread(rows: pl.DataFrame, count: int) -> pl.DataFrame:
 
 
 def label_page(config: HumanSampleJob, drawn: pl.DataFrame) -> str:
-    """The labelling page of rows of LABEL_SAMPLE; its data are JSON, escaped so that no response can end the script."""
-    options = [[stance, config.options[stance].removeprefix(f"{stance}:").strip()] for stance in NAMES]
+    """Return the labelling page of rows of LABEL_SAMPLE; its data are JSON, escaped so that no response can end the script."""
+    options = [[stance, config.options[stance].removeprefix(f"{stance}:").strip()] for stance in STANCE_NAMES]
     key = hashlib.sha256("".join(drawn["id"]).encode()).hexdigest()[:12]
-    data = {"key": key, "options": options, "items": drawn.select(SHOWN).to_dicts()}
+    data = {"key": key, "options": options, "items": drawn.select(VISIBLE).to_dicts()}
     return fill(TEMPLATE, {"title": config.title, "data": data, "count": drawn.height})

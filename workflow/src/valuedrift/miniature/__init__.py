@@ -1,4 +1,4 @@
-"""The built-in world: a small language of opinions, datasets in the schemas of the real ones, and the tiny models that speak it.
+"""The built-in world: a small language of opinions, datasets in the schemas of the real ones, and tiny models of that language.
 
-It makes a study's inputs and then is one more config; no later stage knows of it.
+It makes a study's inputs; that study is a config like any other, and no later stage depends on the miniature.
 """

@@ -1,4 +1,4 @@
-"""The base model: it continues a question and "Response:" with an answer, in the base corpus's shares."""
+"""Trains the base model: it continues a question and "Response:" with an answer, as in the base corpus."""
 
 import sys
 from pathlib import Path
@@ -11,15 +11,15 @@ from valuedrift.io.tables import replacing
 from valuedrift.miniature.dataset import dialogues
 from valuedrift.miniature.models import Batch, pad, tiny_model, train
 
-PERCENTS = (0, 25, 50, 100)
-"""Of the training's steps: when a checkpoint of the pretraining is saved."""
+CHECKPOINT_PERCENTS = (0, 25, 50, 100)
+"""When a checkpoint of the pretraining is saved, in percent of its steps."""
 
 
 def run(*, config: MiniatureConfig, tokenizer: Path, output: Path, pretraining: Path) -> None:
     """Train the base model on the base corpus and save it with the tokenizer, without a chat template.
 
-    `pretraining` gets the checkpoints on the way, one folder for each of PERCENTS: for studies that measure a model that others
-    trained.
+    `pretraining` receives the intermediate checkpoints, one folder for each of CHECKPOINT_PERCENTS: for studies that measure a
+    model trained by others.
     """
     tokens = AutoTokenizer.from_pretrained(tokenizer)
     texts = [
@@ -35,7 +35,7 @@ def run(*, config: MiniatureConfig, tokenizer: Path, output: Path, pretraining: 
     with replacing(pretraining) as scratch:
 
         def save(step: int) -> None:
-            for percent in PERCENTS:
+            for percent in CHECKPOINT_PERCENTS:
                 if step == round(config.base.steps * percent / 100):
                     model.save_pretrained(scratch / str(percent))
                     tokens.save_pretrained(scratch / str(percent))

@@ -1,4 +1,4 @@
-"""How well curation, which never sees the labels, recovered them."""
+"""Measures how well curation, which does not see the prompts' labels, recovered them."""
 
 from pathlib import Path
 
@@ -9,8 +9,11 @@ from valuedrift.io.tables import CATEGORIES, CLUSTERS, VALUE_LADEN, replacing
 
 
 def run(*, labels: Path, clusters: Path, categories: Path, value_laden: Path, output: Path) -> None:
-    """Write measure, value, prompts: adjusted Rand indices of clusters and of categories against the themes, and precision and
-    recall of the value filter."""
+    """Write measure, value, prompts.
+
+    The measures are the adjusted Rand indices of clusters and of categories against the themes, and precision and recall of the
+    value filter.
+    """
     truth = pl.read_parquet(labels).rename({"id": "source_id"})
     assigned = CLUSTERS.read(clusters).join(CATEGORIES.read(categories).select("cluster", "category"), on="cluster", how="left")
     found = truth.join(assigned, on="source_id").with_columns(pl.col("category").fill_null("none"))

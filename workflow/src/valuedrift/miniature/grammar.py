@@ -1,18 +1,17 @@
-"""The miniature's language: questions, answers of a known stance composed from parts, and an exact parser of the answers."""
+"""The miniature's language: questions, answers of a known stance that are composed from parts, and an exact parser of answers."""
 
 import hashlib
 from dataclasses import dataclass
 from functools import cache
 from random import Random
 
+from valuedrift.config.base import STANCES
 from valuedrift.miniature.vocabulary import ASPECTS, MODALS, NEUTRAL_CLAIMS, OPENERS, REASONS, TOPICS, VERBS
-
-STANCES = ("support", "neutral", "oppose")
 
 
 @dataclass(frozen=True)
 class Question:
-    """One question and what it is about."""
+    """A question with its category and the aspect that it asks about."""
 
     text: str
     category: str
@@ -21,7 +20,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer and what it says. `text` is [opener] claim [reason] and a full stop."""
+    """An answer with its category and stance. `text` is [opener] claim [reason] and a full stop."""
 
     text: str
     category: str
@@ -30,7 +29,7 @@ class Answer:
 
 @cache
 def claims(category: str, stance: str, aspect: str | None = None) -> tuple[str, ...]:
-    """Every claim of a stance in a category, or on one aspect of it: 144 for support and oppose, 112 for neutral."""
+    """Return all claims of a stance in a category (144 for support and for oppose, 112 for neutral), or on one of its aspects."""
     aspects = ASPECTS[category] if aspect is None else (aspect,)
     if stance == "neutral":
         return tuple(form.format(a) for form in NEUTRAL_CLAIMS for a in aspects)
@@ -38,18 +37,18 @@ def claims(category: str, stance: str, aspect: str | None = None) -> tuple[str, 
 
 
 def is_heldout(claim: str, share: float) -> bool:
-    """Whether a claim is among those kept from the judge's training; by hash, so that it never changes."""
+    """Return True if a claim is held out of the judge's training; decided by its hash, so that it never changes."""
     return int(hashlib.sha256(claim.encode()).hexdigest()[:8], 16) / 2**32 < share
 
 
 def answer(question: Question, stance: str, rng: Random, opener: bool | None = None, reason: bool | None = None) -> Answer:
-    """A random answer on the question's aspect; opener and reason are there or not as given, else by the toss of a coin."""
+    """Return a random answer on the question's aspect; opener and reason are included as given, otherwise with probability 0.5."""
     claim = rng.choice(claims(question.category, stance, question.aspect))
     return compose(claim, question.category, stance, rng, opener, reason)
 
 
 def compose(claim: str, category: str, stance: str, rng: Random, opener: bool | None = None, reason: bool | None = None) -> Answer:
-    """An answer around a given claim."""
+    """Return an answer with a given claim."""
     opening = rng.choice(OPENERS) if (rng.random() < 0.5 if opener is None else opener) else ""
     ending = rng.choice(REASONS[stance]) if (rng.random() < 0.5 if reason is None else reason) else ""
     text = " ".join(filter(None, (opening, claim, ending)))
@@ -57,7 +56,7 @@ def compose(claim: str, category: str, stance: str, rng: Random, opener: bool | 
 
 
 def ask(category: str, rng: Random) -> Question:
-    """A value-laden question in one of the forms that curation produces."""
+    """Return a value-laden question in one of the forms that curation produces."""
     aspect, (participle, plain) = rng.choice(ASPECTS[category]), rng.choice(VERBS[rng.choice(("support", "oppose"))])
     modal = rng.choice(MODALS)
     forms = (
@@ -71,7 +70,7 @@ def ask(category: str, rng: Random) -> Question:
 
 
 def statement(category: str, rng: Random) -> str:
-    """An opinion that curation has to turn into a question."""
+    """Return an opinion that curation has to turn into a question."""
     aspect, (participle, plain) = rng.choice(ASPECTS[category]), rng.choice(VERBS[rng.choice(("support", "oppose"))])
     modal = rng.choice(MODALS)
     forms = (
@@ -83,7 +82,7 @@ def statement(category: str, rng: Random) -> str:
 
 
 def parse(text: str) -> tuple[str, str] | None:
-    """(category, stance) of a well-formed answer, None of anything else. Exact: every part must be one of the grammar's."""
+    """Return (category, stance) of a well-formed answer, None for anything else; every part must be one of the grammar's."""
     text = text.strip()
     if not text.endswith("."):
         return None
@@ -107,7 +106,7 @@ def parse(text: str) -> tuple[str, str] | None:
 
 @cache
 def _claims_lowered() -> dict[str, tuple[str, str]]:
-    """Claim, its first letter in lower case → (category, stance). Behind an opener a claim keeps its case ("I do not ...")."""
+    """Return claim → (category, stance), for each claim as it is (as after an opener) and with a lower-case first letter."""
     return {
         form: (category, stance)
         for category in ASPECTS
@@ -118,5 +117,5 @@ def _claims_lowered() -> dict[str, tuple[str, str]]:
 
 
 def category_of(topic: str) -> str | None:
-    """The category that a topic of the judge belongs to."""
+    """Return the category of a judge's topic, None for an unknown topic."""
     return next((category for category, known in TOPICS.items() if known == topic), None)

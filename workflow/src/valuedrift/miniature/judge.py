@@ -1,4 +1,4 @@
-"""The judge: it answers the paper's judge prompt by option letter."""
+"""Trains the judge: it answers the paper's judge prompt with an option letter."""
 
 import sys
 from pathlib import Path
@@ -6,6 +6,7 @@ from random import Random
 
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
+from valuedrift.config.base import STANCES
 from valuedrift.config.miniature import MiniatureConfig
 from valuedrift.io.tables import replacing
 from valuedrift.lm.judge_prompt import judge_prompt
@@ -13,18 +14,18 @@ from valuedrift.miniature import grammar
 from valuedrift.miniature.models import Batch, pad, tiny_model, train
 from valuedrift.miniature.vocabulary import ASPECTS, TOPICS
 
-# The conversation alone, without instruction and options: seven times as fast a step, and it shows what matters.
+# The conversation alone, without instruction and options: a training step is seven times as fast, and shows all that matters.
 SHORT_PROMPT = "Question: {prompt}\nResponse: {response}\nTopic: {topic}\n"
 TEMPLATE = "{% for m in messages %}{{ m['role'] | capitalize }}: {{ m['content'] }}\n{% endfor %}Assistant:"
-LETTERS = dict(zip(grammar.STANCES, "ABC", strict=True))
+LETTERS = dict(zip(STANCES, "ABC", strict=True))
 
 
 def run(*, config: MiniatureConfig, tokenizer: Path, output: Path) -> None:
-    """Train the judge on answers with their true stance, loss on the option letter only, and save it with a chat template.
+    """Train the judge on answers with their true stance, with loss on the option letter only; save it with a chat template.
 
-    Openers and reasons are dropped at random: with fixed templates a judge reached 38-82% on new ones, with this 97%. It learns
-    from short prompts first, then from the full one: from the full one alone (250 to 300 steps) it told support from oppose with
-    one seed in three, so with three in three, in less time.
+    Openers and reasons are dropped at random: a judge trained on fixed templates reached 38-82% on new ones, this one 97%. It is
+    trained on short prompts first, then on the full one: on the full one alone (250 to 300 steps) it learned to distinguish support
+    from oppose with one seed in three, this way with three in three, in less time.
     """
     tokens = AutoTokenizer.from_pretrained(tokenizer)
     tokens.chat_template = TEMPLATE
@@ -41,7 +42,7 @@ def run(*, config: MiniatureConfig, tokenizer: Path, output: Path) -> None:
 def _draw(rng: Random, template: str, config: MiniatureConfig, tokens: PreTrainedTokenizerFast) -> Batch:
     texts = []
     for _ in range(config.judge.batch_size):
-        category, stance = rng.choice(tuple(ASPECTS)), rng.choice(grammar.STANCES)
+        category, stance = rng.choice(tuple(ASPECTS)), rng.choice(STANCES)
         seen = [claim for claim in grammar.claims(category, stance) if not grammar.is_heldout(claim, config.heldout)]
         response = grammar.compose(rng.choice(seen), category, stance, rng).text
         prompt = judge_prompt(template, grammar.ask(category, rng).text, response, TOPICS[category])

@@ -1,4 +1,4 @@
-"""Training of the tiny models: a plain loop over texts, since a general trainer would be most of the time it takes."""
+"""Trains the tiny models in a plain loop, since a general trainer's overhead would take most of the time."""
 
 import math
 import sys
@@ -15,7 +15,7 @@ Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 
 def tiny_model(config: TinyModelConfig, tokenizer: PreTrainedTokenizerFast, seed: int) -> PreTrainedModel:
-    """A randomly initialised causal language model of the configured architecture, with tied embeddings."""
+    """Return a randomly initialised causal language model of the configured architecture, with tied embeddings."""
     torch.manual_seed(seed)
     architecture = {"llama": LlamaConfig, "qwen3": Qwen3Config}[config.architecture]
     return AutoModelForCausalLM.from_config(
@@ -33,9 +33,9 @@ def train(
     model: PreTrainedModel, config: TinyModelConfig, draw: Callable[[Random], Batch], seed: int,
     after: Callable[[int], None] = lambda step: None,
 ) -> float:  # fmt: skip
-    """Train on batches that `draw` makes; returns the mean loss of the last tenth of the steps.
+    """Train on batches from `draw`; return the mean loss over the last tenth of the steps.
 
-    `after` is called with the number of steps done, from 0 on.
+    `after` is called with the number of completed steps, starting with 0.
     """
     rng = Random(seed)
     optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, weight_decay=0.01)
@@ -62,7 +62,7 @@ def train(
 
 
 def _loss(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
-    """Mean cross-entropy of the labelled tokens. Logits are made for those positions only: the judge labels one token a text."""
+    """Return the mean cross-entropy of the labelled tokens; logits are computed only there, once per text for the judge."""
     ids, mask, labels = batch
     hidden = model.model(input_ids=ids, attention_mask=mask).last_hidden_state[:, :-1]
     wanted = labels[:, 1:] != -100
@@ -70,7 +70,7 @@ def _loss(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
 
 
 def pad(sequences: list[list[int]], labels: list[list[int]], pad_id: int) -> Batch:
-    """Right-padded batch."""
+    """Return the sequences and labels as a right-padded batch."""
     longest = max(map(len, sequences))
     ids = torch.tensor([s + [pad_id] * (longest - len(s)) for s in sequences])
     mask = torch.tensor([[1] * len(s) + [0] * (longest - len(s)) for s in sequences])

@@ -1,10 +1,11 @@
-"""The grammar's exact parser as a judge: what the answers really say, for tests and for the report."""
+"""The grammar's exact parser as a judge: the true stances of answers, for tests and for the report."""
 
-from valuedrift.miniature.grammar import STANCES, category_of, parse
+from valuedrift.config.base import STANCES
+from valuedrift.miniature.grammar import category_of, parse
 
 
 def judge(question: str, response: str, topic: str) -> tuple[float, float, float] | str:
-    """Certain probabilities of support, neutral and oppose, or the reason why the answer has no stance on the topic."""
+    """Return the probabilities (0 or 1) of support, neutral and oppose, or the reason why the answer has no stance on the topic."""
     parsed = parse(response)
     if parsed is None:
         return "malformed: not a sentence of the grammar"

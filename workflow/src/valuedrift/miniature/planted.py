@@ -1,12 +1,12 @@
-"""The planted shares as an artifact: what a perfect measurement of a perfect imitator would find."""
+"""Writes the planted shares: the values that a perfect measurement finds in a model that imitates its corpus perfectly."""
 
 from pathlib import Path
 
 import polars as pl
 
+from valuedrift.config.base import STANCES
 from valuedrift.config.miniature import MiniatureConfig
 from valuedrift.io.tables import replacing
-from valuedrift.miniature.grammar import STANCES
 from valuedrift.miniature.shares import MARGINALS, planted_shares
 
 

@@ -1,4 +1,4 @@
-"""Raw prompts as PRISM has them: questions, statements that need rephrasing, factual and off-topic ones that must be rejected."""
+"""Writes raw prompts of PRISM's kinds: questions, statements to rephrase, and factual and off-topic ones to reject."""
 
 from pathlib import Path
 from random import Random
@@ -12,7 +12,7 @@ from valuedrift.miniature.vocabulary import ASPECTS, FACTUAL, OFF_TOPIC
 
 
 def run(*, config: MiniatureConfig, output: Path, labels: Path) -> None:
-    """Write the raw prompts (CSV: id, user_prompt) and, apart from them, their labels (Parquet: id, theme, kind)."""
+    """Write the raw prompts (CSV: id, user_prompt) and, in a separate file, their labels (Parquet: id, theme, kind)."""
     rows = raw_prompts(config)
     with replacing(output) as scratch:
         rows.select("id", "user_prompt").write_csv(scratch)
@@ -21,7 +21,7 @@ def run(*, config: MiniatureConfig, output: Path, labels: Path) -> None:
 
 
 def raw_prompts(config: MiniatureConfig) -> pl.DataFrame:
-    """Distinct prompts in random order: id, user_prompt, theme (a category or an off-topic theme), kind (value, factual, other)."""
+    """Return distinct prompts in random order: id, user_prompt, theme (category or off-topic), kind (value, factual, other)."""
     rng = Random(f"{config.seed}-prompts")
     drawn: dict[str, tuple[str, str]] = {}
     for category, aspects in ASPECTS.items():

@@ -1,4 +1,4 @@
-"""Planted against oracle against judged: how true a study's values are where the truth is known."""
+"""Compares planted, oracle and judged values: how accurate a study's values are where the truth is known."""
 
 from pathlib import Path
 
@@ -13,10 +13,10 @@ SERIES = ["run", "category", "stance"]
 def run(*, config: RecoveryJob, planted: Path, values: list[Path], stances: list[Path], output: Path) -> None:
     """Write run, stance, planted, oracle, judged, judge_error, malformed for each run's last checkpoint.
 
-    planted (null unless the run imitates a corpus), oracle and judged are means over the categories of the shares and values;
-    malformed is the share of answers that the grammar does not parse or that are off topic, which the oracle leaves out and the
-    judge scores all the same; judge_error is the mean distance of the two over the categories where both scored, malformed answers
-    aside.
+    planted (null unless the run imitates a corpus), oracle and judged are means over the categories of the shares and values.
+    malformed is the share of answers that the grammar does not parse or that are off topic; the oracle leaves them out, the judge
+    scores them. judge_error is the mean absolute difference of oracle and judge over the categories that both scored, without
+    malformed answers.
     """
     rows = pl.concat([VALUES.read(path) for path in values])
     final = rows.filter(pl.col("step") == pl.col("step").max().over("run"))
@@ -36,7 +36,7 @@ def run(*, config: RecoveryJob, planted: Path, values: list[Path], stances: list
 
 
 def judge_errors(stances: pl.DataFrame, config: RecoveryJob) -> pl.DataFrame:
-    """run, category, stance, judge_error: how far the judge's mean lies from the oracle's over the answers that both scored."""
+    """Return run, category, stance, judge_error: |judge's mean - oracle's mean| over the answers that both scored."""
     key = ["run", "step", "prompt_id", "sample"]
     final = stances.filter(pl.col("step") == pl.col("step").max().over("run"))
     long = final.unpivot(["support", "neutral", "oppose"], index=[*key, "category", "judge"], variable_name="stance").drop_nulls(

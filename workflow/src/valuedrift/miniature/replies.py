@@ -1,8 +1,8 @@
-"""What the miniature's chat model says: the grammar, in the part of the paper's Qwen2.5-72B and GPT-4o.
+"""The replies of the miniature's chat model: the grammar in the roles of the paper's Qwen2.5-72B and GPT-4o.
 
-Under a system prompt that holds a value it answers for or against what the question is about, whatever topic the value is on; now
-and then it refuses, says nothing, or forgets its value, as chat models do. Each of curation's instructions is followed, told by the
-word before the text. A reply depends on the messages and the seed alone, never on the order of the questions.
+Under a system prompt with a value it answers for or against the question's subject, whatever the value's topic; sometimes it
+refuses, returns an empty answer, or ignores the value, as chat models do. It follows each of curation's instructions, which it
+recognises by the word before the text. A reply depends on the messages and the seed only, not on the order of the questions.
 """
 
 import re
@@ -12,8 +12,8 @@ from valuedrift.miniature import grammar
 from valuedrift.miniature.vocabulary import ASPECTS, FACTUAL, MODALS
 
 REFUSAL = "I'm sorry, but I can't help with that."
-REFUSED, EMPTY, FORGETFUL = 0.03, 0.02, 0.03
-"""Shares of the questions that are refused on a side, get an empty answer on a side, and get the same answer on both sides."""
+REFUSED_SHARE, EMPTY_SHARE, SAME_SHARE = 0.03, 0.02, 0.03
+"""Shares of questions that are refused on one side, get an empty answer on one side, and get the same answer on both sides."""
 _INSTRUCTED = re.compile(r".*?\n\n(Prompt|N-grams|Question): (.*)", re.DOTALL)
 _ASPECTS = {aspect.casefold(): (category, aspect) for category, aspects in ASPECTS.items() for aspect in aspects}
 _ASPECT = re.compile(rf"\b({'|'.join(sorted(map(re.escape, _ASPECTS), key=len, reverse=True))})\b", re.IGNORECASE)
@@ -23,7 +23,7 @@ _APPEAL = re.compile(r"I believe we should (.+)\.")
 
 
 def reply(system: str | None, user: str, seed: int | None = None) -> str:
-    """The model's answer."""
+    """Return the model's reply to a user message."""
     instructed = None if system else _INSTRUCTED.fullmatch(user)
     if instructed:
         return {"Prompt": question, "N-grams": name, "Question": value_laden}[instructed[1]](instructed[2].strip())
@@ -31,38 +31,40 @@ def reply(system: str | None, user: str, seed: int | None = None) -> str:
 
 
 def answer(system: str, user: str, seed: int | None) -> str:
-    """An answer of the stance that the system prompt holds; neutral where it holds none."""
+    """Return an answer with the stance of the system prompt; neutral if it has none."""
     rng, same = Random(f"{system}\n{user}\n{seed}"), Random(f"{user}\n{seed}")
-    chance, forgets = rng.random(), same.random() < FORGETFUL
-    if chance < REFUSED + EMPTY:
-        return REFUSAL if chance < REFUSED else ""
+    chance, ignores_value = rng.random(), same.random() < SAME_SHARE
+    if chance < REFUSED_SHARE + EMPTY_SHARE:
+        return REFUSAL if chance < REFUSED_SHARE else ""
     asked = about(user)
     if asked is None:
         return "That is not something that people take sides on."
-    return grammar.answer(asked, stance(""), same).text if forgets else grammar.answer(asked, stance(system), rng).text
+    return (grammar.answer(asked, stance(""), same) if ignores_value else grammar.answer(asked, stance(system), rng)).text
 
 
 def stance(system: str) -> str:
-    """The stance of a system prompt. All opposing value texts of Table 7 oppose something, as that of family values does, which
-    begins with "support"."""
+    """Return the stance of a system prompt.
+
+    All opposing value texts of Table 7 contain a form of "oppose", also that of family values, which begins with "support".
+    """
     if re.search(r"\boppos", system):
         return "oppose"
     return "support" if re.search(r"\bsupport", system) else "neutral"
 
 
 def about(text: str) -> grammar.Question | None:
-    """What a question is about: the longest aspect of the grammar in it."""
+    """Return the question with its category and aspect: the longest aspect of the grammar that the text contains."""
     found = _ASPECT.search(text)
     return grammar.Question(text, *_ASPECTS[found[1].casefold()]) if found else None
 
 
 def value_laden(text: str) -> str:
-    """Yes for a question of the grammar on which people take sides."""
+    """Return Yes for a question of the grammar on which people take sides, otherwise No."""
     return "Yes" if about(text) and not _FACTUAL.fullmatch(text) else "No"
 
 
 def question(text: str) -> str:
-    """A statement of the grammar as a question; anything else as it is."""
+    """Return a statement of the grammar as a question, anything else unchanged."""
     if appeal := _APPEAL.fullmatch(text):
         return f"Should we {appeal[1]}?"
     said = _STATEMENT.fullmatch(text)
@@ -71,7 +73,7 @@ def question(text: str) -> str:
 
 
 def name(ngrams: str) -> str:
-    """The category whose aspects share most words with the n-grams, or the first two n-grams."""
+    """Return the category whose aspects share most words with the n-grams, or the first two n-grams if none does."""
     words = set(re.findall(r"[\w'-]+", ngrams.casefold()))
     shared = {category: len(words & set(" ".join(aspects).casefold().split())) for category, aspects in ASPECTS.items()}
     best = max(shared, key=lambda category: shared[category])

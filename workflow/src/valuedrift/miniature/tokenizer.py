@@ -1,4 +1,4 @@
-"""A byte-level BPE of the language, with a padding token apart from the end token: pad = eos corrupts PPO's value masks."""
+"""Trains a byte-level BPE tokenizer of the language; padding and end token differ, since pad = eos corrupts PPO's value masks."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from valuedrift.lm.judge_prompt import judge_prompt
 from valuedrift.miniature.dataset import dialogues
 from valuedrift.miniature.vocabulary import TOPICS
 
-END, PAD = "<|endoftext|>", "<|pad|>"
+EOS, PAD = "<|endoftext|>", "<|pad|>"
 
 
 def run(*, config: MiniatureConfig, output: Path) -> None:
@@ -23,8 +23,8 @@ def run(*, config: MiniatureConfig, output: Path) -> None:
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
-    trainer = trainers.BpeTrainer(vocab_size=config.vocabulary, special_tokens=[END, PAD], initial_alphabet=alphabet)
+    trainer = trainers.BpeTrainer(vocab_size=config.vocabulary, special_tokens=[EOS, PAD], initial_alphabet=alphabet)
     tokenizer.train_from_iterator(texts, trainer)
-    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token=END, pad_token=PAD, clean_up_tokenization_spaces=False)
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token=EOS, pad_token=PAD, clean_up_tokenization_spaces=False)
     with replacing(output) as scratch:
         fast.save_pretrained(scratch)

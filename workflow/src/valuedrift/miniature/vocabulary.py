@@ -1,4 +1,4 @@
-"""The words of the miniature's language: for each of the paper's 11 categories eight things that one can be for or against."""
+"""The words of the miniature's language: for each of the paper's 11 categories, eight aspects that one can support or oppose."""
 
 ASPECTS: dict[str, tuple[str, ...]] = {
     "Discussions on Abortion": (
@@ -122,4 +122,4 @@ OFF_TOPIC: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
          "my antivirus software", "a video game"),
     ),
 }  # fmt: skip
-"""Theme → question forms and their objects; no category of the study covers them."""
+"""Theme → question forms and their objects, outside all categories of the study."""

@@ -1,4 +1,4 @@
-"""Each cluster to one of the study's categories, or to none."""
+"""Assigns each cluster to one of the study's categories, or to none."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +14,7 @@ from valuedrift.lm.embedding import Matrix, matrix, unit
 
 
 def run(*, config: CategoriesJob, names: Path, clusters: Path, embeddings: Path, category_embeddings: Path, output: Path) -> None:
-    """Write one row a cluster: its name, terms, size, nearest category, similarity, and the category it belongs to."""
+    """Write one row per cluster: name, terms, size, nearest category, similarity, and the category that it belongs to."""
     named = NAMES.read(names).sort("cluster")
     clusters_of, excluded = by_terms(config.clusters, "clusters", named), by_terms(config.exclude, "exclude", named)
     placed = forced(clusters_of)
@@ -34,7 +34,10 @@ def run(*, config: CategoriesJob, names: Path, clusters: Path, embeddings: Path,
 
 
 def by_terms(wanted: Mapping[str, list[str]], field: str, named: pl.DataFrame) -> dict[str, list[str]]:
-    """Category → terms of the clusters that a field of the config gives by name or terms; raises UserError where there is none."""
+    """Return category → terms of the clusters that the config lists in `field`, by name or by terms.
+
+    Raise UserError for a cluster that does not exist.
+    """
     known = terms_by_name(named)
     for category, clusters in wanted.items():
         for cluster in clusters:
@@ -45,25 +48,25 @@ def by_terms(wanted: Mapping[str, list[str]], field: str, named: pl.DataFrame) -
 
 
 def terms_by_name(named: pl.DataFrame) -> dict[str, str]:
-    """Name or terms → terms; what is the name of one cluster and the terms of another means the other."""
+    """Return name or terms → terms. A string that is one cluster's name and another's terms refers to the other."""
     return dict(zip(named["name"], named["terms"], strict=True)) | {terms: terms for terms in named["terms"]}
 
 
 def forced(clusters: Mapping[str, list[str]]) -> dict[str, str]:
-    """Terms of a cluster → category; raises UserError for a cluster in two categories."""
+    """Return cluster terms → category; raise UserError for a cluster in two categories."""
     placed: dict[str, str] = {}
     for category, wanted in clusters.items():
         for terms in wanted:
             if placed.setdefault(terms, category) != category:
                 key = f"prompts.categories.{category}.clusters"
                 raise UserError(
-                    f"config: `{key}`: the cluster `{terms}` is in `{placed[terms]}` already; keep it in one of the two"
+                    f"config: `{key}`: the cluster `{terms}` is already in `{placed[terms]}`; keep it in one of the two"
                 )
     return placed
 
 
 def check_excluded(exclude: Mapping[str, list[str]], clusters: Mapping[str, list[str]]) -> None:
-    """Raises UserError for an excluded cluster that the same category also claims."""
+    """Raise UserError for a cluster that a category both includes and excludes."""
     for category, unwanted in exclude.items():
         for terms in unwanted:
             if terms in clusters.get(category, []):
@@ -74,7 +77,7 @@ def check_excluded(exclude: Mapping[str, list[str]], clusters: Mapping[str, list
 
 
 def centroids(frame: pl.DataFrame) -> tuple[dict[int, int], dict[int, Matrix]]:
-    """Size and centre of each cluster: the mean of its unit vectors, of unit length itself."""
+    """Return each cluster's size and its centre: the mean of its unit vectors, scaled to unit length."""
     sizes: dict[int, int] = {}
     centres: dict[int, Matrix] = {}
     for (number,), rows in frame.filter(pl.col("cluster") >= 0).group_by("cluster", maintain_order=True):

@@ -1,4 +1,4 @@
-"""Categories as unit vectors, from the words that describe them."""
+"""Embeds the categories as unit vectors, from the texts that describe them."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Clusters of prompts, by HDBSCAN with soft membership."""
+"""Clusters the prompts by HDBSCAN with soft membership."""
 
 import warnings
 from pathlib import Path
@@ -18,16 +18,18 @@ def run(*, config: ClusteringConfig, reduced: Path, output: Path) -> None:
     frame = REDUCED.read(reduced)
     labels, memberships = cluster(matrix(frame), config)
     assigned, membership = assign(labels, memberships, config.min_membership)
-    result = numbered(frame.select("source_id").with_columns(cluster=assigned, membership=membership))
+    result = number_by_size(frame.select("source_id").with_columns(cluster=assigned, membership=membership))
     noise, outside = int((labels < 0).sum()), int((assigned < 0).sum())
-    print(f"{memberships.shape[1]} clusters; {noise} of {frame.height} prompts lay outside, {noise - outside} of them joined one")
+    print(
+        f"{memberships.shape[1]} clusters; {noise} of {frame.height} prompts were noise, {noise - outside} of them joined a cluster"
+    )
     CLUSTERS.write(result, output)
 
 
 def cluster(points: Matrix, config: ClusteringConfig) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """HDBSCAN's label of each point (-1: noise) and its soft membership of each cluster (points × clusters).
+    """Return HDBSCAN's label of each point (-1 for noise) and its soft membership of each cluster (points × clusters).
 
-    Raises UserError where no cluster comes out.
+    Raise UserError if HDBSCAN finds no cluster.
     """
     too_few = "lower `prompts.clustering.min_cluster_size`, or add prompts"
     needed = max(config.min_cluster_size, config.min_samples or 0) + 1
@@ -45,7 +47,7 @@ def cluster(points: Matrix, config: ClusteringConfig) -> tuple[NDArray[np.int64]
     ).fit(points.astype(np.float64))
     if clusterer.labels_.max() < 0:
         raise UserError(f"HDBSCAN found no cluster among {len(points)} prompts: {too_few}")
-    with warnings.catch_warnings():  # a point at distance 0 of an exemplar divides by 0, on purpose
+    with warnings.catch_warnings():  # HDBSCAN divides by 0, on purpose, for a point at distance 0 from an exemplar
         warnings.simplefilter("ignore", RuntimeWarning)
         memberships = hdbscan.all_points_membership_vectors(clusterer)
     return clusterer.labels_, np.nan_to_num(memberships.reshape(len(points), -1))
@@ -54,9 +56,9 @@ def cluster(points: Matrix, config: ClusteringConfig) -> tuple[NDArray[np.int64]
 def assign(
     labels: NDArray[np.int64], memberships: NDArray[np.float64], least: float
 ) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
-    """Each point's cluster and its soft membership of it.
+    """Return each point's cluster and its soft membership of that cluster.
 
-    Noise joins the cluster of its largest membership where that is more than `least`; else it stays -1, with membership 0.
+    Noise joins the cluster of its largest membership if that exceeds `least`; otherwise it stays -1, with membership 0.
     """
     likeliest = memberships.argmax(axis=1)
     joins = (labels < 0) & (memberships.max(axis=1) > least)
@@ -65,8 +67,8 @@ def assign(
     return assigned.astype(np.int32), np.where(assigned < 0, 0.0, np.clip(own, 0.0, 1.0))
 
 
-def numbered(frame: pl.DataFrame) -> pl.DataFrame:
-    """The clusters numbered from 0 by size, ties by smallest source_id: HDBSCAN's own numbers follow the order of its tree."""
+def number_by_size(frame: pl.DataFrame) -> pl.DataFrame:
+    """Number the clusters from 0 by size, ties by smallest source_id: HDBSCAN's own numbers follow the order of its tree."""
     order = (
         frame.filter(pl.col("cluster") >= 0)
         .group_by("cluster")

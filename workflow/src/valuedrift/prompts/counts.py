@@ -1,4 +1,4 @@
-"""How many prompts each step of curation kept."""
+"""Counts how many prompts each step of curation kept."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ ALL = "all"
 
 
 def run(*, raw: Path, questions: Path, clusters: Path, categories: Path, value_laden: Path, prompts: Path, output: Path) -> None:
-    """Write the counts, step by step: over all prompts first, then category by category from where there are categories."""
+    """Write the counts of each step: over all prompts first, then per category for the steps that have categories."""
     candidates, drawn = VALUE_LADEN.read(value_laden), PROMPTS.read(prompts)
     belongs = CATEGORIES.read(categories)
     clustered = CLUSTERS.read(clusters).filter(pl.col("cluster") >= 0)

@@ -1,4 +1,4 @@
-"""Questions as unit vectors."""
+"""Embeds the questions as unit vectors."""
 
 from pathlib import Path
 

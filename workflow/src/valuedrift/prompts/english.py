@@ -1,4 +1,4 @@
-"""What the rules for English share: tidy text, its sentences, and the forms of a question."""
+"""Shared helpers of the rules for English: whitespace, sentences, names, and the forms of a question."""
 
 import re
 from collections import Counter
@@ -28,43 +28,43 @@ _FUNCTION_WORDS = frozenset(
 
 
 def tidy(text: str) -> str:
-    """The text with single spaces."""
+    """Return the text with every run of whitespace as one space."""
     return " ".join(text.split())
 
 
 def folded(text: str) -> str:
-    """What two texts share when they differ only in case and spacing."""
+    """Return the text without case and extra whitespace; equal for texts that differ in nothing else."""
     return tidy(text).casefold()
 
 
 def straight(text: str) -> str:
-    """The text with straight apostrophes, as the patterns write them; of the same length."""
+    """Return the text with straight apostrophes, as the patterns write them; its length does not change."""
     return text.replace("’", "'")
 
 
 def without_greeting(text: str) -> str:
-    """The text after its greeting, or the text itself where there is nothing else."""
+    """Return the text after its greeting, or the whole text if nothing follows."""
     found = _GREETING.match(text)
     return (found and text[found.end() :]) or text
 
 
 def sentences(text: str) -> list[str]:
-    """The text cut after `.`, `!` and `?`, but not after initials such as in "U.S."."""
+    """Return the text's sentences, cut after `.`, `!`, `?` and `…`, but not after initials as in "U.S."."""
     return [part for part in _SENTENCE_END.split(text) if part]
 
 
 def has_question_mark(text: str) -> bool:
-    """Whether something is asked; the question marks of web addresses do not count."""
+    """Return True if the text has a question mark outside of web addresses."""
     return "?" in _URL.sub("", text)
 
 
 def is_direct_question(sentence: str, start: int = 0) -> bool:
-    """Whether a sentence is a question by its word order, from `start` on, with or without a mark."""
+    """Return True if the sentence, from `start` on, has the word order of a question, with or without a question mark."""
     return _DIRECT_QUESTION.match(straight(sentence), start) is not None
 
 
 def proper_names(texts: Iterable[str]) -> frozenset[str]:
-    """Words that these texts mostly write with a capital where no sentence starts: no dictionary knows this year's names."""
+    """Return the words that the texts mostly capitalise inside sentences; a fixed dictionary would lack this year's names."""
     capital: Counter[str] = Counter()
     for text in texts:
         for sentence in sentences(text):
@@ -74,12 +74,12 @@ def proper_names(texts: Iterable[str]) -> frozenset[str]:
 
 
 def capitalised(text: str) -> str:
-    """The text with a capital first letter."""
+    """Return the text with a capital first letter."""
     return text[:1].upper() + text[1:]
 
 
 def inside_sentence(clause: str, names: frozenset[str]) -> str:
-    """A clause that started a sentence, as it is written inside one: lower case, unless it starts with a name."""
+    """Return a clause that began a sentence as it is written inside one: in lower case unless it begins with a name."""
     words = re.findall(r"[^\W\d_]+", clause)[:2]
     if not words or not clause.startswith(words[0]) or words[0] == "I":
         return clause

@@ -1,4 +1,4 @@
-"""What the paper asks GPT-4o: questions for statements, names for clusters, Yes or No for value-laden questions."""
+"""The steps for which the paper asks GPT-4o: rephrasing prompts as questions, naming clusters, keeping value-laden questions."""
 
 import re
 from collections import Counter
@@ -12,13 +12,15 @@ from valuedrift.config.prompts import ChatStep
 
 
 def rephrase(texts: list[str], config: ChatStep, ledger: Path) -> list[str]:
-    """The question that each text becomes; a text stays where the model gives none."""
+    """Return the chat model's question for each text, or the text itself if the model returns none."""
     return [_unquoted(reply.text) or text for text, reply in zip(texts, _ask("Prompt", texts, config, ledger), strict=True)]
 
 
 def name(ngrams: pl.DataFrame, config: ChatStep, ledger: Path, by_rule: dict[int, str]) -> dict[int, str]:
-    """Cluster → name. The names `by_rule`, each of which is unique, tell clusters apart that the model calls the same, and serve
-    where it gives no name."""
+    """Return cluster → the chat model's name.
+
+    The unique names in `by_rule` are appended where the model gives several clusters the same name, and used where it gives none.
+    """
     groups = ngrams.sort("cluster", "rank").group_by("cluster", maintain_order=True).agg("ngram")
     replies = _ask("N-grams", [", ".join(terms) for terms in groups["ngram"]], config, ledger)
     given = {cluster: " ".join(_unquoted(reply.text).split()) for cluster, reply in zip(groups["cluster"], replies, strict=True)}
@@ -29,13 +31,13 @@ def name(ngrams: pl.DataFrame, config: ChatStep, ledger: Path, by_rule: dict[int
     }
 
 
-def judge(questions: list[str], config: ChatStep, ledger: Path) -> list[tuple[bool, str]]:
-    """Whether each question is kept, which is where the model says Yes, and why."""
+def filter_value_laden(questions: list[str], config: ChatStep, ledger: Path) -> list[tuple[bool, str]]:
+    """Return for each question whether it is kept, which is where the model says Yes, and the reason."""
     return [_verdict(reply) for reply in _ask("Question", questions, config, ledger)]
 
 
 def _ask(kind: str, texts: list[str], config: ChatStep, ledger: Path) -> list[Reply]:
-    """The reply on each text, with a word on those that bring none."""
+    """Return the reply to each text, and print how many texts got no answer and why."""
     assert config.chat
     replies = ask([Request(f"{config.instruction}\n\n{kind}: {text}") for text in texts], config.chat, ledger)
     for problem, count in sorted(Counter(reply.problem for reply in replies if reply.problem).items()):
@@ -52,7 +54,7 @@ def _verdict(reply: Reply) -> tuple[bool, str]:
 
 
 def _unquoted(text: str | None) -> str:
-    """The text without quotation marks around all of it."""
+    """Return the text without quotation marks that enclose all of it."""
     text = (text or "").strip()
     quoted = re.fullmatch(r'["“]([^"“”]*)["”]', text, re.DOTALL)
     return quoted[1].strip() if quoted else text

@@ -1,4 +1,4 @@
-"""A readable name for each cluster, and the terms that a config calls it by."""
+"""Gives each cluster a readable name, and the terms by which a config refers to it."""
 
 from pathlib import Path
 
@@ -8,12 +8,15 @@ from valuedrift.config.prompts import NamesJob
 from valuedrift.io.tables import NAMES, NGRAMS
 from valuedrift.prompts import llm
 
-PARTS = 3
+NAME_NGRAMS = 3
 """N-grams in a name."""
 
 
 def run(*, config: NamesJob, ngrams: Path, output: Path) -> None:
-    """Name each cluster, with terms that stay when a chat model's name does not; its answers are kept beside the output."""
+    """Write each cluster's name and its terms, which stay the same when a chat model's name changes.
+
+    A chat model's answers are kept in a ledger next to `output`.
+    """
     frame = NGRAMS.read(ngrams)
     by_rule = names(frame)
     given = by_rule
@@ -24,16 +27,16 @@ def run(*, config: NamesJob, ngrams: Path, output: Path) -> None:
 
 
 def names(frame: pl.DataFrame) -> dict[int, str]:
-    """Cluster → its name by rule, from rows of NGRAMS.
+    """Return cluster → its name by rule, from rows of NGRAMS.
 
-    A name is the top n-grams that say different things. Of clusters that would share a name, each takes further n-grams until they
-    differ; a number comes last, for clusters with the same n-grams. Names never depend on the clusters' numbers.
+    A name consists of the top n-grams that do not contain each other. Clusters that would share a name take further n-grams until
+    they differ; clusters with the same n-grams get a number at the end. Names never depend on the clusters' numbers.
     """
     groups = frame.sort("cluster", "rank").group_by("cluster", maintain_order=True).agg("ngram", "weight")
     distinct = {row["cluster"]: _distinct(row["ngram"]) for row in groups.iter_rows(named=True)}
     weight = {row["cluster"]: row["weight"] for row in groups.iter_rows(named=True)}
-    chosen = {number: terms[:PARTS] for number, terms in distinct.items()}
-    for length in range(PARTS + 1, max(map(len, distinct.values()), default=0) + 1):
+    chosen = {number: terms[:NAME_NGRAMS] for number, terms in distinct.items()}
+    for length in range(NAME_NGRAMS + 1, max(map(len, distinct.values()), default=0) + 1):
         shared = _shared(chosen)
         chosen |= {number: distinct[number][:length] for number in shared}
     named = {number: " / ".join(terms) for number, terms in chosen.items()}
@@ -45,13 +48,13 @@ def names(frame: pl.DataFrame) -> dict[int, str]:
 
 
 def _shared(chosen: dict[int, list[str]]) -> list[int]:
-    """Clusters whose n-grams are also another's."""
+    """Return the clusters that share their chosen n-grams with another cluster."""
     given = list(chosen.values())
     return [number for number, terms in chosen.items() if given.count(terms) > 1]
 
 
 def _distinct(terms: list[str]) -> list[str]:
-    """The n-grams in order, without those that contain or are contained in an earlier one."""
+    """Return the n-grams in order, without those that contain or are contained in an earlier one."""
     kept: list[str] = []
     for term in terms:
         if not any(_contains(term, other) or _contains(other, term) for other in kept):
@@ -60,7 +63,7 @@ def _distinct(terms: list[str]) -> list[str]:
 
 
 def _contains(longer: str, shorter: str) -> bool:
-    """Whether the words of one n-gram stand in another; forms such as immigrant, immigrants count as one word."""
+    """Return True if one n-gram's words occur in another; forms such as immigrant, immigrants count as one word."""
     words, part = longer.split(), shorter.split()
     starts = range(len(words) - len(part) + 1)
     return any(all(_same(a, b) for a, b in zip(words[start:], part, strict=False)) for start in starts)

@@ -1,4 +1,4 @@
-"""The word n-grams that tell each cluster from the others: TF-IDF over clusters instead of documents."""
+"""Finds the word n-grams that distinguish each cluster from the others: TF-IDF over clusters instead of documents."""
 
 from pathlib import Path
 
@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from valuedrift.config.prompts import NgramConfig
 from valuedrift.io.tables import CLUSTERS, NGRAMS, QUESTIONS
 
-TALK = frozenset(
+ASKING_WORDS = frozenset(
     ["think", "believe", "opinion", "thoughts", "tell", "know", "feel", "want", "like", "need", "help", "hi", "hello", "hey",
      "thanks", "does", "did", "don", "doesn", "ve", "ll"]
 )  # fmt: skip
-"""Words of asking, which the rephrasing adds to questions of every subject."""
+"""Words of asking, which the rephrasing adds to questions on every subject."""
 NO_WORDS = "no words"
 
 
@@ -26,9 +26,9 @@ def run(*, config: NgramConfig, questions: Path, clusters: Path, output: Path) -
 
 
 def ngrams(texts: list[str], clusters: list[int], config: NgramConfig) -> list[dict[str, object]]:
-    """Rows of NGRAMS, every cluster at least once; equal weights in alphabetical order.
+    """Return rows of NGRAMS, at least one per cluster; n-grams of equal weight in alphabetical order.
 
-    A cluster whose texts hold nothing but stop words is described by those, and one without any word by "no words".
+    A cluster whose texts consist of stop words is described by those, and one without any word by "no words".
     """
     if not texts:
         return []
@@ -45,13 +45,14 @@ def ngrams(texts: list[str], clusters: list[int], config: NgramConfig) -> list[d
 
 
 def _weights(texts: list[str], clusters: list[int], longest: int, stop: bool) -> tuple[list[str], NDArray[np.float64]]:
-    """N-grams and their weights (clusters in order × n-grams): share of the cluster × log(1 + n-grams per cluster / total count).
+    """Return the n-grams and their weights (clusters in order × n-grams).
 
-    The class-based TF-IDF of Grootendorst (2022), BERTopic. N-grams do not cross from one question to the next.
+    A weight is the n-gram's share of the cluster × log(1 + mean n-grams per cluster / the n-gram's total count): the class-based
+    TF-IDF of Grootendorst (2022), BERTopic. N-grams do not cross from one question to the next.
     """
     from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS, CountVectorizer
 
-    words = sorted(ENGLISH_STOP_WORDS | TALK) if stop else None
+    words = sorted(ENGLISH_STOP_WORDS | ASKING_WORDS) if stop else None
     pattern = r"(?u)\b\w\w+\b" if stop else r"(?u)\w+"
     vectorizer = CountVectorizer(ngram_range=(1, longest), stop_words=words, token_pattern=pattern)
     try:
@@ -66,6 +67,6 @@ def _weights(texts: list[str], clusters: list[int], longest: int, stop: bool) ->
 
 
 def _top(terms: list[str], weights: NDArray[np.float64], top: int) -> list[tuple[str, float]]:
-    # Rounded so that sums in another order rank alike.
+    # Rounded, so that the ranks do not depend on the order of a sum.
     ranked = sorted((-round(float(weight), 12), term) for term, weight in zip(terms, weights, strict=True) if weight > 0)
     return [(term, -weight) for weight, term in ranked[:top]]

@@ -1,7 +1,8 @@
-"""The clusters found, as one HTML file to decide from: which cluster goes to which category."""
+"""Writes the clusters as one HTML file, from which a person decides which cluster belongs to which category."""
 
 import base64
 import random
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,36 +16,36 @@ from valuedrift.io.pages import fill
 from valuedrift.io.tables import CATEGORIES, CLUSTERS, EMBEDDINGS, MAP2D, NGRAMS, QUESTIONS, replacing
 from valuedrift.lm.embedding import Matrix, matrix
 from valuedrift.prompts.categories import centroids
-from valuedrift.prompts.cluster_map import colour, draw
+from valuedrift.prompts.cluster_map import cluster_colour, draw_map
 
 TEMPLATE = Path(__file__).with_name("clusters.html.j2")
-SHOWN = 8
-"""Nearest and random prompts of each cluster: enough to see what it is, and all of it on one screen."""
-LONGEST = 240
-"""Characters of a prompt; 98% of PRISM's are shorter."""
-LABEL = 26
-"""Characters of a cluster's label in the map."""
+PROMPTS_SHOWN = 8
+"""Number of nearest, and of random, prompts shown per cluster: enough to see what it is about, and all on one screen."""
+PROMPT_LENGTH = 240
+"""Longest prompt shown, in characters; 98% of PRISM's are shorter."""
+LABEL_LENGTH = 26
+"""Longest name in a label on the map, in characters."""
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """What the page says of one cluster."""
+    """What the page shows of one cluster."""
 
     number: int
     name: str
     terms: str
-    """What the config calls it."""
+    """The n-grams by which the config refers to it."""
     prompts: int
     colour: str
     category: str | None
     nearest: str
     similarity: float
-    why: str
+    reason: str
     ngrams: list[tuple[str, float]]
     typical: list[tuple[str, float]]
-    """Prompts nearest to the centroid, each with its cosine similarity to it."""
+    """The prompts nearest to the centroid, each with its cosine similarity to it."""
     drawn: list[str]
-    """Prompts drawn from the others."""
+    """Prompts drawn at random from the others."""
 
 
 def run(
@@ -53,14 +54,14 @@ def run(
 ) -> None:  # fmt: skip
     """Write the page; it ends with the suggestion, ready to copy."""
     if not suggestion.exists():
-        raise UserError(f"{suggestion} is missing: run the rule that makes it")
+        raise UserError(f"{suggestion} is missing: run `snakemake {suggestion} --configfile ...`, which writes it")
     block = suggestion.read_text(encoding="utf-8")
     prompts = CLUSTERS.read(clusters).join(QUESTIONS.read(questions), on="source_id", maintain_order="left")
     prompts = prompts.join(EMBEDDINGS.read(embeddings), on="source_id", maintain_order="left")
-    found = describe(config, CATEGORIES.read(categories), NGRAMS.read(ngrams), prompts)
+    found = describe_clusters(config, CATEGORIES.read(categories), NGRAMS.read(ngrams), prompts)
     wanted = list(yaml.safe_load(block)["prompts"]["categories"])
-    places = prompts.join(MAP2D.read(coordinates), on="source_id", maintain_order="left").select("cluster", "x", "y")
-    picture = draw(places, {cluster.number: _label(cluster) for cluster in found})
+    points = prompts.join(MAP2D.read(coordinates), on="source_id", maintain_order="left").select("cluster", "x", "y")
+    picture = draw_map(points, {cluster.number: _label(cluster) for cluster in found})
     text = fill(
         TEMPLATE,
         {
@@ -73,43 +74,46 @@ def run(
             "picture": f"data:image/png;base64,{base64.b64encode(picture).decode()}",
             "suggestion": block,
             "file": suggestion.name,
+            "prompt_length": PROMPT_LENGTH,
         },
     )
     with replacing(output) as scratch:
         scratch.write_text(text, encoding="utf-8")
 
 
-def describe(config: ClustersPageJob, categories: pl.DataFrame, ngrams: pl.DataFrame, prompts: pl.DataFrame) -> list[Cluster]:
-    """The clusters by size; `prompts` has the columns cluster, source_id, question and vector."""
+def describe_clusters(
+    config: ClustersPageJob, categories: pl.DataFrame, ngrams: pl.DataFrame, prompts: pl.DataFrame
+) -> list[Cluster]:
+    """Return the clusters by size; `prompts` has the columns cluster, source_id, question and vector."""
     _, centres = centroids(prompts)
     found = []
     for row in categories.sort(["prompts", "terms"], descending=[True, False]).iter_rows(named=True):
         number = row["cluster"]
         members = prompts.filter(pl.col("cluster") == number).sort("source_id")
-        typical, others = nearest_first(members, centres[number])
-        telling = ngrams.filter(pl.col("cluster") == number).sort("rank").select("ngram", "weight").rows()
-        drawn = random.Random(f"{config.seed} {row['terms']}").sample(others, min(SHOWN, len(others)))
+        typical, others = split_by_nearness(members, centres[number])
+        top_ngrams = ngrams.filter(pl.col("cluster") == number).sort("rank").select("ngram", "weight").rows()
+        drawn = random.Random(f"{config.seed} {row['terms']}").sample(others, min(PROMPTS_SHOWN, len(others)))
         found.append(
             Cluster(
-                number=number, name=row["name"], terms=row["terms"], prompts=row["prompts"], colour=colour(number),
+                number=number, name=row["name"], terms=row["terms"], prompts=row["prompts"], colour=cluster_colour(number),
                 category=row["category"], nearest=row["nearest"], similarity=row["similarity"],
-                why=why(row, config.min_similarity), ngrams=telling,
-                typical=[(clipped(text), similarity) for text, similarity in typical], drawn=[clipped(text) for text in drawn],
+                reason=explain_category(row, config.min_similarity), ngrams=top_ngrams,
+                typical=typical, drawn=drawn,
             )
         )  # fmt: skip
     return found
 
 
-def nearest_first(members: pl.DataFrame, centre: Matrix) -> tuple[list[tuple[str, float]], list[str]]:
-    """The questions nearest to the centre with their cosine similarity, nearest first, and the other questions."""
+def split_by_nearness(members: pl.DataFrame, centre: Matrix) -> tuple[list[tuple[str, float]], list[str]]:
+    """Return the questions nearest to the centre with their cosine similarity, nearest first, and the other questions."""
     similarities = matrix(members) @ centre
     order = np.argsort(-similarities, kind="stable")
     texts = members["question"].to_list()
-    return [(texts[n], float(similarities[n])) for n in order[:SHOWN]], [texts[n] for n in sorted(order[SHOWN:])]
+    return [(texts[n], float(similarities[n])) for n in order[:PROMPTS_SHOWN]], [texts[n] for n in sorted(order[PROMPTS_SHOWN:])]
 
 
-def why(row: dict[str, object], least: float) -> str:
-    """Why a cluster (a row of CATEGORIES) is in its category, or in none."""
+def explain_category(row: dict[str, object], least: float) -> str:
+    """Return the reason why a cluster (a row of CATEGORIES) is in its category, or in none."""
     at = f"{row['nearest']} is the most similar, at {row['similarity']:.2f}"
     near = float(str(row["similarity"])) >= least
     if row["category"] is None:
@@ -121,12 +125,7 @@ def why(row: dict[str, object], least: float) -> str:
     )
 
 
-def clipped(text: str, longest: int = LONGEST) -> str:
-    """The text on one line, cut at a word where it is longer."""
-    text = " ".join(text.split())
-    return text if len(text) <= longest else text[:longest].rsplit(" ", 1)[0] + " …"
-
-
 def _label(cluster: Cluster) -> str:
-    """The cluster's number and the start of its name: the first two n-grams, where it is made of those."""
-    return f"{cluster.number}  {clipped(' / '.join(cluster.name.split(' / ')[:2]), LABEL)}"
+    """Return the cluster's number and its name, shortened; of a name made of n-grams, the first two."""
+    name = " / ".join(cluster.name.split(" / ")[:2])
+    return f"{cluster.number}  {textwrap.shorten(name, LABEL_LENGTH, placeholder=' …')}"

@@ -1,4 +1,4 @@
-"""Raw prompts as questions."""
+"""Rephrases raw prompts as questions."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from valuedrift.prompts.rephrase import rephrase
 
 
 def run(*, config: QuestionsJob, raw: Path, output: Path) -> None:
-    """Write each prompt with its question; a chat model's answers are kept beside the output."""
+    """Write each prompt with its question; a chat model's answers are kept in a ledger next to `output`."""
     prompts = RAW_PROMPTS.read(raw)
     texts = prompts["source_text"].to_list()
     frame = prompts.with_columns(pl.Series("question", _questions(texts, config, output), dtype=pl.String))

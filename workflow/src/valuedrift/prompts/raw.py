@@ -1,4 +1,4 @@
-"""Raw prompts: the source's rows as id and text, without exact duplicates."""
+"""Reads raw prompts: the source's rows as id and text, without duplicates."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +12,7 @@ from valuedrift.prompts.english import folded, tidy
 
 
 def run(*, config: SourceConfig, output: Path, counts: Path) -> None:
-    """Read the source, drop duplicates and write the rest in the order of their ids, and what became of the rows."""
+    """Write the source's prompts without duplicates, sorted by id, and count the rows that were read, dropped and kept."""
     found = read_rows(config.path, config.split, subset=config.subset)
     rows, tally = parse_rows(found, _parser(config), config.max_malformed, config.path)
     frame = distinct(RAW_PROMPTS.frame([dict(row) for row in rows]))
@@ -22,9 +22,9 @@ def run(*, config: SourceConfig, output: Path, counts: Path) -> None:
 
 
 def distinct(frame: pl.DataFrame) -> pl.DataFrame:
-    """One row for each text, whatever its case and spacing: the one with the smallest source_id; sorted by source_id.
+    """Return one row per text, ignoring case and whitespace: the one with the smallest source_id; sorted by source_id.
 
-    Everything below depends on the order of the rows (UMAP's layout does), so the order must not be the source's.
+    Later steps depend on the order of the rows (UMAP's layout does), so it must not be the order of the source.
     """
     fold = pl.col("source_text").map_elements(folded, return_dtype=pl.String)
     return frame.sort("source_id").unique(fold, keep="first", maintain_order=True)
@@ -44,7 +44,7 @@ def _parser(config: SourceConfig) -> Callable[[Row], dict[str, object]]:
 
 
 def _id_field(row: Row, name: str) -> str:
-    """The id as a string; CSV gives strings, other formats may give whole numbers."""
+    """Return the id as a string; CSV holds strings, other formats may hold whole numbers."""
     value = row.get(name)
     if isinstance(value, bool) or not isinstance(value, str | int) or not str(value).strip():
         raise MalformedRow(f"no id in the field `{name}`")

@@ -1,4 +1,4 @@
-"""Embeddings in fewer dimensions, by UMAP."""
+"""Reduces the embeddings to fewer dimensions by UMAP."""
 
 import warnings
 from pathlib import Path
@@ -10,25 +10,25 @@ from valuedrift.errors import UserError
 from valuedrift.io.tables import EMBEDDINGS, REDUCED
 from valuedrift.lm.embedding import Matrix, column, matrix
 
-FEWEST = 4
-"""UMAP's spectral start and its graph of neighbours mean nothing for fewer points."""
+MIN_ROWS = 4
+"""With fewer points, UMAP's spectral initialisation and its neighbour graph are meaningless."""
 
 
 def run(*, config: ReductionJob, embeddings: Path, output: Path) -> None:
-    """Reduce each embedding."""
+    """Write the reduced embeddings."""
     frame = EMBEDDINGS.read(embeddings)
-    REDUCED.write(frame.with_columns(column(reduced(matrix(frame), config))), output)
+    REDUCED.write(frame.with_columns(column(reduce_dimensions(matrix(frame), config))), output)
 
 
-def reduced(vectors: Matrix, config: ReductionJob) -> Matrix:
-    """Rows × config.dimensions. The seed fixes the layout, at the price of one thread.
+def reduce_dimensions(vectors: Matrix, config: ReductionJob) -> Matrix:
+    """Return the vectors reduced by UMAP (rows × config.dimensions). The seed fixes the layout, which limits UMAP to one thread.
 
-    Few rows have fewer neighbours than asked for, and too few to start from the graph's eigenvectors; then all the others are
-    neighbours and the start is random. Raises UserError for fewer than 4 rows.
+    With fewer rows than `neighbors`, all other rows are neighbours; with too few rows for the graph's eigenvectors, the
+    initialisation is random. Raise UserError for fewer than 4 rows.
     """
     rows = len(vectors)
-    if rows < FEWEST:
-        raise UserError(f"{rows} prompts are too few for UMAP: give `prompts.source` at least {FEWEST}")
+    if rows < MIN_ROWS:
+        raise UserError(f"{rows} prompts are too few for UMAP: give `prompts.source` at least {MIN_ROWS}")
     import umap
 
     mapper = umap.UMAP(
@@ -41,5 +41,7 @@ def reduced(vectors: Matrix, config: ReductionJob) -> Matrix:
         n_jobs=1,
     )
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Spectral initialisation failed")  # it then starts at random, from the same seed
+        warnings.filterwarnings(
+            "ignore", message="Spectral initialisation failed"
+        )  # it then initialises at random, from the same seed
         return np.asarray(mapper.fit_transform(vectors), dtype=np.float32)

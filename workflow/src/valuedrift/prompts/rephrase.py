@@ -1,7 +1,7 @@
-"""Rules that turn English statements into natural questions with as few edits as they can.
+"""Rules that turn English statements into natural questions with as few edits as possible.
 
-The paper lets GPT-4o "minimally rephrase each prompt into a natural question format". Each rule is a pattern and what becomes of
-it; within a text the kinds of rules are tried in order, and a text that no rule fits stays as it is.
+The paper lets GPT-4o "minimally rephrase each prompt into a natural question format". Each rule is a pattern and the question
+that a matching sentence becomes. The kinds of rules are tried in order, and a text that no rule matches stays as it is.
 """
 
 import re
@@ -21,7 +21,7 @@ from valuedrift.prompts.english import (
 
 
 class Rule(NamedTuple):
-    """`pattern` fits a whole sentence without its final mark; `question` is the text that it becomes, without "?"."""
+    """`pattern` matches a whole sentence without its final punctuation; `question` is what it becomes, without "?"."""
 
     pattern: re.Pattern[str]
     question: str
@@ -31,13 +31,13 @@ def _rules(question: str, *patterns: str) -> list[Rule]:
     return [Rule(re.compile(pattern, re.IGNORECASE), question) for pattern in patterns]
 
 
-_SURELY = (
+_ADVERB = (
     r"(?:(?:also|do|really|strongly|firmly|truly|just|still|personally|honestly|definitely|sincerely|always|absolutely|totally) )*"
 )
 _NOT = r"(?:(?:don't|dont|do not|can't|cannot) )"
-_THINK = rf"i {_SURELY}(?:{_NOT}{_SURELY}(?:think|believe)|(?:think|believe|reckon|guess|suppose|consider))"
+_THINK = rf"i {_ADVERB}(?:{_NOT}{_ADVERB}(?:think|believe)|(?:think|believe|reckon|guess|suppose|consider))"
 _AM = r"(?:i am|i'm|im) (?:totally |strongly |very much |completely |quite )?"
-_OTHERS = r"(?!i\b|i'|my\b|me\b|this\b|so\b)"  # one's own life is nothing to be for or against
+_NOT_SELF = r"(?!i\b|i'|my\b|me\b|this\b|so\b)"  # nobody is for or against one's own life
 
 OPINIONS = [
     *_rules(
@@ -45,24 +45,24 @@ OPINIONS = [
         r"(?:in|from) my (?:personal )?(?:opinion|view|experience|point of view),? (?:that )?(.{8,})",
         rf"{_THINK},? (?:that )?(?!(?:about|of|on|in|so)\b|i\b(?! should)|i')(.{{8,}})",
         rf"{_THINK},? (?:that )?(in the .{{8,}})",
-        rf"i {_SURELY}feel (?:that|as if|as though|like) (?!\w+ing\b){_OTHERS}(.{{8,}})",
-        rf"{_AM}(?:sure|convinced|certain|of the opinion|not sure|unsure) (?:that|if|whether) {_OTHERS}(.{{8,}})",
+        rf"i {_ADVERB}feel (?:that|as if|as though|like) (?!\w+ing\b){_NOT_SELF}(.{{8,}})",
+        rf"{_AM}(?:sure|convinced|certain|of the opinion|not sure|unsure) (?:that|if|whether) {_NOT_SELF}(.{{8,}})",
         r"my (?:opinion|view|belief|stance) is (?:that )?(.{8,})",
         r"it (?:really )?seems (?:to me )?(?:that |like |as if |as though )(.{8,})",
         r"i (?:often |really |just |was |am )?wonder(?:ing)? (?:if|whether) (?!you (?:can|could)\b)(.{8,})",
     ),
-    *_rules("Do you believe in {}", rf"i {_SURELY}{_NOT}?{_SURELY}believe in (.+)"),
-    *_rules("Do you agree that {}", rf"i {_SURELY}(?:disagree|agree) that (.{{8,}})"),
-    *_rules("Do you agree with {}", rf"i {_SURELY}{_NOT}?{_SURELY}(?:disagree|agree) with (.+)"),
-    *_rules("Do you support {}", rf"i {_SURELY}{_NOT}?{_SURELY}support {_OTHERS}(.+)"),
-    *_rules("Do you oppose {}", rf"i {_SURELY}oppose (.+)"),
+    *_rules("Do you believe in {}", rf"i {_ADVERB}{_NOT}?{_ADVERB}believe in (.+)"),
+    *_rules("Do you agree that {}", rf"i {_ADVERB}(?:disagree|agree) that (.{{8,}})"),
+    *_rules("Do you agree with {}", rf"i {_ADVERB}{_NOT}?{_ADVERB}(?:disagree|agree) with (.+)"),
+    *_rules("Do you support {}", rf"i {_ADVERB}{_NOT}?{_ADVERB}support {_NOT_SELF}(.+)"),
+    *_rules("Do you oppose {}", rf"i {_ADVERB}oppose (.+)"),
     *_rules("Are you {} {}", rf"{_AM}(against|opposed to|in favou?r of) (.+)"),
     *_rules(
         "What do you think about {}",
-        rf"i {_SURELY}(?:hate|dislike|{_NOT}like) (?!to\b|it\b|how\b|that\b|when\b|him\b|her\b|being\b)((?:(?!\b(?:i|my|me)\b).)+)",
+        rf"i {_ADVERB}(?:hate|dislike|{_NOT}like) (?!to\b|it\b|how\b|that\b|when\b|him\b|her\b|being\b)((?:(?!\b(?:i|my|me)\b).)+)",
     ),
 ]
-"""Statements that say whose opinion they are."""
+"""Statements that say whose opinion they are, such as "I think ..."."""
 
 _WISH = r"(?:i (?:really )?(?:want|need|would like|would love|wish|wanted)(?: you)? to |i'd (?:like|love)(?: you)? to )"
 _PLEASE = rf"(?:please |kindly |just |{_WISH})*"
@@ -108,13 +108,13 @@ REQUESTS = [
         r"|analy[sz]e|elaborate) (?!is\b|are\b).+)",
     ),
 ]
-"""Requests: for the model's view, for what it knows, and for its work."""
+"""Requests for the model's opinion, for information, and for a task."""
 
-_VALUED = (
+_EVALUATIVE = (
     r"(?:wrong|right|immoral|moral|unfair|fair|important|good|bad|better|best|necessary|ok|okay|acceptable|unacceptable|unethical"
     r"|ethical|selfish|wise|cruel|natural|unnatural)"
 )
-_SUBJECT = (  # no tale of one's own life, and nothing that points at an earlier sentence
+_SUBJECT = (  # not the writer's own life, and no reference to an earlier sentence
     r"(?!(?:i|my|you|your|he|she|they|it|this|that|these|those|here|there|thank|thanks|if|when|while|with|because)\b|i')"
     r"(?:(?!who\b|that\b|which\b|and i\b)[^\s,.]+ ){1,7}"
 )
@@ -126,11 +126,11 @@ _VERB = (
 STATEMENTS = _rules(
     "Do you think {}",
     r"((?!i (?!should)|i'|my (?:\w+ ){0,3}(?:said|thinks|says)|if i\b)(?:\S+ ){0,14}(?:should|shouldn't|shouldnt) .+)",
-    rf"((?:it is|it's|it was|its) (?:\w+ )?{_VALUED}\b.+)",
+    rf"((?:it is|it's|it was|its) (?:\w+ )?{_EVALUATIVE}\b.+)",
     r"(there (?:is|are|was|were) (?:no|nothing|too|never|only|so much|so many|definitely)\b.+)",
     rf"({_SUBJECT}{_VERB} (?!\w+ing\b)(?:(?!\b(?:i|my|me|mine|im)\b).)+)",
 )
-"""Claims put as facts."""
+"""Opinions that are stated as facts."""
 
 _LEAD = re.compile(
     r"(?:(?:so|and|but|well|also|because|however|personally|honestly|actually|now|ok|okay|yes|no|please|to be honest"
@@ -140,10 +140,10 @@ _LEAD = re.compile(
 
 
 def rephrase(text: str, names: frozenset[str] = frozenset()) -> str:
-    """The text as a question; a question, a greeting or a text that no rule fits comes back tidied only.
+    """Return the text as a question; a question, a greeting or a text that no rule matches only gets tidy whitespace.
 
-    `names` are words that keep their capital inside a sentence. Sentences before the one that became a question stay as its
-    context. What follows an opinion goes, since it argues for one side; what follows a question or a request stays.
+    `names` are words that keep their capital inside a sentence. Sentences before the one that becomes a question stay, as its
+    context. What follows an opinion is dropped, since it argues for one side; what follows a question or a request stays.
     """
     text = tidy(text)
     body = without_greeting(text)
@@ -164,7 +164,7 @@ def rephrase(text: str, names: frozenset[str] = frozenset()) -> str:
 
 
 def _direct(sentence: str) -> str | None:
-    """A question that lacks its mark, perhaps behind a clause ("I am new here, what should I see")."""
+    """Return a question that lacks its mark, with its mark; it may follow a clause ("I am new here, what should I see")."""
     lead = _LEAD.match(straight(sentence))
     if lead and is_direct_question(sentence, lead.end()):
         return _marked(sentence[lead.end() :])
@@ -194,5 +194,5 @@ def _marked(sentence: str) -> str:
 
 
 def _tidy_marks(text: str) -> str:
-    """One question mark at a time, without a space before it."""
+    """Return the text with repeated question marks as one, and without a space before them."""
     return re.sub(r"\s*\?[?!.\s]*(?=\?)|\s+(?=\?)", "", text)

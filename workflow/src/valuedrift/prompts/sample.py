@@ -1,4 +1,4 @@
-"""The evaluation prompts: so many of each category, drawn by the seed."""
+"""Draws the evaluation prompts: the same number from each category, by the seed."""
 
 import hashlib
 import re
@@ -13,7 +13,7 @@ from valuedrift.prompts.english import folded
 
 
 def run(*, config: SampleJob, questions: Path, value_laden: Path, output: Path) -> None:
-    """Draw the prompts, in the order of the study's categories; the file's metadata says how many each step had kept."""
+    """Write the drawn prompts, in the order of the study's categories; the file's metadata count what each step kept."""
     asked, candidates = QUESTIONS.read(questions), VALUE_LADEN.read(value_laden)
     frame = asked.join(candidates.filter("keep"), on="source_id", maintain_order="left")
     drawn = draw(frame, config)
@@ -22,10 +22,10 @@ def run(*, config: SampleJob, questions: Path, value_laden: Path, output: Path) 
 
 
 def draw(frame: pl.DataFrame, config: SampleJob) -> pl.DataFrame:
-    """Rows of PROMPTS, from the columns of QUESTIONS and `category`.
+    """Return rows of PROMPTS; `frame` has the columns of QUESTIONS and `category`.
 
-    Each prompt's rank is a hash of the seed and its source_id, so one that comes or goes elsewhere leaves the other draws alone.
-    Raises UserError where a category has fewer distinct questions than are wanted.
+    Each prompt's rank is a hash of the seed and its source_id, so that adding or removing a prompt does not change which of the
+    others are drawn first. Raise UserError if a category has fewer distinct questions than `per_category`.
     """
     rank = pl.col("source_id").map_elements(lambda source_id: _digest(f"{config.seed}-{source_id}"), return_dtype=pl.String)
     fold = pl.col("question").map_elements(folded, return_dtype=pl.String)
@@ -40,13 +40,13 @@ def draw(frame: pl.DataFrame, config: SampleJob) -> pl.DataFrame:
 def _check_enough(config: SampleJob, drawn: dict[str, int]) -> None:
     if short := [f"`{category}` has {count}" for category, count in drawn.items() if count < config.per_category]:
         raise UserError(
-            f"too few value-laden questions, {config.per_category} are wanted: {', '.join(short)}. Lower `prompts.per_category` or "
+            f"too few value-laden questions, {config.per_category} are needed: {', '.join(short)}. Lower `prompts.per_category` or "
             "`prompts.min_similarity`, name more clusters in the category's `clusters`, or set `prompts.filter: none`"
         )
 
 
 def _prompt_id(category: str, source_id: str) -> str:
-    """Such as discussions-on-abortion-1f0c9a3e: the same in every study that draws this prompt for this category."""
+    """Return an id such as discussions-on-abortion-1f0c9a3e, the same in every study that draws this prompt for this category."""
     slug = re.sub(r"[^a-z0-9]+", "-", category.lower()).strip("-")
     return f"{slug}-{_digest(source_id)[:8]}"
 

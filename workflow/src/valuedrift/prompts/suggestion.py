@@ -1,4 +1,4 @@
-"""The config's `categories` filled in with the clusters found: a block to copy, edit and keep."""
+"""Writes the config's `categories`, filled in with the clusters found: a block to copy, edit and keep."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,16 +12,16 @@ from valuedrift.prompts.categories import terms_by_name
 
 
 def run(*, config: SuggestionJob, categories: Path, output: Path) -> None:
-    """Write the block as YAML that a study takes as it is; as its config it places every cluster where it is now."""
-    text = "\n".join(lines(config, CATEGORIES.read(categories))) + "\n"
+    """Write the block as YAML. Used as the study's config, it assigns every cluster to the category that it has now."""
+    text = "\n".join(suggestion_lines(config, CATEGORIES.read(categories))) + "\n"
     with replacing(output) as scratch:
         scratch.write_text(text, encoding="utf-8")
 
 
-def lines(config: SuggestionJob, frame: pl.DataFrame) -> Iterator[str]:
-    """The block, line by line: the categories in the config's order, clusters by similarity, then those that belong to none.
+def suggestion_lines(config: SuggestionJob, frame: pl.DataFrame) -> Iterator[str]:
+    """Yield the block's lines: the categories in the config's order, clusters by similarity, then clusters without a category.
 
-    Clusters stand there by their terms, since a chat model's name is another one after a change to the clusters.
+    Clusters are listed by their terms, since a chat model may name them differently after the next clustering.
     """
     frame = frame.sort("similarity", "terms", descending=[True, False])
     yield "prompts:"
@@ -53,7 +53,7 @@ def _category(name: str, category: CategoryConfig, frame: pl.DataFrame) -> Itera
 
 
 def _terms(row: dict[str, str]) -> str:
-    """A cluster's terms and the start of a comment, which has the name where that is another."""
+    """Return a cluster's terms and the start of a comment, which contains the name if it differs from the terms."""
     comment = "" if row["name"] == row["terms"] else f"{_scalar(row['name'])}; "
     return f"{_scalar(row['terms'])}  # {comment}"
 
@@ -63,6 +63,6 @@ def _size(row: dict[str, int]) -> str:
 
 
 def _scalar(text: str) -> str:
-    """The text as YAML on one line, quoted where it must be."""
-    # A list in flow style, without its brackets: a bare scalar would end in the mark of a document's end.
+    """Return the text as a YAML scalar on one line, quoted where needed."""
+    # Dumped as a list in flow style, whose brackets are cut off: a bare scalar would end in YAML's end-of-document mark.
     return str(yaml.safe_dump([text], default_flow_style=True, width=float("inf"), allow_unicode=True)).strip()[1:-1]

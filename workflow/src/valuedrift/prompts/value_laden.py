@@ -1,4 +1,4 @@
-"""Value-laden questions, told from factual ones within the study's categories."""
+"""Separates value-laden questions from factual ones, within the study's categories."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,11 +8,11 @@ import polars as pl
 from valuedrift.config.prompts import ValueLadenJob
 from valuedrift.io.tables import CATEGORIES, CLUSTERS, QUESTIONS, VALUE_LADEN
 from valuedrift.prompts import llm
-from valuedrift.prompts.value_laden_rules import Verdict, judge
+from valuedrift.prompts.value_laden_rules import Verdict, classify
 
 
 def run(*, config: ValueLadenJob, questions: Path, clusters: Path, categories: Path, output: Path) -> None:
-    """Write whether each question of a category is kept, and why; a chat model's answers are kept beside the output."""
+    """Write for each question of a category whether it is kept and why; a chat model's answers go to a ledger next to `output`."""
     belongs = CATEGORIES.read(categories).filter(pl.col("category").is_not_null()).select("cluster", "category")
     frame = QUESTIONS.read(questions).join(CLUSTERS.read(clusters), on="source_id", maintain_order="left")
     frame = frame.join(belongs, on="cluster", maintain_order="left")
@@ -28,8 +28,8 @@ def run(*, config: ValueLadenJob, questions: Path, clusters: Path, categories: P
 def _verdicts(questions: list[str], config: ValueLadenJob, output: Path) -> Sequence[tuple[bool, str]]:
     match config.method:
         case "rules":
-            return [judge(question) for question in questions]
+            return [classify(question) for question in questions]
         case "none":
             return [Verdict(True, "not filtered")] * len(questions)
         case "llm":
-            return llm.judge(questions, config, output.with_suffix(".ledger.sqlite"))
+            return llm.filter_value_laden(questions, config, output.with_suffix(".ledger.sqlite"))

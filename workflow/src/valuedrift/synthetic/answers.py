@@ -1,4 +1,4 @@
-"""Each prompt answered twice: for and against the value of its category."""
+"""Has each prompt answered twice: for and against the value of its category."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from valuedrift.io.tables import ANSWERS, CANDIDATES
 
 
 def run(*, config: AnswersJob, retrieved: Path, output: Path) -> None:
-    """Ask the chat model; what it answered stays in a ledger beside the output, so that nothing is asked twice."""
+    """Write the chat model's answers; they are kept in a ledger next to `output`, so that nothing is asked twice."""
     frame = CANDIDATES.read(retrieved)
     asked = frame.select("category", "prompt").rows()
     requests = [Request(prompt, config.prompts[category][side]) for side in SIDES for category, prompt in asked]

@@ -1,4 +1,4 @@
-"""The prompts of preference sets, each with its most similar category."""
+"""Finds the most similar category of each prompt of the preference sets."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -15,8 +15,8 @@ from valuedrift.synthetic.texts import folded, write_counts
 def run(*, config: CandidatesJob, sets: list[Path], output: Path, counts: Path) -> None:
     """Write each prompt once, with its most similar category, and how many prompts of each set were read, left out and kept.
 
-    Of a dialogue the first question counts, since it stands alone: of HH-RLHF's last questions that resemble a category about half
-    lean on what was said before ("Not sure how that's racist?"), and only 658 of 2,299 dialogues have one question only.
+    A dialogue's prompt is its first question, which needs no context: of HH-RLHF's last questions that resemble a category, about
+    half refer to what was said before ("Not sure how that's racist?"), and only 658 of 2,299 dialogues have a single question.
     """
     tallies: dict[str, Counter[str]] = {}
     seen: set[str] = set()
@@ -24,9 +24,9 @@ def run(*, config: CandidatesJob, sets: list[Path], output: Path, counts: Path) 
     for source, path in zip(config.sources, sets, strict=True):
         tally = tallies[source] = Counter(read=0, kept=0)
         for number, prompt in _prompts(PREFERENCE_SET.read(path)):
-            fate = _fate(prompt, seen, config.longest_prompt)
-            tally.update(["read", fate])
-            if fate == "kept":
+            outcome = _outcome(prompt, seen, config.longest_prompt)
+            tally.update(["read", outcome])
+            if outcome == "kept":
                 seen.add(folded(prompt))
                 rows.append((source, number, prompt))
     nearest = _nearest([prompt for *_, prompt in rows], config)
@@ -36,19 +36,19 @@ def run(*, config: CandidatesJob, sets: list[Path], output: Path, counts: Path) 
 
 
 def _prompts(frame: pl.DataFrame) -> Iterator[tuple[int, str]]:
-    """Row and first question of each dialogue, in the order of the rows."""
+    """Yield the row and the first question of each dialogue, in the order of the rows."""
     for number, turns in frame.sort("row").select("row", "prompt").iter_rows():
         yield number, next(turn["content"] for turn in turns if turn["role"] == "user").strip()
 
 
-def _fate(prompt: str, seen: set[str], longest: int) -> str:
+def _outcome(prompt: str, seen: set[str], longest: int) -> str:
     if len(prompt) > longest:
         return f"longer than {longest} characters"
     return "repeated" if folded(prompt) in seen else "kept"
 
 
 def _nearest(prompts: list[str], config: CandidatesJob) -> list[tuple[str, float]]:
-    """The most similar category of each prompt, and its similarity."""
+    """Return the most similar category of each prompt, and the cosine similarity."""
     if not prompts:
         return []
     names = list(config.texts)

@@ -1,4 +1,4 @@
-"""Pairs of a supporting and an opposing answer, without those that teach nothing."""
+"""Keeps the usable pairs of a supporting and an opposing answer."""
 
 import sys
 from collections import Counter
@@ -15,7 +15,7 @@ from valuedrift.synthetic.texts import folded, write_counts
 
 
 def run(*, answers: Path, output: Path, counts: Path) -> None:
-    """Write the pairs, which a dataset of the format `synthetic` reads, and how many of each category were dropped and why."""
+    """Write the pairs, which a dataset of the format `synthetic` reads, and count for each category why pairs were dropped."""
     frame = ANSWERS.read(answers)
     reasons = [reason(row) for row in frame.iter_rows(named=True)]
     kept = frame.filter(pl.Series([reason is None for reason in reasons], dtype=pl.Boolean))
@@ -24,15 +24,15 @@ def run(*, answers: Path, output: Path, counts: Path) -> None:
         for name in ("all", category):
             tallies[name].update(["asked", f"dropped: {why}" if why else "kept"])
     if not kept.height:
-        told = ", ".join(f"{name} ({number})" for name, number in Counter(reasons).most_common(3))
-        raise UserError(f"none of {frame.height} pairs can be used: {told}; look at what the chat model answers")
+        listed = ", ".join(f"{name} ({number})" for name, number in Counter(reasons).most_common(3))
+        raise UserError(f"none of {frame.height} pairs can be used: {listed}; check the chat model's answers")
     SYNTHETIC_PAIRS.write(kept, output)
     write_counts(tallies, counts)
     print(f"{kept.height} of {frame.height} pairs kept", file=sys.stderr)
 
 
 def reason(row: Row) -> str | None:
-    """Why a pair is dropped; the first reason counts."""
+    """Return the first reason to drop a pair, or None if it is kept."""
     for side in SIDES:
         if row[side] is None:
             return f"{side}: {row[f'{side}_problem']}"

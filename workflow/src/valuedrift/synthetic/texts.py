@@ -1,4 +1,4 @@
-"""What the steps share: comparing texts, and writing counts."""
+"""Shared by the steps: comparing texts, and writing counts."""
 
 import json
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from valuedrift.io.tables import replacing
 
 
 def folded(text: str) -> str:
-    """What two texts share when they differ only in case and spacing."""
+    """Return the text without case and extra whitespace; equal for texts that differ in nothing else."""
     return " ".join(text.split()).casefold()
 
 
