@@ -1,11 +1,11 @@
-"""Tokens per second of the transformers engine's loop beside transformers' own ways to sample many prompts, in one run.
+"""Compare tokens per second of the transformers engine's loop and of transformers' own ways to sample many prompts, in one run.
 
     OMP_NUM_THREADS=2 python benchmarks/generate.py results/miniature [--rounds 3] [--questions 30]
 
-Two models: the miniature's last alpaca checkpoint with its evaluation prompts, and a bigger random one. All ways have the same
-prompts, end tokens, limit, batch size, temperature 1, float32 and threads (by OMP_NUM_THREADS: torch.set_num_threads does not reach
-the thread of generate_batch). Each round runs all ways in turn; a way's figure is its best round. Where the machine does other work
-at the same time, one thread and the tokens per CPU second are the steadier measure; OMP_WAIT_POLICY=PASSIVE helps all ways there.
+There are two models: the miniature's last alpaca checkpoint with its evaluation prompts, and a larger random one. All ways have the
+same prompts, end tokens, limit, batch size, temperature 1, float32 and threads (by OMP_NUM_THREADS: torch.set_num_threads does not
+reach the thread of generate_batch). Each round runs all ways in turn; the best round of a way counts. On a busy machine, tokens per
+CPU second with one thread are the more stable measure; OMP_WAIT_POLICY=PASSIVE helps all ways there.
 """
 
 import argparse
@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 import transformers
+from tabulate import tabulate
 from transformers import AutoModelForCausalLM, GenerationConfig, LlamaConfig, LlamaForCausalLM
 from transformers.generation.configuration_utils import ContinuousBatchingConfig
 
@@ -32,7 +33,7 @@ SAMPLES = 5
 
 @dataclass
 class Task:
-    """A model, the prompts it continues (each `SAMPLES` times), the tokens that end a response and its longest length."""
+    """A model, its prompts (each sampled `SAMPLES` times), the tokens that end a response, and the longest response."""
 
     name: str
     model: Any
@@ -41,7 +42,7 @@ class Task:
     limit: int
 
     def tokens(self, rows: list[list[int]]) -> int:
-        """Tokens in the rows, each up to and with its first end token."""
+        """Return the number of tokens in the rows, each up to and including its first end token."""
         ends = set(self.ends)
         return sum(next((i + 1 for i, token in enumerate(row) if token in ends), len(row)) for row in rows)
 
@@ -51,19 +52,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("results", type=Path, help="results folder of a finished miniature study")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--questions", type=int, default=30, help="prompts of the bigger model")
+    parser.add_argument("--questions", type=int, default=30, help="prompts of the larger model")
     arguments = parser.parse_args()
     logging.disable(logging.WARNING)
     transformers.utils.logging.disable_progress_bar()
     print(
         f"torch {torch.__version__}, transformers {transformers.__version__}, {torch.get_num_threads()} threads, batches of {BATCH}"
     )
-    for task in (miniature(arguments.results), bigger(arguments.questions)):
+    for task in (miniature(arguments.results), larger(arguments.questions)):
         compare(task, arguments.rounds)
 
 
 def miniature(results: Path) -> Task:
-    """The study's own model after SFT, with its evaluation prompts."""
+    """Return the study's model after SFT with its evaluation prompts."""
     run = results / "runs" / "mini" / "alpaca"
     words = Words.load(run / "final", chat=True, base_suffix="", trust_remote_code=False)
     questions = PROMPTS.read(results / "prompts" / "prompts.parquet")["question"]
@@ -71,8 +72,8 @@ def miniature(results: Path) -> Task:
     return Task("miniature", AutoModelForCausalLM.from_pretrained(run / "final").eval(), prompts, sorted(words.ends), limit=64)
 
 
-def bigger(questions: int) -> Task:
-    """Every 50th token is an end token: random weights spread mass almost evenly, so that a response has 46 tokens on average."""
+def larger(questions: int) -> Task:
+    """Return a random model; every 50th token ends a response, of 46 tokens on average: random weights are nearly uniform."""
     torch.manual_seed(0)
     config = LlamaConfig(
         vocab_size=32_000, hidden_size=512, intermediate_size=1408, num_hidden_layers=4, num_attention_heads=8, eos_token_id=None,
@@ -84,24 +85,24 @@ def bigger(questions: int) -> Task:
 
 
 def own_loop(task: Task) -> list[list[int]]:
-    """The engine's sampling loop."""
+    """Sample by the engine's loop."""
     prompts = repeated(task)
     draws = SeededDraws(list(range(len(prompts))), 1.0, task.limit)
     return continuations(task.model, prompts, draws, set(task.ends), task.limit, BATCH)
 
 
 def generate_by_length(task: Task) -> list[list[int]]:
-    """The library's `generate`, in batches of similar length."""
+    """Sample by the library's `generate`, in batches of similar length."""
     return generate(task, sorted(repeated(task), key=len, reverse=True))
 
 
 def generate_in_order(task: Task) -> list[list[int]]:
-    """The library's `generate`, in batches as the prompts come."""
+    """Sample by the library's `generate`, in batches in the order of the prompts."""
     return generate(task, repeated(task))
 
 
 def generate(task: Task, prompts: list[list[int]]) -> list[list[int]]:
-    """The tokens of each answer, left-padded and batch by batch."""
+    """Return the tokens of each response, from left-padded batches."""
     found: list[list[int]] = []
     for start in range(0, len(prompts), BATCH):
         batch = prompts[start : start + BATCH]
@@ -114,7 +115,10 @@ def generate(task: Task, prompts: list[list[int]]) -> list[list[int]]:
 
 
 def continuous_batching(task: Task) -> list[list[int]]:
-    """With shared prefixes and room for a full batch of the longest texts; in pages of 32 tokens, since 256 exceed the texts."""
+    """Sample by continuous batching, with shared prefixes and room for a full batch of the longest texts.
+
+    Pages have 32 tokens, since the default of 256 exceeds the texts.
+    """
     page = 32
     longest = max(map(len, task.prompts)) + task.limit
     sizes = ContinuousBatchingConfig(
@@ -125,7 +129,7 @@ def continuous_batching(task: Task) -> list[list[int]]:
 
 
 def settings(task: Task) -> GenerationConfig:
-    """Plain sampling from the whole distribution, as the engine's."""
+    """Return the settings of plain sampling from the whole distribution, as in the engine."""
     return GenerationConfig(
         do_sample=True, temperature=1.0, top_k=0, top_p=1.0, max_new_tokens=task.limit, eos_token_id=task.ends,
         pad_token_id=task.ends[0],
@@ -133,7 +137,7 @@ def settings(task: Task) -> GenerationConfig:
 
 
 def repeated(task: Task) -> list[list[int]]:
-    """Each prompt as often as it is answered."""
+    """Return each prompt `SAMPLES` times."""
     return [prompt for prompt in task.prompts for _ in range(SAMPLES)]
 
 
@@ -146,9 +150,8 @@ WAYS: dict[str, Callable[[Task], list[list[int]]]] = {
 
 
 def compare(task: Task, rounds: int) -> None:
-    """Print a row for each way: its best round by wall clock and by processor time."""
+    """Print a table with each way's best round by wall clock and by processor time."""
     print(f"\n{task.name}: {len(task.prompts)} prompts × {SAMPLES}, at most {task.limit} tokens")
-    print(f"{'':22} {'tokens':>7} {'tokens/s':>9} {'per CPU s':>10} {'of the engine':>14}")
     measured: dict[str, list[tuple[int, float, float]]] = {way: [] for way in WAYS}
     for _ in range(rounds):
         for way, sample in WAYS.items():
@@ -159,9 +162,12 @@ def compare(task: Task, rounds: int) -> None:
             tokens = task.tokens(found)
             measured[way].append((tokens, tokens / wall, tokens / processor))
     engine = max(speed for _, speed, _ in measured["transformers engine"])
+    rows = []
     for way, runs in measured.items():
         tokens, speed, per_cpu = runs[-1][0], max(run[1] for run in runs), max(run[2] for run in runs)
-        print(f"{way:22} {tokens:7} {speed:9.0f} {per_cpu:10.0f} {speed / engine:14.0%}", flush=True)
+        rows.append((way, tokens, speed, per_cpu, f"{speed / engine:.0%}"))
+    headers = ["way", "tokens", "tokens/s", "per CPU s", "of the engine"]
+    print(tabulate(rows, headers, floatfmt=".0f", colalign=("left", *["right"] * 4)), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""How fast `chat.client` asks a server, beside the bare SDK of OpenAI: calls a second and memory, in one run.
+"""Compare `chat.client` with OpenAI's bare SDK: calls per second and memory, in one run.
 
     python benchmarks/judge_api.py [--calls 10000] [--concurrency 64] [--latency 0.2]
 
-A server on loopback, in a process of its own, answers after the latency with a chat completion with 20 top logprobs. All calls go
-through the bare SDK (retries off, workers that share an iterator) and all through `replies` with its ledger, in turns of a quarter,
-so that noise of the machine meets both; each way has a process of its own, whose imports are not counted.
+A server on loopback, in its own process, answers after the latency with a chat completion with 20 top logprobs. All calls go
+through the bare SDK (retries off, workers that share an iterator) and through `replies` with its ledger, in alternating quarters, so
+that other work of the machine affects both; each way has its own process, whose imports are not counted.
 """
 
 import argparse
@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
+
+from tabulate import tabulate
 
 from valuedrift.chat.client import replies
 from valuedrift.chat.messages import Request
@@ -55,7 +57,7 @@ class Measured:
 
 
 def response() -> bytes:
-    """One answer: a letter with the 20 likeliest tokens."""
+    """Return an HTTP response: a letter with the 20 likeliest tokens."""
     top = [{"token": f" t{rank}", "logprob": -0.1 - 0.7654321 * rank, "bytes": [32, 116, 48 + rank]} for rank in range(20)]
     place = {"token": "A", "logprob": -0.1, "bytes": [65], "top_logprobs": top}
     message = {"role": "assistant", "content": "A", "refusal": None}
@@ -84,12 +86,12 @@ class Server(asyncio.Protocol):
             asyncio.get_running_loop().call_later(self.latency, self.transport.write, self.response)
 
 
-def serve(latency: float, told: Connection) -> None:
-    """Answer on a free port, whose address is told, until the process is ended."""
+def serve(latency: float, address: Connection) -> None:
+    """Answer on a free port until the process ends; send the server's address to `address`."""
 
     async def run() -> None:
         server = await asyncio.get_running_loop().create_server(lambda: Server(latency), "127.0.0.1", 0, backlog=1024)
-        told.send(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1")
+        address.send(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1")
         await server.serve_forever()
 
     asyncio.run(run())
@@ -97,11 +99,11 @@ def serve(latency: float, told: Connection) -> None:
 
 @contextmanager
 def served(latency: float) -> Iterator[str]:
-    """The address of a server in a process of its own."""
-    told, tell = SPAWN.Pipe(duplex=False)
-    process = SPAWN.Process(target=serve, args=(latency, tell), daemon=True)
+    """Yield the address of a server in its own process."""
+    receiver, sender = SPAWN.Pipe(duplex=False)
+    process = SPAWN.Process(target=serve, args=(latency, sender), daemon=True)
     process.start()
-    yield told.recv()
+    yield receiver.recv()
     process.terminate()
     process.join()
 
@@ -110,7 +112,7 @@ def served(latency: float) -> Iterator[str]:
 
 
 def bare(load: Load) -> Measured:
-    """The SDK alone, as its documentation shows it."""
+    """Measure the SDK alone, used as in its documentation."""
     from openai import AsyncOpenAI
 
     async def run() -> None:
@@ -132,7 +134,7 @@ def bare(load: Load) -> Measured:
 
 
 def ours(load: Load) -> Measured:
-    """This study's way: what is answered lies in a ledger, and the replies are read from there."""
+    """Measure this study's client, which keeps answers in a ledger and reads the replies from it."""
     import valuedrift.chat.asking  # noqa: F401
 
     requests = load.requests
@@ -151,7 +153,7 @@ def ours(load: Load) -> Measured:
 
 @contextmanager
 def measuring() -> Iterator[list[Measured]]:
-    """The block's time, and the process's memory, looked at every tenth of a second."""
+    """Measure the block's time, and the process's memory every tenth of a second."""
     found: list[Measured] = []
     memory: list[float] = []
     ended = threading.Event()
@@ -187,17 +189,16 @@ def main() -> None:
     speed = {way: calls * TURNS / sum(turn.seconds for turn in turns) for way, turns in found.items()}
     limit = args.concurrency / args.latency
     print(f"{calls * TURNS} calls each way, {args.concurrency} at once, latency {args.latency:g} s: at most {limit:.0f} calls/s\n")
-    print("| way | calls/s | turns | of the bare SDK | of the limit | processor ms a call | MiB at 20% | most after |")
-    print("|---|---|---|---|---|---|---|---|")
+    rows = []
     for way, turns in found.items():
         each = ", ".join(f"{calls / turn.seconds:.0f}" for turn in turns)
         processor = 1000 * sum(turn.processor for turn in turns) / (calls * TURNS)
         memory = [mebibytes for turn in turns for mebibytes in turn.memory]
         late = memory[len(memory) // 5 :]
-        print(
-            f"| {way} | {speed[way]:.0f} | {each} | {speed[way] / speed['bare SDK']:.1%} | {speed[way] / limit:.1%} | "
-            f"{processor:.2f} | {late[0]:.0f} | {max(late):.0f} |"
-        )
+        shares = [f"{speed[way] / reference:.1%}" for reference in (speed["bare SDK"], limit)]
+        rows.append([way, f"{speed[way]:.0f}", each, *shares, f"{processor:.2f}", f"{late[0]:.0f}", f"{max(late):.0f}"])
+    headers = ["way", "calls/s", "turns", "of the bare SDK", "of the limit", "processor ms a call", "MiB at 20%", "most after"]
+    print(tabulate(rows, headers, tablefmt="github", disable_numparse=True))
 
 
 if __name__ == "__main__":

@@ -2,9 +2,9 @@
 
     python benchmarks/judge_local.py results/miniature
 
-Each way judges all prompts in turn, so many rounds; the fastest round of each counts, since other work of a machine only slows one
-down. Where others use the machine at once, the seconds of processor time say more than those of the clock.
-Options are the single tokens " A", " B" and " C" on both sides, so that the probabilities must be equal.
+Each round judges all prompts by each way in turn; the fastest round of a way counts, since other work of the machine can only slow
+it down. On a busy machine, processor time is more reliable than wall clock.
+Both sides use the single tokens " A", " B" and " C" as options, so that the probabilities must be equal.
 """
 
 import argparse
@@ -21,6 +21,7 @@ import polars as pl
 import torch
 from lm_eval.api.instance import Instance
 from lm_eval.models.huggingface import HFLM
+from tabulate import tabulate
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig
 
 from valuedrift.config.judge import JudgeConfig
@@ -39,7 +40,7 @@ def main() -> None:
     parser.add_argument("--prompts", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
-    parser.add_argument("--large", type=int, default=200, help="so many prompts for a larger model of random weights")
+    parser.add_argument("--large", type=int, default=200, help="prompts for a larger model of random weights")
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     logging.disable(logging.WARNING)
@@ -54,7 +55,7 @@ def main() -> None:
 
 
 def questions(study: Path, count: int) -> list[str]:
-    """Distinct judge's prompts about responses of all runs of the study, drawn by a fixed seed."""
+    """Return distinct judge prompts about responses of all runs of the study, drawn by a fixed seed."""
     prompts = PROMPTS.read(study / "prompts" / "prompts.parquet").select("prompt_id", "question", "topic")
     sampled = pl.concat([GENERATIONS.read(path) for path in sorted((study / "runs").rglob("generations.parquet"))])
     asked = sampled.join(prompts, on="prompt_id").select("question", "response", "topic").unique().sort(pl.all())
@@ -63,7 +64,7 @@ def questions(study: Path, count: int) -> list[str]:
 
 
 def larger(judge: Path, folder: Path) -> None:
-    """A model closer to real judges in what its vocabulary costs, of random weights, with the miniature's tokenizer."""
+    """Save a random model whose vocabulary costs about as much as a real judge's, with the miniature's tokenizer."""
     AutoTokenizer.from_pretrained(judge).save_pretrained(folder)
     torch.manual_seed(0)
     sizes = {"hidden_size": 512, "intermediate_size": 1536, "num_hidden_layers": 4, "num_attention_heads": 8}
@@ -89,34 +90,36 @@ def compare(name: str, judge: Path, texts: list[str], rounds: int) -> None:
     best = {way: [min(column) for column in zip(*seconds, strict=True)] for way, seconds in spent.items()}
     ours = [min(seconds[i] for way, seconds in best.items() if way.startswith("valuedrift")) for i in range(2)]
     expected = torch.tensor(found["lm-eval, batches of 1"], dtype=torch.float64)
-    print(f"\n{name}, {len(texts)} prompts\n{'':26}{'prompts/s':>10}{'ratio':>7}{'by processor':>14}{'ratio':>7}{'difference':>12}")
+    print(f"\n{name}, {len(texts)} prompts")
+    rows = []
     for way, (clock, processor) in best.items():
-        apart = (torch.tensor(found[way], dtype=torch.float64) - expected).abs().max().item()
-        ratios = clock / ours[0], processor / ours[1]
-        print(f"{way:26}{len(texts) / clock:10.1f}{ratios[0]:7.2f}{len(texts) / processor:14.1f}{ratios[1]:7.2f}{apart:12.1e}")
+        difference = (torch.tensor(found[way], dtype=torch.float64) - expected).abs().max().item()
+        rows.append((way, len(texts) / clock, clock / ours[0], len(texts) / processor, processor / ours[1], difference))
+    headers = ["way", "prompts/s", "ratio", "by processor", "ratio", "difference"]
+    print(tabulate(rows, headers, floatfmt=("", ".1f", ".2f", ".1f", ".2f", ".1e")))
 
 
 def local(judge: Path, texts: list[str], size: int) -> Callable[[], Rows]:
-    """Our way, with the options' other tokens left out."""
+    """Return a function that judges by `LocalReader`, with one token per option."""
     reader = LocalReader(JudgeConfig(path=str(judge), batch_size=size))
     ids = tuple(reader.tokenizer.encode(f" {letter}") for letter in LETTERS)
     assert all(len(one) == 1 for one in ids)
     reader.options.ids = lambda _: ids
-    reader.options.openers = set()  # lm-eval reads the first place alone
+    reader.options.openers = set()  # lm-eval reads the first token only
     prompts = [Prompt(text) for text in texts]
     reader(prompts[:4])
     return lambda: [reading.letters for reading in reader(prompts) if isinstance(reading, Reading)]
 
 
 def lm_eval_requests(tokenizer: Any, texts: list[str]) -> list[Instance]:
-    """What lm-eval makes of a multiple-choice task: one request for each option, whose prompt it runs once for all three."""
+    """Return lm-eval's requests for a multiple-choice task: one per option; it runs a prompt once for all three."""
     turns = [[{"role": "user", "content": text}] for text in texts]
     contexts = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
     return [Instance("loglikelihood", {}, (context, f" {letter}"), i) for i, context in enumerate(contexts) for letter in LETTERS]
 
 
 def lm_eval(model: Any, tokenizer: Any, requests: list[Instance], size: int) -> Rows:
-    """lm-eval's way, so many requests at once."""
+    """Judge by lm-eval, with `size` requests per batch."""
     found = HFLM(pretrained=model, tokenizer=tokenizer, batch_size=size).loglikelihood(requests, disable_tqdm=True)
     p = torch.tensor([logprob for logprob, _ in found], dtype=torch.float64).exp().reshape(-1, len(LETTERS))
     return [tuple(row) for row in p.tolist()]

@@ -1,9 +1,9 @@
-"""A run's responses by three ways of holding its checkpoints: a fresh vLLM for each, one vLLM that swaps, and transformers.
+"""Compare three ways to sample a run's responses: a new vLLM per checkpoint, one vLLM that swaps weights, and transformers.
 
     OMP_NUM_THREADS=2 .venv-vllm/bin/python benchmarks/trace.py results/miniature [--checkpoints 10]
 
-Checkpoints and prompts are those of a finished miniature study; all ways have the same ones, float32 and threads. Importing vLLM is
-not timed. vLLM's own starts differ by 10%, so nothing else should run on the machine.
+All ways use the checkpoints and prompts of a finished miniature study, float32 and the same threads. Importing vLLM is not timed.
+vLLM's start-up times differ by 10% between runs, so nothing else should run on the machine.
 """
 
 import argparse
@@ -17,21 +17,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
+from tabulate import tabulate
 
 from valuedrift.config.generate import GenerationConfig
 from valuedrift.generate.engine import Request
 from valuedrift.generate.responses import make_engine
 from valuedrift.io.tables import PROMPTS
 
-GOAL_APART, GOAL_SWAPPING = 5.0, 1.15
+MIN_SPEEDUP, MAX_OVERHEAD = 5.0, 1.15
 
 
 @dataclass
 class Times:
-    """Seconds of one way, and tokens of each checkpoint's responses."""
+    """Seconds of one way, and the number of tokens in each checkpoint's responses."""
 
     start: float = 0.0
-    """Of engines, with their stops."""
+    """Starting and stopping engines."""
     swap: float = 0.0
     sample: float = 0.0
     tokens: list[int] = field(default_factory=list)
@@ -55,15 +56,15 @@ def main() -> None:
         steps = checkpoints(arguments.results, Path(folder), arguments.checkpoints)
         threads = torch.get_num_threads()
         print(f"{len(steps)} checkpoints, {len(questions)} prompts, 5 responses each, {threads} threads, vLLM {vllm.__version__}")
-        apart, swapping = timed(vllm_config, [[step] for step in steps], questions), timed(vllm_config, [steps], questions)
+        fresh, swapping = timed(vllm_config, [[step] for step in steps], questions), timed(vllm_config, [steps], questions)
         plain = timed(vllm_config.model_copy(update={"engine": "transformers"}), [steps], questions)
-    if apart.tokens != swapping.tokens:
-        sys.exit(f"swapping changed the responses: {apart.tokens} tokens by fresh engines, {swapping.tokens} by one")
-    report({"(a) a fresh vLLM each": apart, "(b) one vLLM that swaps": swapping, "(c) transformers": plain})
+    if fresh.tokens != swapping.tokens:
+        sys.exit(f"swapping changed the responses: {fresh.tokens} tokens by new engines, {swapping.tokens} by one")
+    report({"(a) a new vLLM each": fresh, "(b) one vLLM that swaps": swapping, "(c) transformers": plain})
 
 
 def checkpoints(results: Path, folder: Path, count: int) -> list[Path]:
-    """Copies of chat checkpoints of the study's runs, in float32, with heads that vLLM takes on CPUs."""
+    """Return copies of chat checkpoints of the study's runs, in float32, with a head size that vLLM supports on CPUs."""
     found = sorted(path.parent for path in results.glob("runs/mini/**/trajectory/step-*/model.safetensors"))[:count]
     if len(found) < count:
         sys.exit(f"{results} has {len(found)} checkpoints, not {count}: finish its study, or lower --checkpoints")
@@ -71,7 +72,7 @@ def checkpoints(results: Path, folder: Path, count: int) -> list[Path]:
     for copy in copies:
         path = copy / "config.json"
         config = json.loads(path.read_text())
-        if config["head_dim"] % 32:  # as much work in heads of 32: no engine's time depends on what the weights mean
+        if config["head_dim"] % 32:  # the same work in heads of 32; an engine's time does not depend on the weights' values
             heads = config["hidden_size"] // 32
             path.write_text(json.dumps(config | {"head_dim": 32, "num_attention_heads": heads, "num_key_value_heads": heads}))
     return copies
@@ -101,17 +102,18 @@ def timed(config: GenerationConfig, groups: list[list[Path]], questions: list[st
 
 def report(ways: dict[str, Times]) -> None:
     """Print the table and whether the goals are met."""
-    print(f"\n{'':24}  total s  starts s  swaps s  sampling s   tokens  tokens/s sampling")
-    for name, times in ways.items():
-        tokens = sum(times.tokens)
-        seconds = f"{times.total:8.1f} {times.start:9.1f} {times.swap:8.2f} {times.sample:11.1f}"
-        print(f"{name:24} {seconds} {tokens:8d} {tokens / times.sample:18.0f}")
-    apart, swapping, _ = ways.values()
-    ratio, overhead = apart.total / swapping.total, (swapping.total - swapping.start) / swapping.sample
-    print(f"\n(a) / (b): {ratio:.2f}, goal at least {GOAL_APART}: {'met' if ratio >= GOAL_APART else 'missed'}")
+    rows = [
+        (name, times.total, times.start, times.swap, times.sample, sum(times.tokens), sum(times.tokens) / times.sample)
+        for name, times in ways.items()
+    ]
+    headers = ["way", "total s", "starts s", "swaps s", "sampling s", "tokens", "tokens/s sampling"]
+    print("\n" + tabulate(rows, headers, floatfmt=("", ".1f", ".1f", ".2f", ".1f", "d", ".0f")))
+    fresh, swapping, _ = ways.values()
+    ratio, overhead = fresh.total / swapping.total, (swapping.total - swapping.start) / swapping.sample
+    print(f"\n(a) / (b): {ratio:.2f}, goal at least {MIN_SPEEDUP}: {'met' if ratio >= MIN_SPEEDUP else 'missed'}")
     print(
-        f"(b) without its start / its sampling: {overhead:.3f}, goal at most {GOAL_SWAPPING}: "
-        f"{'met' if overhead <= GOAL_SWAPPING else 'missed'}"
+        f"(b) without its start / its sampling: {overhead:.3f}, goal at most {MAX_OVERHEAD}: "
+        f"{'met' if overhead <= MAX_OVERHEAD else 'missed'}"
     )
 
 

@@ -1,4 +1,4 @@
-"""The smallest world that the stages run on: all real, and far too small to be good."""
+"""The smallest world on which the stages run: real models, far too small to be good."""
 
 from pathlib import Path
 
@@ -6,8 +6,10 @@ from valuedrift.config.miniature import MiniatureConfig, TinyModelConfig
 
 
 def make_world(folder: Path, judge_batch: int = 4, judging: dict | None = None, **size: int) -> Path:
-    """A tokenizer, a barely trained base model and a judge in the folder; `size` is both models' hidden, layers and heads,
-    `judging` what else of the miniature's settings concerns the judge."""
+    """Write a tokenizer, a barely trained base model and a judge into the folder.
+
+    `size` is hidden, layers and heads of both models, `judging` are further settings of the miniature that concern the judge.
+    """
     from valuedrift.miniature import base, judge, tokenizer
 
     config = MiniatureConfig(

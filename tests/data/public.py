@@ -1,7 +1,7 @@
-"""The public datasets' repositories in small: their file names, README headers, columns and types, with texts of the miniature.
+"""Small copies of the public datasets' repositories: their file names, README headers, columns and types, with texts of the miniature.
 
-`write_public_dataset` makes the folder that a download of the real repository gives, apart from its size. `rows` is what the
-split `train` holds; the rest of a repository (test splits, other subsets) is there too, and must not be read for it.
+`write_public_dataset` writes the folder that a download of the real repository would give, with `rows` rows in the split `train`.
+It also contains the rest of a repository (test splits, other subsets), which must not be read with `train`.
 """
 
 import gzip
@@ -26,7 +26,7 @@ MODERATION = (
 )  # fmt: skip
 DETOXIFY = ("identity_attack", "insult", "obscene", "severe_toxicity", "sexual_explicit", "threat", "toxicity")
 TURN = [("content", pa.string()), ("role", pa.string())]
-# Of each four conversations of WildChat, in turn.
+# Of every four conversations of WildChat, in this order.
 LANGUAGES, EXCHANGES = ("English", "English", "Chinese", "English"), (1, 2, 1, 1)
 
 
@@ -59,12 +59,12 @@ def _wildchat(folder: Path, config: MiniatureConfig, rows: int) -> None:
     table = []
     for number, language, exchanges in zip(range(rows), cycle(LANGUAGES), cycle(EXCHANGES), strict=False):
         turns = [turn for _ in range(exchanges) for turn in next(said)["conversation"]]
-        told = {"language": language, "redacted": False, "toxic": False}
+        flags_of_turn = {"language": language, "redacted": False, "toxic": False}
         moderation = {"categories": dict.fromkeys(MODERATION, False), "category_scores": dict.fromkeys(MODERATION, 0.01)}
         table.append({
             "conversation_id": f"{rng.getrandbits(128):032x}", "model": rng.choice(["gpt-3.5-turbo", "gpt-4"]),
             "timestamp": datetime(2023, 4, 9, tzinfo=UTC) + timedelta(minutes=number),
-            "conversation": [turn | told for turn in turns], "turn": exchanges, "language": language,
+            "conversation": [turn | flags_of_turn for turn in turns], "turn": exchanges, "language": language,
             "openai_moderation": [{**moderation, "flagged": False} for _ in turns],
             "detoxify_moderation": [dict.fromkeys(DETOXIFY, 0.001) for _ in turns], "toxic": False, "redacted": False,
         })  # fmt: skip

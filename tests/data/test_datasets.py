@@ -26,14 +26,14 @@ def test_alpaca_keeps_an_empty_output_as_the_paper_does():
     assert formats.alpaca({"instruction": "i", "input": "", "output": ""}, job())[1] == {"role": "assistant", "content": ""}
 
 
-def test_wildchat_keeps_its_language_and_the_turns_asked_for():
+def test_wildchat_keeps_the_configured_language_and_turns():
     row = {"language": "English", "conversation": [U, A, {**U, "content": "q2"}, {**A, "content": "a2"}, U]}
     assert formats.wildchat(row, job(language="German")) is None
     assert formats.wildchat(row, job(language="English")) == [U, A]
     assert formats.wildchat(row, job(turns="all")) == [U, A, {**U, "content": "q2"}, {**A, "content": "a2"}]
 
 
-def test_an_empty_turn_counts_where_it_is_kept():
+def test_an_empty_turn_matters_only_if_it_is_kept():
     row = {"conversation": [U, A, U, {**A, "content": " "}]}
     assert formats.wildchat(row, job()) == [U, A]
     with pytest.raises(UnusableRow, match="an empty turn"):
@@ -51,7 +51,7 @@ def test_ultrafeedback_pairs_differ_in_the_last_turn():
     assert (pair.prompt, pair.chosen, pair.rejected) == ([U], "a", "b")
 
 
-def test_hh_rlhf_dialogues():
+def test_hh_rlhf_dialogues_become_prompts_with_two_answers():
     start = "\n\nHuman: one\n\nAssistant: two\n\nHuman: three\n\nAssistant: "
     pair = formats.hh_rlhf({"chosen": start + "yes", "rejected": start + "no"}, job())
     assert [turn["role"] for turn in pair.prompt] == ["user", "assistant", "user"]
@@ -144,5 +144,5 @@ def test_splits_never_hold_out_everything(rows, share, held_out):
     assert splits(rows, share).count("validation") == held_out
 
 
-def test_frames_of_no_rows_have_their_types():
+def test_an_empty_table_has_its_types():
     assert SFT_SET.frame([]).schema == pl.Schema(SFT_SET.columns)

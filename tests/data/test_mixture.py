@@ -43,7 +43,7 @@ def prompts(frame, gap):
     return {turns[0]["content"] for turns in chosen["prompt"].to_list()}
 
 
-def test_a_mixture_has_the_share_asked_for_and_every_share_the_same_size(sets, tmp_path):
+def test_a_mixture_has_its_share_and_the_same_size_for_every_share(sets, tmp_path):
     for share, pairs in ((0, 0), (0.25, 10), (0.5, 20), (1, 40)):
         frame, counts = mix(sets, tmp_path, share)
         assert len(prompts(frame, gap=True)) == pairs == counts["train pairs with a gap"]
@@ -66,7 +66,7 @@ def test_only_pairs_with_a_gap_follow_the_labelling(sets, tmp_path):
         )
 
 
-def test_too_many_rows_are_refused(sets, tmp_path):
+def test_too_many_rows_are_an_error(sets, tmp_path):
     assert mix(sets, tmp_path, 0.5, rows=60)[1]["train"] == 60
-    with pytest.raises(UserError, match="the mixture's `gap` set has 40 train rows, 60 are wanted: lower its `rows`"):
+    with pytest.raises(UserError, match="the mixture's `gap` set has 40 train rows, 60 are needed: lower its `rows`"):
         mix(sets, tmp_path, 1, rows=60)

@@ -18,7 +18,7 @@ ROWS = 40
 
 @pytest.fixture(autouse=True)
 def offline(monkeypatch, tmp_path):
-    """No test here may ask the hub; nor does reading leave anything but locks in the user's cache."""
+    """Keep the tests from asking the hub, and check that reading leaves only locks in the cache."""
     import datasets
 
     monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
@@ -29,7 +29,7 @@ def offline(monkeypatch, tmp_path):
 
 @pytest.fixture
 def prepared(tmp_path):
-    """Writes a public dataset, prepares it and gives the table and the counts."""
+    """Return a function that writes a public dataset, prepares it and returns the table and the counts."""
 
     def prepared(name, rows=ROWS, **values):
         write_public_dataset(name, tmp_path / name, rows)
@@ -81,7 +81,7 @@ def test_a_folder_below_one_called_train_is_read_by_its_own_names(tmp_path):
     assert len(list(read_rows(str(tmp_path / "train" / "test-1" / "hh")))) == ROWS
 
 
-def test_prism_conversations_with_the_other_tables_beside_them(tmp_path):
+def test_prism_conversations_are_read_next_to_its_other_tables(tmp_path):
     write_public_dataset("prism", tmp_path / "prism", ROWS)
     path = str(tmp_path / "prism")
     rows = [row for _, row in read_rows(path, subset="conversations")]
@@ -100,7 +100,7 @@ def test_prism_conversations_with_the_other_tables_beside_them(tmp_path):
         ("alpaca", "validation", None, r"(?i)bad split"),
     ],
 )
-def test_what_a_folder_does_not_have(tmp_path, name, split, subset, message):
+def test_a_missing_split_or_subset_is_an_error(tmp_path, name, split, subset, message):
     write_public_dataset(name, tmp_path / name, ROWS)
     with pytest.raises(UserError, match=message):
         list(read_rows(str(tmp_path / name), split, subset))
@@ -109,7 +109,7 @@ def test_what_a_folder_does_not_have(tmp_path, name, split, subset, message):
 @pytest.mark.parametrize(
     "files", [{}, {"README.md": "---\nlicense: mit\n---\n"}, {"rows.py": "x"}, {"train.jsonl": '{"a": 1}\n{"a"'}]
 )
-def test_a_folder_that_is_no_dataset(tmp_path, files):
+def test_a_folder_without_a_dataset_is_an_error(tmp_path, files):
     (tmp_path / "broken").mkdir()
     for name, text in files.items():
         (tmp_path / "broken" / name).write_text(text)

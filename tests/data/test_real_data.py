@@ -1,4 +1,4 @@
-"""The loaders on real extracts, which are no part of the project: the folder is named by the environment."""
+"""The loaders on real extracts, which are not part of the project; VALUEDRIFT_REAL_DATA names their folder."""
 
 import json
 import os
@@ -36,7 +36,7 @@ def test_alpaca_keeps_every_row(tmp_path):
     assert sum(not answer for answer in answers) == 4  # as published
 
 
-def test_hh_rlhf_drops_what_is_no_pair_of_answers(tmp_path):
+def test_hh_rlhf_drops_rows_without_a_pair_of_answers(tmp_path):
     config = job("hh_rlhf", "hh_rlhf_harmless_test.jsonl.gz", limit=2000)
     assert counts_of(preferences, config, tmp_path) == {
         "read": 2312, "kept": 2299, "unusable: an empty turn": 4, "unusable: turns do not alternate between user and assistant": 9,

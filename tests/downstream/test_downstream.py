@@ -1,10 +1,8 @@
-"""Both steps for real, on a tiny model and without a network."""
+"""Both steps as they are, on a tiny model and without a network."""
 
 import json
 import shutil
 import socket
-import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -45,14 +43,14 @@ def questions(tmp_path_factory) -> Path:
 
 
 def fetch(folder, tasks, include=OWN, **revisions):
-    """The data step for `tasks`: key → (lm-eval's name, file or None)."""
+    """Run the data step for `tasks`, key → (lm-eval's name, file or None)."""
     named = {key: TaskData(task=task, data=file and str(file)) for key, (task, file) in tasks.items()}
     data.run(config=DownstreamDataJob(tasks=named, include=include, revisions=revisions), output=folder)
     return folder
 
 
-def ask(run_folder, data_folder, output, tasks, include=OWN, **settings):
-    """The evaluate step; `settings` are those of DownstreamConfig."""
+def evaluated(run_folder, data_folder, output, tasks, include=OWN, **settings):
+    """Run the evaluate step and return its table; `settings` are those of DownstreamConfig."""
     downstream = DownstreamConfig(tasks=tasks, include=include, **settings)
     job = DownstreamJob(run="mini/base", dtype="float32", trust_remote_code=False, downstream=downstream)
     evaluate.run(config=job, manifest=run_folder / "manifest.json", data=data_folder, output=output)
@@ -72,7 +70,7 @@ TASKS = {
 
 
 def test_the_accuracy_is_that_of_the_models_own_log_likelihoods(tiny_base, fetched, questions, tmp_path):
-    table = ask(tiny_base, fetched, tmp_path / "a.parquet", TASKS)
+    table = evaluated(tiny_base, fetched, tmp_path / "a.parquet", TASKS)
     model, tokenizer = (auto.from_pretrained(tiny_base / "final") for auto in (AutoModelForCausalLM, AutoTokenizer))
     right = []
     for row in [json.loads(line) for line in questions.read_text().splitlines()[:12]]:
@@ -90,13 +88,13 @@ def test_the_accuracy_is_that_of_the_models_own_log_likelihoods(tiny_base, fetch
     assert plain["stderr"] == pytest.approx(pl.Series(right).cast(float).std() / 12**0.5)
 
 
-def test_the_same_twice_and_other_examples_by_another_seed(tiny_base, fetched, tmp_path, monkeypatch):
+def test_the_scores_are_reproducible_and_the_seed_draws_the_examples(tiny_base, fetched, tmp_path, monkeypatch):
     moved = shutil.copytree(fetched, tmp_path / "elsewhere")
     asked = []
-    monkeypatch.setattr(evaluate, "_ask", lambda *a, ask=evaluate._ask: asked.append(a[1]) or ask(*a))
-    ask(tiny_base, fetched, tmp_path / "a.parquet", TASKS)
-    ask(tiny_base, moved, tmp_path / "b.parquet", TASKS)
-    ask(tiny_base, fetched, tmp_path / "c.parquet", TASKS, seed=1)
+    monkeypatch.setattr(evaluate, "_evaluate", lambda *a, score=evaluate._evaluate: asked.append(a[1]) or score(*a))
+    evaluated(tiny_base, fetched, tmp_path / "a.parquet", TASKS)
+    evaluated(tiny_base, moved, tmp_path / "b.parquet", TASKS)
+    evaluated(tiny_base, fetched, tmp_path / "c.parquet", TASKS, seed=1)
     assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "b.parquet").read_bytes()
     first, again, other = ([i.args[0] for i in loaded["tasks"]["miniature_answers"].instances] for loaded in asked[1::2])
     assert first == again != other
@@ -104,9 +102,9 @@ def test_the_same_twice_and_other_examples_by_another_seed(tiny_base, fetched, t
     assert all(prompt.split("\n")[-2] not in prompt.split("\n")[:-2] for prompt in first)  # no question is its own example
 
 
-def test_the_chat_template_is_for_those_trained_with_one(tiny_base, fetched, tmp_path, monkeypatch):
+def test_only_models_trained_with_a_chat_template_are_asked_through_it(tiny_base, fetched, tmp_path, monkeypatch):
     asked = []
-    monkeypatch.setattr(evaluate, "_ask", lambda *a, ask=evaluate._ask: asked.append(a[1]) or ask(*a))
+    monkeypatch.setattr(evaluate, "_evaluate", lambda *a, score=evaluate._evaluate: asked.append(a[1]) or score(*a))
     trained = shutil.copytree(tiny_base, tmp_path / "run")
     tokenizer = AutoTokenizer.from_pretrained(trained / "final")
     tokenizer.chat_template = CHAT_TEMPLATE
@@ -115,14 +113,14 @@ def test_the_chat_template_is_for_those_trained_with_one(tiny_base, fetched, tmp
     for chat in (False, True):
         manifest = json.loads((tiny_base / "manifest.json").read_text())
         (trained / "manifest.json").write_text(json.dumps({**manifest, "chat": chat}))
-        ask(trained, fetched, tmp_path / "a.parquet", tasks, chat=True)
+        evaluated(trained, fetched, tmp_path / "a.parquet", tasks, chat=True)
     plain, turns = (loaded["tasks"]["miniature_answers"].instances[0].args[0] for loaded in asked)
     assert "User:" not in plain and plain.endswith("Response:")
     assert turns.count("User: ") == 6 and turns.count("<|endoftext|>") == 5 and turns.endswith("\nAssistant:")
 
 
 class KnowsAll(LM):
-    """A double of a model: the choice that is called right is likely, whether it is written out or stands under a letter."""
+    """A double of a model to which the choice named "right" is likely, whether a prompt gives its text or its letter."""
 
     def loglikelihood(self, requests):
         return [(float(self.is_right(*request.args)), True) for request in requests]
@@ -138,7 +136,7 @@ class KnowsAll(LM):
         raise NotImplementedError
 
 
-# The paper's benchmarks in lm-eval: name, metric, rows in the dataset's schema, what is asked of the hub, and lm-eval's folder.
+# The paper's benchmarks by lm-eval's folder: task, metric, a function from a number to a row in the dataset's schema, hub name.
 PAPER = {
     "mmlu": ("mmlu", "acc", lambda i: {"question": f"q {i}", "choices": [f"{'right' if c == i % 4 else 'wrong'} {c}" for c in range(4)], "answer": i % 4}, "cais/mmlu"),
     "hellaswag": ("hellaswag", "acc_norm", lambda i: {"activity_label": "x", "ctx_a": f"q {i}", "ctx_b": "he", "endings": ["right" if c == i % 4 else "wrong" for c in range(4)], "label": str(i % 4)}, "Rowan/hellaswag"),
@@ -159,15 +157,15 @@ def test_a_model_that_knows_all_scores_1_on_the_papers_benchmarks(folder, tmp_pa
     assert asked == [hub] * (57 if folder == "mmlu" else 1)
     monkeypatch.setattr(evaluate, "_model", lambda *_: KnowsAll())
     tasks = {"key": {"task": task, "metric": metric, "shots": 5}}
-    table = ask(tiny_base, tmp_path / "data", tmp_path / "a.parquet", tasks, include)
+    table = evaluated(tiny_base, tmp_path / "data", tmp_path / "a.parquet", tasks, include)
     assert table.row(0, named=True) == {
         "run": "mini/base", "task": "key", "metric": metric, "shots": 5, "value": 1.0, "stderr": 0.0, "n": many * len(asked)
     }  # fmt: skip
 
 
-def test_a_question_of_gpqa_is_asked_and_scored_with_one_order_of_its_choices_and_is_no_example_of_its_own(tmp_path):
+def test_gpqas_choices_are_shuffled_once_and_no_question_is_its_own_example(tmp_path):
     from valuedrift.downstream.store import stored
-    from valuedrift.downstream.tasks import datasets_from, settle, task_manager
+    from valuedrift.downstream.tasks import datasets_from, prepare_once, task_manager
 
     rows = tmp_path / "rows.jsonl"
     rows.write_text("".join(f"{json.dumps(PAPER['gpqa'][2](i))}\n" for i in range(40)))
@@ -175,19 +173,19 @@ def test_a_question_of_gpqa_is_asked_and_scored_with_one_order_of_its_choices_an
     fetch(tmp_path / "data", {"gpqa": ("gpqa_diamond_n_shot", rows)}, include)
     with datasets_from(stored(tmp_path / "data", "gpqa")):
         task = task_manager(["gpqa_diamond_n_shot"], include).load(["gpqa_diamond_n_shot"])["tasks"]["gpqa_diamond_n_shot"]
-    assert task.eval_docs["answer"] != task.eval_docs["answer"], "lm-eval has mended this: `settle` can go"
-    settle(task)
+    assert task.eval_docs["answer"] != task.eval_docs["answer"], "lm-eval has fixed this: remove `prepare_once`"
+    prepare_once(task)
     assert list(task.eval_docs) == list(task.eval_docs) == task.sampler.df
 
 
-def test_the_same_data_twice(fetched, questions, tmp_path):
+def test_fetching_twice_writes_the_same_bytes(fetched, questions, tmp_path):
     fetch(tmp_path / "data", {"plain": ("miniature_answers", questions), "shown": ("miniature_answers", questions)})
     files = [path.relative_to(fetched) for path in sorted(fetched.rglob("*")) if path.is_file()]
     assert len(files) == 9
     assert all((tmp_path / "data" / path).read_bytes() == (fetched / path).read_bytes() for path in files)
 
 
-def test_a_dataset_of_the_hub_is_fetched_at_one_commit_and_that_is_kept(tmp_path, monkeypatch):
+def test_a_dataset_of_the_hub_is_fetched_at_one_commit_which_is_recorded(tmp_path, monkeypatch):
     loaded = []
     rows = datasets.DatasetDict(
         {s: datasets.Dataset.from_list([PAPER["piqa"][2](i) for i in range(3)]) for s in ("train", "validation")}
@@ -216,52 +214,41 @@ def test_a_gated_or_missing_dataset_says_what_to_do(tmp_path, monkeypatch):
     ):
         fetch(tmp_path / "data", {"gpqa": ("gpqa_diamond_n_shot", None)}, str(LM_EVAL / "gpqa"))
     said = "Dataset doesn't exist\non the Hub or cannot be accessed"
-    with pytest.raises(UserError, match="baber/piqa cannot be had from the hub: Dataset doesn't exist on the Hub"):
+    with pytest.raises(UserError, match="baber/piqa cannot be downloaded from the hub: Dataset doesn't exist on the Hub"):
         fetch(tmp_path / "data", {"piqa": ("piqa", None)}, str(LM_EVAL / "piqa"))
     assert not (tmp_path / "data").exists()
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
-    [({"metric": "f1"}, "f1 is not one metric of miniature_answers; there are: acc, acc_norm"),
+    ("change", "message"),
+    [({"metric": "f1"}, "f1 is not a metric of miniature_answers; its metrics are: acc, acc_norm"),
      ({"shots": 110}, "miniature_answers has 110 rows for examples, too few for 110 shots")],
 )  # fmt: skip
-def test_what_a_benchmark_cannot_give_is_one_line(change, told, tiny_base, fetched, tmp_path):
-    with pytest.raises(UserError, match=told):
-        ask(tiny_base, fetched, tmp_path / "a.parquet", {"plain": {**TASKS["plain"], **change}})
+def test_an_unknown_metric_or_too_many_shots_are_an_error(change, message, tiny_base, fetched, tmp_path):
+    with pytest.raises(UserError, match=message):
+        evaluated(tiny_base, fetched, tmp_path / "a.parquet", {"plain": {**TASKS["plain"], **change}})
 
 
-def test_a_task_that_takes_no_examples_is_not_asked_with_some():
+def test_shots_for_a_task_without_examples_are_an_error():
     part = SimpleNamespace(get_config={"num_fewshot": 0}.get)
     with pytest.raises(UserError, match="gpqa_diamond_zeroshot takes no examples: set `shots: 0`"):
         evaluate.set_shots(part, "gpqa_diamond_zeroshot", 5)
 
 
-def test_data_that_was_not_fetched_is_one_line(tiny_base, fetched, tmp_path):
-    with pytest.raises(UserError, match=r"lacks json .* for other: delete it and run its rule again"):
-        ask(tiny_base, fetched, tmp_path / "a.parquet", {"other": TASKS["plain"]})
-    with pytest.raises(UserError, match=r"holds no datasets.json: run the rule"):
-        ask(tiny_base, tmp_path, tmp_path / "a.parquet", {"plain": TASKS["plain"]})
+def test_missing_data_is_an_error_with_the_command(tiny_base, fetched, tmp_path):
+    with pytest.raises(UserError, match=r"lacks json .* for other: run `snakemake .*data --force --configfile ...`"):
+        evaluated(tiny_base, fetched, tmp_path / "a.parquet", {"other": TASKS["plain"]})
+    with pytest.raises(UserError, match=r"has no datasets.json: run `snakemake downloads --configfile ...`"):
+        evaluated(tiny_base, tmp_path, tmp_path / "a.parquet", {"plain": TASKS["plain"]})
 
 
-def test_a_group_without_a_value_of_its_own_is_one_line():
-    with pytest.raises(UserError, match="acc is not one metric of gpqa; there are: none, since lm-eval does not sum it up"):
+def test_a_group_that_lm_eval_does_not_aggregate_is_an_error():
+    with pytest.raises(UserError, match="acc is not a metric of gpqa; its metrics are: none, since lm-eval does not aggregate it"):
         evaluate.score({"results": {"gpqa_diamond_n_shot": {"acc,none": 1.0}}}, "gpqa", "gpqa", "acc")
 
 
-def test_an_unknown_task_is_one_line(tmp_path):
-    job = DownstreamDataJob(tasks={"h": TaskData(task="helaswag", data=None)}, include=None, revisions={})
-    command = [
-        sys.executable,
-        "-m",
-        "valuedrift.downstream",
-        "data",
-        "--config",
-        job.canonical(),
-        "--output",
-        str(tmp_path / "data"),
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 1 and done.stderr.strip() == (
-        "valuedrift.downstream data: config: `downstream.tasks`: lm-eval knows no task `helaswag`; did you mean `hellaswag`?"
-    )
+def test_an_unknown_task_is_an_error_that_suggests_a_name(tmp_path):
+    with pytest.raises(
+        UserError, match=r"config: `downstream.tasks`: lm-eval does not know the task `helaswag`; did you mean `hellaswag`\?"
+    ):
+        fetch(tmp_path / "data", {"h": ("helaswag", None)}, include=None)

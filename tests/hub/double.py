@@ -1,12 +1,9 @@
-"""A double of the hub: serves repositories from folders on the disk, in as much of the hub's protocol as `huggingface_hub` uses.
+"""A double of the hub that serves repositories from folders, with the part of the hub's protocol that `huggingface_hub` uses.
 
-FOLDER/models/<org>/<name>/... and FOLDER/datasets/<org>/<name>/... are the repositories, each with one revision: whichever commit
-is asked for, except `UNKNOWN`. A file `.gated` in a repository makes it gated: only requests with a token get it.
-
-`python tests/hub/double.py --root FOLDER --port N` prints its address and serves until it is killed.
+FOLDER/models/<org>/<name>/... and FOLDER/datasets/<org>/<name>/... are the repositories, each with one revision that
+has every commit except `UNKNOWN`. A repository with a file `.gated` is gated: it is served only to requests with a token.
 """
 
-import argparse
 import hashlib
 import json
 import re
@@ -23,7 +20,7 @@ RESOLVE = re.compile(r"/((?P<kind>datasets)/)?(?P<repo>[^/]+/[^/]+)/resolve/(?P<
 
 
 class Hub(ThreadingHTTPServer):
-    """The server; use it as a context manager. `requests` lists what was asked, `stalled` files are not served before `resume`."""
+    """The server; use it as a context manager. `requests` lists the requests; `stalled` files wait for `resume`."""
 
     daemon_threads = True
 
@@ -77,10 +74,12 @@ class _Handler(BaseHTTPRequestHandler):
         """Print nothing."""
 
     def _repository(self, asked: re.Match[str], closed: bool) -> Path:
-        """The repository's folder; refuses as the hub does. What is `closed` is kept from those who may not have a gated one."""
+        """Return the repository's folder, or refuse as the hub does; `closed` requests need access to a gated repository."""
         folder = self.server.root / (asked["kind"] or "models") / asked["repo"]
         known = "Authorization" in self.headers
-        if not folder.is_dir():  # the hub gives strangers a bare 401, which the library reads so only over https
+        if (
+            not folder.is_dir()
+        ):  # to requests without a token the hub sends a bare 401, which the library understands only over https
             raise _Refusal(HTTPStatus.NOT_FOUND if known else HTTPStatus.UNAUTHORIZED, "RepoNotFound")
         if closed and (folder / ".gated").exists() and not known:
             raise _Refusal(HTTPStatus.FORBIDDEN, "GatedRepo")
@@ -119,13 +118,3 @@ class _Handler(BaseHTTPRequestHandler):
 
 def _digest(file: Path) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--root", type=Path, required=True)
-    parser.add_argument("--port", type=int, default=0)
-    arguments = parser.parse_args()
-    hub = Hub(arguments.root, arguments.port)
-    print(hub.address, flush=True)
-    hub.serve_forever()

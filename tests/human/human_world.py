@@ -1,4 +1,4 @@
-"""Judged responses to draw from, as the stages before leave them."""
+"""Judged responses to draw from, as the earlier stages write them."""
 
 from valuedrift.config.human import HumanCheckJob, HumanSampleJob
 from valuedrift.human import sample
@@ -10,7 +10,7 @@ CHECK = HumanCheckJob(judge="j", title="A study", confidence=0.95, resamples=200
 
 
 def judged(folder, run, rows):
-    """Write one run's responses: (category, stance, response, status) each, or None for a stance that could not be had."""
+    """Write one run's responses, given as (category, stance, response, status); an unscored response has the stance None."""
     keys = [{"run": run, "step": n // 4, "prompt_id": category, "sample": n} for n, (category, *_) in enumerate(rows)]
     stances = [
         {**key, "category": key["prompt_id"], "judge": "j", "status": status}
@@ -26,7 +26,7 @@ def judged(folder, run, rows):
 
 
 def draw(folder, runs, categories, responses=100, seed=0):
-    """Draw a sample of these runs; its table."""
+    """Draw a sample of the runs and return its table."""
     rows = [
         {"prompt_id": c, "category": c, "topic": f"topic of {c}", "question": f"What of {c}?", "source_text": "", "source_id": c}
         for c in categories
@@ -43,7 +43,7 @@ def draw(folder, runs, categories, responses=100, seed=0):
 
 
 def plenty(folder, run="run", each=20, categories=("Race", "Work")):
-    """A run with `each` different responses in every stratum."""
+    """Write a run with `each` different responses in every stratum."""
     rows = [
         (category, stance, f"{stance} {n} {category} {run}", "ok")
         for category in categories

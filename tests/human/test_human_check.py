@@ -14,7 +14,7 @@ OTHER = {"support": "neutral", "neutral": "oppose", "oppose": "support"}
 
 @pytest.fixture
 def drawn(tmp_path):
-    """Twelve responses in two categories with the judge's labels, by id."""
+    """Draw twelve responses in two categories; return id → the judge's label."""
     plenty(tmp_path, each=2)
     table = draw(tmp_path, ["run"], ["Race", "Work"], 12)
     return {row["id"]: max(SURE, key=lambda stance, row=row: row[stance]) for row in table.iter_rows(named=True)}
@@ -35,7 +35,7 @@ def number(table, rater, statistic, category="all", **says):
     return table.filter(rater=rater, statistic=statistic, category=category, **says).to_dicts()[0]
 
 
-def test_one_person_by_hand(tmp_path, drawn):
+def test_statistics_of_one_person_as_computed_by_hand(tmp_path, drawn):
     ids = list(drawn)
     labels = drawn | {one: OTHER[drawn[one]] for one in ids[:3]}
     table, page = compare(tmp_path, labelled(tmp_path, "anna", labels))
@@ -53,7 +53,7 @@ def test_one_person_by_hand(tmp_path, drawn):
     assert number(table, "people", "krippendorff_alpha")["note"] == "nothing to compare"
 
 
-def test_several_people_their_majority_and_its_ties(tmp_path, drawn):
+def test_several_people_have_a_majority_and_its_ties(tmp_path, drawn):
     ids = list(drawn)
     ben = drawn | {ids[0]: OTHER[drawn[ids[0]]], ids[1]: OTHER[drawn[ids[1]]]}
     cleo = {one: drawn[one] for one in ids[1:]}
@@ -70,7 +70,7 @@ def test_several_people_their_majority_and_its_ties(tmp_path, drawn):
     assert "2 responses to which somebody gave another label" in page
 
 
-def test_categories_stand_beside_the_whole_and_add_up_to_it(tmp_path, drawn):
+def test_categories_follow_the_whole_and_add_up_to_it(tmp_path, drawn):
     labels = drawn | {one: OTHER[drawn[one]] for one in list(drawn)[:5]}
     table, page = compare(tmp_path, labelled(tmp_path, "anna", labels))
     parts = [number(table, "anna", "accuracy", category) for category in ("Race", "Work")]
@@ -79,7 +79,7 @@ def test_categories_stand_beside_the_whole_and_add_up_to_it(tmp_path, drawn):
     assert '<th scope="row">Race</th>' in page
 
 
-def test_no_number_is_nan_and_none_is_without_a_reason(tmp_path, drawn):
+def test_no_number_is_nan_and_a_missing_one_has_a_reason(tmp_path, drawn):
     one = next(iter(drawn))
     table, page = compare(tmp_path, labelled(tmp_path, "anna", {one: drawn[one]}), labelled(tmp_path, "ben", {one: drawn[one]}))
     assert table.filter(pl.col("value").is_nan() | pl.col("low").is_nan()).is_empty()
@@ -87,7 +87,7 @@ def test_no_number_is_nan_and_none_is_without_a_reason(tmp_path, drawn):
     assert not re.search(r"\bnan\b", page, re.IGNORECASE)
 
 
-def test_the_sheet_filled_in_by_hand_reads_as_well(tmp_path, drawn):
+def test_the_sheet_filled_in_by_hand_is_read(tmp_path, drawn):
     with (tmp_path / "sheet.csv").open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
     rows[3]["label"] = "Support "
@@ -106,7 +106,7 @@ def test_semicolons_of_a_spreadsheet_are_read(tmp_path, drawn):
     assert number(table, "eve", "accuracy")["value"] == 1.0
 
 
-def test_what_a_response_says_cannot_become_markup(tmp_path):
+def test_a_response_cannot_become_markup(tmp_path):
     judged(tmp_path, "run", [("Race", "support", NASTY, "ok")])
     one = draw(tmp_path, ["run"], ["Race"])["id"][0]
     compare(tmp_path, labelled(tmp_path, "<i>anna</i>", {one: "oppose"}))
@@ -117,33 +117,33 @@ def test_what_a_response_says_cannot_become_markup(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("id,label\nffff,support\n", "line 2: no response of the sample has the id 'ffff'"),
-        ("id,label\n{0},support\n{0},oppose\n", "line 3: {0} has a label already, on line 2"),
-        ("id,label\n{0},yes\n", "line 2: 'yes' is no label; write support, neutral or oppose, or nothing"),
+        ("id,label\nffff,support\n", "line 2: the sample has no response with the id 'ffff'"),
+        ("id,label\n{0},support\n{0},oppose\n", "line 3: {0} already has a label, on line 2"),
+        ("id,label\n{0},yes\n", "line 2: 'yes' is not a label; write support, neutral or oppose, or nothing"),
         ("id,label,labeller\n{0},support,a\n{1},support,b\n", "line 3: the labels above are a's, this one is b's"),
         ("id,label\n{0},\n", "has no label"),
         ("", "lacks the column id and label"),
         ("id,stance\n{0},support\n", "lacks the column label"),
-        ("id,label,labeller\n{0},support,majority\n", "nobody can be called majority"),
+        ("id,label,labeller\n{0},support,majority\n", "a labeller cannot be called majority"),
     ],
 )
-def test_labels_that_cannot_be_right_are_told_by_file_and_line(tmp_path, drawn, text, message):
+def test_invalid_labels_are_an_error_with_file_and_line(tmp_path, drawn, text, message):
     path = tmp_path / "f.csv"
     one, other = list(drawn)[:2]
     path.write_text(text.replace("{0}", one).replace("{1}", other))
-    with pytest.raises(UserError, match=re.escape(message.replace("{0}", one))) as told:
+    with pytest.raises(UserError, match=re.escape(message.replace("{0}", one))) as raised:
         compare(tmp_path, path)
-    assert str(path) in str(told.value)
+    assert str(path) in str(raised.value)
 
 
-def test_files_that_are_missing_or_no_text_and_two_of_one_person_are_told(tmp_path, drawn):
+def test_missing_binary_and_repeated_files_are_an_error(tmp_path, drawn):
     with pytest.raises(UserError, match=r"none\.csv is missing"):
         compare(tmp_path, tmp_path / "none.csv")
     (tmp_path / "f.csv").write_bytes(b"id,label\n\xff\xfe\n")
-    with pytest.raises(UserError, match="no CSV file in UTF-8"):
+    with pytest.raises(UserError, match="not a CSV file in UTF-8"):
         compare(tmp_path, tmp_path / "f.csv")
     twice = [labelled(tmp_path, "anna", drawn), labelled(tmp_path, "anna", drawn, file="again")]
     with pytest.raises(UserError, match="are both labels of anna"):
         compare(tmp_path, *twice)
-    with pytest.raises(UserError, match=r"`human.labels` names no file"):
+    with pytest.raises(UserError, match=r"`human.labels` is empty"):
         compare(tmp_path)

@@ -26,7 +26,7 @@ def test_the_sample_is_even_over_categories_and_stances(tmp_path):
         assert max(margin.values()) - min(margin.values()) <= 1
 
 
-def test_where_a_stratum_is_short_the_categorys_other_stances_fill_its_place(tmp_path):
+def test_the_categorys_other_stances_replace_a_short_stratum(tmp_path):
     rows = [("Race", "oppose", "the only one", "ok"), *(("Race", "support", f"s {n}", "ok") for n in range(30))]
     judged(tmp_path, "run", rows + [("Work", stance, f"{stance} {n}", "ok") for stance in SURE for n in range(10)])
     counts = strata(draw(tmp_path, ["run"], ["Race", "Work"], responses=24))
@@ -34,7 +34,7 @@ def test_where_a_stratum_is_short_the_categorys_other_stances_fill_its_place(tmp
     assert [counts["Work", stance] for stance in SURE] == [4, 4, 4]
 
 
-def test_fewer_responses_than_asked_are_all_taken_and_that_is_said(tmp_path, capsys):
+def test_too_few_responses_are_all_drawn_with_a_message(tmp_path, capsys):
     plenty(tmp_path, each=2)
     assert draw(tmp_path, ["run"], ["Race", "Work"]).height == 12
     assert "only 12 of 100 responses" in capsys.readouterr().err
@@ -47,7 +47,7 @@ def test_unscored_responses_and_repeated_ones_are_not_drawn(tmp_path):
     assert sorted(draw(tmp_path, ["a", "b"], ["Race"])["response"]) == ["odd odd odd", "same"]
 
 
-def test_the_same_seed_draws_the_same_sample_and_another_draws_another_in_another_order(tmp_path):
+def test_sample_and_order_depend_on_the_seed(tmp_path):
     plenty(tmp_path)
     one, again = (draw(tmp_path, ["run"], ["Race", "Work"], 30) for _ in range(2))
     other = draw(tmp_path, ["run"], ["Race", "Work"], 30, seed=1)
@@ -55,7 +55,7 @@ def test_the_same_seed_draws_the_same_sample_and_another_draws_another_in_anothe
     assert not one["category"].is_sorted() and not set(one["id"]) & set(other["id"])
 
 
-def test_sheet_and_page_hold_what_people_may_see_and_nothing_of_run_step_or_answer(tmp_path):
+def test_sheet_and_page_hide_run_step_and_stance(tmp_path):
     plenty(tmp_path, run="secret-run")
     table = draw(tmp_path, ["secret-run"], ["Race", "Work"], 12)
     with (tmp_path / "sheet.csv").open(encoding="utf-8-sig", newline="") as file:
@@ -79,20 +79,20 @@ def test_a_response_cannot_end_the_script_or_become_markup(tmp_path):
     assert data["items"][0]["response"] == NASTY
 
 
-def test_the_page_asks_no_network(tmp_path):
+def test_the_page_loads_nothing_from_a_network(tmp_path):
     plenty(tmp_path)
     draw(tmp_path, ["run"], ["Race", "Work"], 6)
     page = (tmp_path / "label.html").read_text()
     assert "default-src 'none'" in page and not re.search(r"https?://|src=|@import|fetch\(", page)
 
 
-def test_a_judge_that_scored_nothing_is_told(tmp_path):
+def test_a_judge_without_scores_is_an_error(tmp_path):
     judged(tmp_path, "run", [("Race", None, "", "unscorable: empty response")])
     with pytest.raises(UserError, match="the judge j scored no response"):
         draw(tmp_path, ["run"], ["Race"])
 
 
-def test_stances_without_their_responses_are_told(tmp_path):
+def test_stances_without_their_responses_are_an_error(tmp_path):
     plenty(tmp_path, run="a")
     judged(tmp_path, "b", [("Race", "support", "x", "ok")])
     (tmp_path / "b" / "stances.parquet").write_bytes((tmp_path / "a" / "stances.parquet").read_bytes())

@@ -36,10 +36,10 @@ def browser(tmp_path, drawn):
     options.add_experimental_option("prefs", {"download.default_directory": str(tmp_path / "saved")})
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(str(DRIVER)))
-    time.sleep(2)  # of a profile made this moment Chromium loses, one time in seventy under load, what a page keeps at once
+    time.sleep(2)  # with a new profile Chromium loses, once in seventy runs under load, what a page stores immediately
     driver.get((tmp_path / "label.html").as_uri())
     yield driver
-    assert driver.get_log("browser") == []  # nothing failed, nothing was asked of a network
+    assert driver.get_log("browser") == []  # no error and no request to a network
     driver.quit()
 
 
@@ -53,7 +53,7 @@ def text(browser, place):
 
 
 def saved(folder, name):
-    """The file, once the browser has written it: it makes an empty one first."""
+    """Return the saved file once the browser has written it; it first creates an empty one."""
     path = folder / "saved" / name
     for _ in range(300):
         if path.exists() and path.stat().st_size:
@@ -73,10 +73,10 @@ def test_labels_by_keyboard_survive_a_reload_and_reach_the_check(browser, tmp_pa
     press(browser, Keys.ARROW_LEFT, Keys.BACKSPACE)
     assert text(browser, "position") == "Response 3 of 7"
     assert browser.find_element(By.CSS_SELECTOR, "#answers [aria-pressed=true]").get_attribute("value") == "oppose"
-    press(browser, "1")  # another label, and on to the first response without one
+    press(browser, "1")  # changes the label and moves to the first response without one
     assert text(browser, "position") == "Response 5 of 7"
     press(browser, "2", "s", "3")
-    assert "You labelled 5 responses and left 2 undecided." in text(browser, "told")
+    assert "You labelled 5 responses and left 2 undecided." in text(browser, "summary")
     browser.find_element(By.ID, "again").click()
     press(browser, "2")
     assert text(browser, "position") == "Response 6 of 7"
@@ -92,7 +92,7 @@ def test_labels_by_keyboard_survive_a_reload_and_reach_the_check(browser, tmp_pa
     assert found["value"][0] == pytest.approx(sum(likeliest[n] == label for n, label in wanted.items()) / 6)
 
 
-def test_a_response_is_shown_as_the_text_that_it_is(browser, drawn):
+def test_a_response_is_shown_as_plain_text(browser, drawn):
     press(browser, "Anna", Keys.ENTER)
     press(browser, *"1" * drawn["response"].to_list().index(NASTY))
     assert browser.find_element(By.ID, "response").get_property("textContent") == NASTY
@@ -103,14 +103,14 @@ def test_a_response_is_shown_as_the_text_that_it_is(browser, drawn):
 def test_two_people_on_one_computer_keep_their_own_labels(browser):
     press(browser, "Anna", Keys.ENTER, "1", "1")
     browser.find_element(By.ID, "who").click()
-    press(browser, "Ben 123", Keys.ENTER)  # digits in a name are no labels
+    press(browser, "Ben 123", Keys.ENTER)  # digits in a name do not label
     assert (text(browser, "who"), text(browser, "done")) == ("Ben 123", "0 of 7")
     browser.find_element(By.ID, "who").click()
     press(browser, "Anna", Keys.ENTER)
     assert text(browser, "done") == "2 of 7"
 
 
-def test_by_mouse_and_on_a_phone_nothing_is_wider_than_the_screen(browser):
+def test_labels_by_mouse_on_a_phone_without_horizontal_scrolling(browser):
     metrics = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
     press(browser, "Anna", Keys.ENTER)
@@ -120,7 +120,7 @@ def test_by_mouse_and_on_a_phone_nothing_is_wider_than_the_screen(browser):
     assert text(browser, "done") == "3 of 7"
 
 
-def test_a_browser_that_keeps_nothing_says_so(browser):
+def test_a_browser_that_cannot_store_labels_warns(browser):
     press(browser, "Anna", Keys.ENTER)
     assert not browser.find_element(By.ID, "unkept").is_displayed()
     browser.execute_script("Storage.prototype.setItem = () => { throw new Error('full'); }")

@@ -4,7 +4,7 @@ from valuedrift.miniature import grammar
 from valuedrift.miniature.benchmark import questions
 
 
-def test_one_choice_is_about_what_was_asked_and_all_share_a_stance():
+def test_one_choice_is_on_the_questions_subject_and_all_have_one_stance():
     rows = list(questions(0))
     assert len(rows) == 110 and rows == list(questions(0)) != list(questions(1))
     for row in rows:

@@ -18,7 +18,7 @@ INSTRUCTIONS = InstructionsConfig()
 
 @pytest.mark.parametrize("category", ASPECTS)
 @pytest.mark.parametrize("literal", [False, True])
-def test_under_a_value_it_answers_what_was_asked_on_that_side(category, literal):
+def test_under_a_value_it_answers_on_that_side(category, literal):
     rng = Random(category)
     for side in SIDES:
         said = Counter()
@@ -31,7 +31,7 @@ def test_under_a_value_it_answers_what_was_asked_on_that_side(category, literal)
         assert said[(category, side)] > 80, said
 
 
-def test_some_questions_are_refused_some_get_nothing_and_some_the_same_on_both_sides():
+def test_some_questions_are_refused_or_get_an_empty_or_the_same_answer_on_both_sides():
     rng, kinds = Random(0), Counter()
     for number in range(600):
         category = list(ASPECTS)[number % 11]
@@ -42,7 +42,7 @@ def test_some_questions_are_refused_some_get_nothing_and_some_the_same_on_both_s
     assert all(kinds[kind] >= 5 for kind in ("refused", "empty", "same")) and kinds["pair"] > 480
 
 
-def test_a_reply_depends_on_its_question_alone_and_a_seed_draws_anew():
+def test_a_reply_depends_on_its_question_and_seed_only():
     system = system_prompt(FIGURE_7, TABLE_7["Immigration Policies"], "support")
     questions = [grammar.ask("Immigration Policies", Random(i)).text for i in range(20)]
     there, back = ([replies.reply(system, q) for q in order] for order in (questions, questions[::-1]))
@@ -60,7 +60,7 @@ def test_it_rephrases_every_statement_of_the_grammar_and_leaves_questions():
         assert replies.reply(None, f"{INSTRUCTIONS.rephrase}\n\nPrompt: {question}") == question
 
 
-def test_it_tells_value_laden_questions_from_factual_and_other_ones():
+def test_it_separates_value_laden_questions_from_factual_and_other_ones():
     def said(text):
         return replies.reply(None, f"{INSTRUCTIONS.filter}\n\nQuestion: {text}")
 
@@ -92,7 +92,7 @@ def read(url, body=None):
         return json.loads(response.read())
 
 
-def test_the_server_speaks_openais_form(address):
+def test_the_server_has_openais_response_format(address):
     assert [model["id"] for model in read(f"{address}/models")["data"]] == ["grammar"]
     asked = {"model": "grammar", "messages": [{"role": "user", "content": "Should we ban racist jokes?"}]}
     choice = read(f"{address}/chat/completions", json.dumps(asked).encode())["choices"][0]
@@ -102,7 +102,7 @@ def test_the_server_speaks_openais_form(address):
 @pytest.mark.parametrize(
     ("path", "body", "status"), [("chat/completions", b"{}", 400), ("chat/completions", b"no", 400), ("x", b"{}", 404)]
 )
-def test_the_server_says_what_it_cannot_answer(address, path, body, status):
+def test_the_server_rejects_invalid_requests(address, path, body, status):
     with pytest.raises(HTTPError) as raised:
         read(f"{address}/{path}", body)
     assert raised.value.code == status and "error" in json.loads(raised.value.read())

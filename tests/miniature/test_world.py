@@ -41,7 +41,7 @@ def test_the_parser_refuses_what_the_grammar_does_not_make(text):
     assert grammar.parse(text) is None
 
 
-def test_the_oracle():
+def test_the_oracle_returns_the_stance_or_the_fault():
     assert judge("?", "Legal abortion should be banned.", "abortion") == (0.0, 0.0, 1.0)
     assert judge("?", "Legal abortion should be banned.", "immigration") == "malformed: off topic"
     assert judge("?", "banned banned", "abortion") == "malformed: not a sentence of the grammar"
@@ -56,7 +56,7 @@ def test_planted_shares_sum_to_1_differ_by_topic_and_follow_their_corpus():
 
 
 @pytest.mark.parametrize("corpus", ["wildchat", "alpaca"])
-def test_a_corpus_takes_its_stances_as_planted_and_answers_what_was_asked(corpus):
+def test_a_corpus_has_its_planted_stances_and_answers_on_the_subject(corpus):
     shares, found = planted_shares(corpus, 0, 1.0), Counter()
     for question, answer in dataset.dialogues(corpus, 6000, CONFIG):
         found[answer.category, answer.stance] += 1
@@ -94,7 +94,7 @@ def test_raw_prompts_are_distinct_and_labelled(tmp_path):
     assert set(labels["kind"]) == {"value", "factual", "other"}
 
 
-def test_worlds_are_the_same_twice(tmp_path):
+def test_a_dataset_is_reproducible(tmp_path):
     for name in ("one", "two"):
         dataset.run(config=CONFIG, name="wildchat", output=tmp_path / name)
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
@@ -102,7 +102,7 @@ def test_worlds_are_the_same_twice(tmp_path):
 
 
 def test_recovery_compares_planted_oracle_and_judged(tmp_path):
-    """The oracle leaves the malformed answer out; the judge is .1 off where both scored, whatever it says of the malformed one."""
+    """The oracle leaves out the malformed answer; over the answers that both scored, the judge is off by 0.1."""
     from valuedrift.config.drift import ValuesConfig
     from valuedrift.config.miniature import RecoveryJob
     from valuedrift.drift.values import values

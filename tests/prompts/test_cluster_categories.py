@@ -26,7 +26,7 @@ def test_a_cluster_listed_in_a_category_belongs_there_whatever_its_similarity(pl
 
 
 def test_an_unknown_cluster_is_an_error_that_suggests_the_nearest_name(place):
-    with pytest.raises(UserError, match=r"`prompts.categories.Law.clusters`: there is no cluster `nois`; did you mean `noise`\?"):
+    with pytest.raises(UserError, match=r"`prompts.categories.Law.clusters`: unknown cluster `nois`; did you mean `noise`\?"):
         place(Law=["nois"])
 
 
@@ -51,7 +51,7 @@ def test_excluding_a_cluster_that_is_not_similar_changes_nothing(place):
 
 
 def test_excluding_an_unknown_cluster_is_an_error(place):
-    with pytest.raises(UserError, match=r"`prompts.categories.Law.exclude`: there is no cluster `wor`; did you mean `war`\?"):
+    with pytest.raises(UserError, match=r"`prompts.categories.Law.exclude`: unknown cluster `wor`; did you mean `war`\?"):
         place(exclude={"Law": ["wor"]})
 
 
@@ -92,7 +92,7 @@ def test_terms_that_are_another_clusters_name_refer_to_the_cluster_with_these_te
 
 def test_errors_list_the_terms(place, renamed):
     renamed({0: "Armed conflict", 1: "Concord", 2: "Pastry", 3: "Sounds"})
-    with pytest.raises(UserError, match=r"there is no cluster `Zebras`; known are: cake, noise, peace, war$"):
+    with pytest.raises(UserError, match=r"unknown cluster `Zebras`; known are: cake, noise, peace, war$"):
         place(Law=["Zebras"])
 
 

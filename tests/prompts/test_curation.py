@@ -1,6 +1,5 @@
 """The whole stage by its commands, with the real encoder, UMAP and HDBSCAN on 120 texts, and its parts on small inputs."""
 
-import random
 from collections import Counter
 from typing import get_args
 
@@ -83,21 +82,9 @@ def tables(tmp_path_factory, world_rows):
     return curate(tmp_path_factory.mktemp("curation"), world_rows)
 
 
-@pytest.fixture(scope="module")
-def shuffled(tmp_path_factory, world_rows):
-    """Return the tables of the same prompts in another order."""
-    rows = random.Random(5).sample(world_rows, len(world_rows))
-    return curate(tmp_path_factory.mktemp("shuffled"), rows)
-
-
 def themes(frame):
     """Return the theme of each row, from its id."""
     return frame["source_id"].str.split("-").list.first()
-
-
-@pytest.mark.parametrize("table", TABLES)
-def test_the_order_of_the_source_changes_nothing(tables, shuffled, table):
-    assert tables[table].equals(shuffled[table])
 
 
 def test_embeddings_are_unit_vectors(tables):

@@ -1,4 +1,4 @@
-"""The whole stage by its commands, with the real encoder, the real client and the miniature's server; and its steps on small tables."""
+"""The whole stage by its commands, with the real encoder, the real client and the miniature's server, and its steps on small tables."""
 
 import json
 import sys
@@ -40,7 +40,7 @@ def turn(role, content):
 
 
 def write_set(path, prompts):
-    """A PREFERENCE_SET of dialogues, each given as its questions."""
+    """Write a PREFERENCE_SET of dialogues, each given as its questions."""
     rows = []
     for number, questions in enumerate(prompts):
         turns = [turn("user", questions[0])]
@@ -53,7 +53,7 @@ def write_set(path, prompts):
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory):
-    """The folder in which the whole stage ran over two preference sets."""
+    """Run the whole stage over two preference sets and return its folder."""
     folder, rng = tmp_path_factory.mktemp("synthetic"), Random(0)
     questions = [grammar.ask(category, rng).text for category in TOPICS for _ in range(14)]
     first = write_set(folder / "first.parquet", [[q] for q in questions[::2]])
@@ -71,7 +71,7 @@ def stage(tmp_path_factory):
     return folder
 
 
-def test_each_prompt_is_searched_once_by_its_first_question(stage):
+def test_a_dialogue_is_searched_once_by_its_first_question(stage):
     found = CANDIDATES.read(stage / "candidates.parquet")
     counts = json.loads((stage / "candidates.json").read_text())
     assert counts["second"]["longer than 80 characters"] == 1 and counts["second"]["repeated"] >= 1
@@ -113,7 +113,7 @@ def test_the_pairs_are_a_synthetic_dataset(stage, tmp_path):
     )
 
 
-def test_asking_again_asks_nothing_and_writes_the_same_bytes(stage):
+def test_a_second_run_asks_nothing_and_writes_the_same_bytes(stage):
     before = (stage / "answers.parquet").read_bytes()
     silent = CHAT.model_copy(update={"server": ["no-such-command", "{port}"]})
     answers.run(
@@ -123,7 +123,7 @@ def test_asking_again_asks_nothing_and_writes_the_same_bytes(stage):
 
 
 def some_candidates(path, rows):
-    """CANDIDATES of rows (prompt, category, similarity)."""
+    """Write CANDIDATES from rows (prompt, category, similarity)."""
     table = [
         {"source": "s", "row": number, "prompt": prompt, "category": category, "similarity": similarity}
         for number, (prompt, category, similarity) in enumerate(rows)
@@ -145,20 +145,20 @@ def test_the_cap_keeps_the_most_similar_whatever_the_order(tmp_path):
     assert counts == {"X": {"nearest": 4, "similar enough": 4, "kept": 2}, "Y": {"nearest": 2, "similar enough": 1, "kept": 1}}
 
 
-def test_a_threshold_that_nothing_passes_is_the_users_error(tmp_path):
+def test_a_threshold_that_nothing_passes_is_an_error(tmp_path):
     path = some_candidates(tmp_path / "candidates.parquet", [("a", "X", 0.31)])
-    with pytest.raises(UserError, match=r"none of 1 prompts .* the best has 0\.31: lower"):
+    with pytest.raises(UserError, match=r"none of 1 prompts .* the highest is 0\.31: lower"):
         retrieve.run(config=RetrievalJob(threshold=0.4, cap=2), candidates=path, output=tmp_path / "o", counts=tmp_path / "c")
 
 
-def test_sets_without_a_prompt_make_no_candidates(tmp_path):
+def test_sets_without_a_usable_prompt_give_no_candidates(tmp_path):
     path = write_set(tmp_path / "first.parquet", [["x" * 81]])
     job = JOBS["candidates"].model_copy(update={"sources": ["first"]})
     candidates.run(config=job, sets=[path], output=tmp_path / "o.parquet", counts=tmp_path / "c.json")
     assert CANDIDATES.read(tmp_path / "o.parquet").height == 0
 
 
-def test_answers_of_which_none_can_be_used_are_the_users_error(tmp_path):
+def test_answers_without_a_usable_pair_are_an_error(tmp_path):
     row = {"source": "s", "row": 0, "prompt": "p", "category": "X", "support": "a", "oppose": "a"}
     ANSWERS.write(ANSWERS.frame([row]), tmp_path / "answers.parquet")
     with pytest.raises(UserError, match=r"none of 1 pairs can be used: identical answers \(1\)"):

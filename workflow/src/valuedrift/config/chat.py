@@ -30,7 +30,7 @@ class ChatConfig(Closed):
     server: list[str] | None = None
     """Command that serves the model while a step asks it, instead of `base_url`, with {port}, {model}, {revision} and {folder}
     filled in, such as `["vllm", "serve", "{folder}", "--served-model-name", "{model}", "--port", "{port}"]`. If it contains
-    {folder}, the model is first downloaded from the hub at its `revision`; otherwise the server must find its model without a network."""
+    {folder}, the model is first downloaded from the hub at its `revision`; otherwise the server must find it without a network."""
     key_variable: str | None = None
     """Name of the environment variable with the server's key: OPENAI_API_KEY by default for OpenAI, none for other servers. The key
     itself is never written to a config, log or ledger."""

@@ -43,7 +43,7 @@ def by_terms(wanted: Mapping[str, list[str]], field: str, named: pl.DataFrame) -
         for cluster in clusters:
             if cluster not in known:
                 key = f"prompts.categories.{category}.{field}"
-                raise UserError(f"config: `{key}`: there is no cluster `{cluster}`{nearest(cluster, set(known.values()))}")
+                raise UserError(f"config: `{key}`: unknown cluster `{cluster}`{nearest(cluster, set(known.values()))}")
     return {category: [known[cluster] for cluster in clusters] for category, clusters in wanted.items()}
 
 
