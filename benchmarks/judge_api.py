@@ -2,9 +2,9 @@
 
     python benchmarks/judge_api.py [--calls 10000] [--concurrency 64] [--latency 0.2]
 
-A server on loopback, in its own process, answers after the latency with a chat completion with 20 top logprobs. All calls go
-through the bare SDK (retries off, workers that share an iterator) and through `replies` with its ledger, in alternating quarters, so
-that other work of the machine affects both; each way has its own process, whose imports are not counted.
+A server on loopback, in its own process, answers after the latency with a chat completion and 20 top logprobs. All calls go
+through the bare SDK (retries off, workers that share an iterator) and through `replies` with its ledger, in alternating
+quarters, so that other work of the machine affects both; each way has its own process, whose imports are not counted.
 """
 
 import argparse

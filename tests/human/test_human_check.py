@@ -66,7 +66,7 @@ def test_several_people_have_a_majority_and_its_ties(tmp_path, drawn):
     assert number(table, "cleo", "accuracy")["responses"] == 11
     alone, together = (number(table, group, "krippendorff_alpha") for group in ("people", "people and judge"))
     assert alone["responses"] == together["responses"] == 12 and alone["value"] < together["value"] < 1
-    assert "ties left out of the majority: 1" in page
+    assert "without a majority, because of ties: 1" in page
     assert "2 responses to which somebody gave another label" in page
 
 
