@@ -23,7 +23,7 @@ from tabulate import tabulate
 from transformers import AutoModelForCausalLM, GenerationConfig, LlamaConfig, LlamaForCausalLM
 from transformers.generation.configuration_utils import ContinuousBatchingConfig
 
-from valuedrift.generate.tokenization import Words
+from valuedrift.generate.tokenization import Tokenization
 from valuedrift.io.tables import PROMPTS
 from valuedrift.lm.decoding import SeededDraws, continuations
 
@@ -66,7 +66,7 @@ def main() -> None:
 def miniature(results: Path) -> Task:
     """Return the study's model after SFT with its evaluation prompts."""
     run = results / "runs" / "mini" / "alpaca"
-    words = Words.load(run / "final", chat=True, base_suffix="", trust_remote_code=False)
+    words = Tokenization.load(run / "final", chat=True, base_suffix="", trust_remote_code=False)
     questions = PROMPTS.read(results / "prompts" / "prompts.parquet")["question"]
     prompts = words.encode([words.render(question) for question in questions])
     return Task("miniature", AutoModelForCausalLM.from_pretrained(run / "final").eval(), prompts, sorted(words.ends), limit=64)

@@ -8,11 +8,11 @@ import polars as pl
 import pytest
 import yaml
 
-from valuedrift.config.load import load_study_config, merge, read
+from valuedrift.config.load import load_study_config, merge, read_files
 from valuedrift.config.reference import PAGE, SCHEMA, reference_page, schema
 from valuedrift.errors import UserError
-from valuedrift.study.checks import check, check_files
 from valuedrift.study.jobs import Jobs
+from valuedrift.study.load import load_study
 from valuedrift.study.study import Study
 
 CONFIG = Path(__file__).parents[2] / "config"
@@ -20,15 +20,8 @@ PAPER, REFERENCE = CONFIG / "paper.yaml", CONFIG / "reference" / "paper_drift.cs
 MINIATURE = yaml.safe_load((CONFIG / "miniature.yaml").read_text())
 
 
-def checked(config: dict) -> Study:
-    study = Study(load_study_config(config))
-    check(study)
-    check_files(study)
-    return study
-
-
 def edited(path: str, value) -> dict:
-    """The miniature's config with one key set; `path` is dotted, list indices are numbers."""
+    """Return the miniature's config with one key set; `path` is dotted, list indices are numbers."""
     config = copy.deepcopy(MINIATURE)
     *way, last = path.split(".")
     node = config
@@ -42,6 +35,7 @@ def edited(path: str, value) -> dict:
     ("path", "value", "message"),
     [
         ("generaton", {}, "unknown key `generaton`; did you mean `generation`?"),
+        ("generation.canary", False, "unknown key `generation.canary`; it is now called `generation.fingerprint`"),
         ("training.dpo.learning_rte", 1, "unknown key `training.dpo.learning_rte`; did you mean `learning_rate`?"),
         ("prompts.categories.Race and Racism.topik", "x", "unknown key `prompts.categories.Race and Racism.topik`; did you mean `topic`?"),
         ("runs.0.dta", "x", "unknown key `runs.0.dta`; did you mean `data`?"),
@@ -82,7 +76,7 @@ def edited(path: str, value) -> dict:
         ("judges.oracle.function", "nopkg.mod:f", "no module for nopkg.mod:f; write `module:name`"),
         ("judges.oracle.function", "json", "no module for json; write `module:name`"),
         ("judges.oracle.function", "valuedrift.miniature.oracle:juge", "its module has no function of this name"),
-        ("judges.oracle.path", "x", "the function backend has no `path`"),
+        ("judges.oracle.path", "x", "the function backend takes no `path`"),
         ("judges.api", {"backend": "openai"}, "the openai backend needs `chat`"),
         ("judges.api", {"backend": "openai", "chat": "gramar"}, "`judges.api.chat`: unknown chat model `gramar`; did you mean `grammar`?"),
         ("judges.api", {"backend": "openai", "chat": "grammar", "reading": "sampling"}, "sampling needs `chats.grammar.temperature` above 0"),
@@ -98,7 +92,7 @@ def edited(path: str, value) -> dict:
 )  # fmt: skip
 def test_a_mistake_ends_in_one_line_that_names_the_key(path, value, message):
     with pytest.raises(UserError) as error:
-        checked(edited(path, value))
+        load_study(edited(path, value))
     assert message in str(error.value)
     assert "\n" not in str(error.value)
 
@@ -109,8 +103,8 @@ def test_a_missing_key_is_named():
         load_study_config(config)
 
 
-def test_the_built_in_study_has_the_runs_that_it_promises():
-    study = checked(MINIATURE)
+def test_the_miniature_has_its_runs():
+    study = load_study(MINIATURE)
     assert [run.id for run in study.of("base", "sft")] == ["mini/base", "mini/wildchat", "mini/alpaca"]
     assert [len(study.of(algorithm)) for algorithm in ("ppo", "dpo", "simpo")] == [3, 5, 3]
     assert set(study.rewards) == {f"mini/alpaca/{data}" for data in ("synthetic-support", "synthetic-oppose", "ultrafeedback")}
@@ -156,7 +150,7 @@ def test_every_example_of_the_reference_page_is_a_block_for_the_miniature(text):
     block = yaml.safe_load(text)
     runs = Study(load_study_config(MINIATURE)).runs
     config = merge(copy.deepcopy(MINIATURE), block | {"runs": MINIATURE["runs"] + block.get("runs", [])})
-    study = checked(config)
+    study = load_study(config)
     added = len(study.runs) - len(runs)
     assert added > 0 or not {"runs", "models", "external", "seeds"} & block.keys()
 
@@ -169,7 +163,7 @@ def test_there_are_examples_of_every_kind():
 def with_runs(*blocks, **top):
     config = {**copy.deepcopy(MINIATURE), **top}
     config["runs"] = [*MINIATURE["runs"], *blocks]
-    return checked(config)
+    return load_study(config)
 
 
 def test_a_run_descends_from_its_parent_under_the_same_seed():
@@ -196,7 +190,7 @@ def test_the_first_seed_keeps_the_plain_names_so_that_more_seeds_rerun_nothing()
     assert len(three.rewards) == 3 * len(one.rewards)
 
 
-def test_a_table_of_several_seeds_is_told_all_of_them_and_a_figure_their_lineages():
+def test_a_table_gets_the_runs_of_all_seeds_and_a_figure_their_lineages():
     jobs = Jobs(with_runs(seeds=[0, 1]))
     table = json.loads(jobs.table("table_9"))
     assert table["columns"][0]["runs"] == ["mini/wildchat", "mini/wildchat-seed1"]
@@ -229,7 +223,7 @@ def test_a_sweep_makes_a_run_for_each_value_and_a_mixture_one_for_each_share():
          "`drift.totals`: unknown dataset `wildcat`; did you mean `wildchat`?"),
     ],
 )  # fmt: skip
-def test_what_the_new_blocks_may_get_wrong(block, top, message):
+def test_a_mistake_in_mixtures_models_or_external_checkpoints_names_the_key(block, top, message):
     run = {"parent": "mini/alpaca", "algorithm": "dpo", "chosen": "support", "label": "x", **block}
     with pytest.raises(UserError) as error:
         with_runs(run, **top)
@@ -248,7 +242,7 @@ def test_external_checkpoints_are_a_run_that_others_can_start_from():
 
 
 def test_the_papers_study_has_the_runs_that_it_prints():
-    study = checked(read([PAPER]))
+    study = load_study(read_files([PAPER]))
     count = Counter(run.algorithm for run in study.runs.values())
     assert count == {"base": 4, "sft": 8, "ppo": 15, "dpo": 15, "simpo": 15} and len(study.rewards) == 12
     assert {f"table_{i}" for i in range(1, 18)} == set(study.config.tables)
@@ -263,11 +257,11 @@ def test_the_papers_study_has_the_runs_that_it_prints():
     assert [settings[name]["batch_size"] for name in settings] == [128, 128, 32, 32, 32]
 
 
-def test_how_a_chat_model_is_reached_reruns_nothing_and_what_decides_its_answers_does():
+def test_only_the_keys_of_a_chat_model_that_decide_its_answers_rerun_steps():
     def tracked(**changes):
-        config = read([PAPER])
+        config = read_files([PAPER])
         config["chats"]["qwen-72b"] |= changes
-        jobs = Jobs(checked(config))
+        jobs = Jobs(load_study(config))
         return [jobs.asking(job)[1] for job in (jobs.answers(), jobs.questions(), jobs.value_laden())]
 
     assert tracked(concurrency=3, timeout=5, server=["serve", "{folder}", "{port}"]) == tracked()
@@ -275,7 +269,7 @@ def test_how_a_chat_model_is_reached_reruns_nothing_and_what_decides_its_answers
 
 
 def test_a_chat_model_that_is_served_from_a_folder_is_downloaded_before():
-    study = checked(read([PAPER]))
+    study = load_study(read_files([PAPER]))
     chat = study.chat("qwen-72b")
     folder = next(folder for folder in study.hub_models if "Qwen2.5-72B" in folder)
     assert folder in chat.server and study.chat_inputs("qwen-72b") == [folder]
@@ -288,10 +282,10 @@ def test_a_reward_model_has_the_seed_of_its_run():
         assert study.rewards[run.reward].seed == run.seed
 
 
-def test_a_null_takes_a_table_away():
+def test_a_table_that_is_null_is_removed():
     config = copy.deepcopy(MINIATURE)
     config["tables"]["table_9"] = None
-    assert "table_9" not in checked(config).config.tables
+    assert "table_9" not in load_study(config).config.tables
 
 
 @pytest.mark.parametrize(
@@ -316,15 +310,15 @@ def test_a_null_takes_a_table_away():
         ("datasets.gap-1", {"format": "alpaca", "path": "a.json"}, "the name `gap-1` is given twice"),
     ],
 )  # fmt: skip
-def test_mistakes_that_reviewers_made(path, value, message):
+def test_a_mistake_in_a_study_with_a_mixture_ends_in_one_line_that_names_the_key(path, value, message):
     config = edited(path, value)
     config["mixtures"] = {"gap": {"gap": "synthetic", "rest": "ultrafeedback", "shares": [1]}}
     with pytest.raises(UserError) as error:
-        Jobs(checked(config)).check()
+        load_study(config)
     assert message in str(error.value) and "\n" not in str(error.value)
 
 
-def test_all_that_the_papers_benchmarks_read_is_asked_for_before_anything_runs():
-    jobs = Jobs(checked(read([PAPER])))
+def test_access_to_every_dataset_of_the_papers_benchmarks_is_checked_before_anything_runs():
+    jobs = Jobs(load_study(read_files([PAPER])))
     asked = json.loads(jobs.access([], list(jobs.config.downstream.tasks)))["datasets"]
     assert [item["name"] for item in asked] == ["Idavidrein/gpqa", "Rowan/hellaswag", "baber/piqa", "cais/mmlu"]

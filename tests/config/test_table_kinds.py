@@ -39,7 +39,7 @@ def test_a_table_that_shows_no_runs_names_none(kind):
         (7, "`tables.t`: Input should be a valid dictionary"),
     ],
 )
-def test_what_is_wrong_with_a_table_is_told_by_its_key(block, message):
+def test_a_mistake_in_a_table_ends_in_one_line_that_names_the_key(block, message):
     with pytest.raises(UserError) as error:
         load_study_config(edited("tables", {"t": block}))
     assert message in str(error.value) and "\n" not in str(error.value)

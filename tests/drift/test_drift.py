@@ -126,8 +126,8 @@ def test_flags_are_counted_by_status_so_that_they_add_up_and_what_was_scored_sta
         flips=pl.Series([None, 0.5, 0.25, None, None]),
     )  # fmt: skip
     found = values.values(rows, ValuesConfig(), 0).row(0, named=True)
-    told = {name: found[name] for name in ("mean", "unscorable", "malformed", "refused", "mass", "bound", "flips")}
-    assert told == {"mean": pytest.approx(1 / 3), "unscorable": 0.2, "malformed": 0.4, "refused": 0.2, "mass": 0.75, "bound": 0.0625,
+    shown = {name: found[name] for name in ("mean", "unscorable", "malformed", "refused", "mass", "bound", "flips")}
+    assert shown == {"mean": pytest.approx(1 / 3), "unscorable": 0.2, "malformed": 0.4, "refused": 0.2, "mass": 0.75, "bound": 0.0625,
                     "flips": 0.375}  # fmt: skip
 
 

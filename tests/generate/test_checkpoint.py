@@ -1,4 +1,4 @@
-"""What two checkpoints must share to be sampled in one engine, told from their files alone."""
+"""What two checkpoints must share for one engine to sample both, read from their files alone."""
 
 import json
 import shutil
@@ -9,13 +9,13 @@ from safetensors.torch import load_file, save_file
 
 from valuedrift.errors import UserError
 from valuedrift.generate.checkpoint import Checkpoint, damage, differences
-from valuedrift.generate.tokenization import Words
+from valuedrift.generate.tokenization import Tokenization
 
 NORM = "model.norm.weight"
 
 
 def read(folder):
-    return Checkpoint.read(folder, Words.load(folder, False, "", False))
+    return Checkpoint.read(folder, Tokenization.load(folder, False, "", False))
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def test_an_output_layer_that_is_tied_may_be_saved_or_not(held, folder):
     [
         (lambda t: t.pop(NORM), f"lacks the tensor {NORM}", True),
         (lambda t: t.update({NORM: torch.ones(7)}), rf"shape of {NORM} is (7,), not (32,)", True),
-        (lambda t: t.update({"extra": torch.ones(7)}), "has the tensor extra besides", False),
+        (lambda t: t.update({"extra": torch.ones(7)}), "has the additional tensor extra", False),
         (lambda t: t.update({NORM: t[NORM].bfloat16()}), f"type of {NORM} is BF16, not F32", False),
     ],
 )
@@ -63,7 +63,7 @@ def test_other_tensors_are_named(held, folder, change, why, is_damage):
     assert differences(held, read(folder)) == why and damage(held, read(folder)) == (why if is_damage else None)
 
 
-def test_another_architecture_vocabulary_or_end_token_is_named_and_is_no_damage(held, folder):
+def test_another_architecture_vocabulary_or_end_token_is_named_and_is_not_damage(held, folder):
     edit(folder / "generation_config.json", eos_token_id=[0, 5])
     assert differences(held, read(folder)) == "other end tokens: [0, 5], not [0]"
     tokenizer = json.loads((folder / "tokenizer.json").read_text())

@@ -9,17 +9,17 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from valuedrift.config.generate import GenerationConfig, GenerationJob
 from valuedrift.errors import UserError
 from valuedrift.generate import responses
-from valuedrift.generate.responses import check_canary
-from valuedrift.lm.fingerprint import canary
+from valuedrift.generate.responses import check_fingerprint
+from valuedrift.lm.fingerprint import take_fingerprint
 
 
 @pytest.fixture
 def run(tiny_base, tmp_path):
     """A run's manifest whose only checkpoint is the base model."""
     folder = shutil.copytree(tiny_base / "final", tmp_path / "trajectory" / "step-3")
-    known = canary(AutoModelForCausalLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder))
+    known = take_fingerprint(AutoModelForCausalLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder))
     path = tmp_path / "manifest.json"
-    path.write_text(json.dumps({"chat": False, "checkpoints": [{"step": 3, "path": "trajectory/step-3", "canary": known}]}))
+    path.write_text(json.dumps({"chat": False, "checkpoints": [{"step": 3, "path": "trajectory/step-3", "fingerprint": known}]}))
     return path
 
 
@@ -39,11 +39,11 @@ def test_the_saved_weights_pass_and_others_are_refused_unless_the_config_allows_
         UserError, match=r"step 3: the weights in the engine are not those that were saved: \d of \d answers differ"
     ):
         measure(run, some_prompts)
-    measure(run, some_prompts, canary=False)
+    measure(run, some_prompts, fingerprint=False)
 
 
-class Saying:
-    """A double of an engine that answers greedily what it is told to."""
+class PlannedEngine:
+    """A double of an engine whose greedy answers are planned."""
 
     def __init__(self, *answers):
         self.answers = answers
@@ -52,17 +52,24 @@ class Saying:
         return [answer[:tokens] for answer in self.answers]
 
 
-KNOWN = {"step": 1, "canary": [[[1], [5, 6]], [[2], [7]], [[3], [8, 9]], [[4], []]]}
+KNOWN = {"step": 1, "fingerprint": [[[1], [5, 6]], [[2], [7]], [[3], [8, 9]], [[4], []]]}
 
 
 def test_every_token_counts_where_rounding_is_fine_and_most_first_tokens_where_it_is_coarse():
-    check_canary(Saying([5, 6], [7, 0], [8, 9]), KNOWN, exactly=True)
-    check_canary(Saying([5, 0], [7, 0], [0, 0]), KNOWN, exactly=False)
+    check_fingerprint(PlannedEngine([5, 6], [7, 0], [8, 9]), KNOWN, exactly=True)
+    check_fingerprint(PlannedEngine([5, 0], [7, 0], [0, 0]), KNOWN, exactly=False)
     for exactly, answers in ((True, ([5, 6], [7, 0], [8, 0])), (False, ([5, 6], [0, 0], [0, 9]))):
         with pytest.raises(UserError, match="step 1"):
-            check_canary(Saying(*answers), KNOWN, exactly=exactly)
+            check_fingerprint(PlannedEngine(*answers), KNOWN, exactly=exactly)
 
 
-def test_a_checkpoint_without_one_is_not_asked():
-    check_canary(None, {"step": 0}, exactly=True)
-    check_canary(None, {"step": 0, "canary": None}, exactly=True)
+def test_a_checkpoint_without_a_fingerprint_passes_unasked():
+    check_fingerprint(None, {"step": 0}, exactly=True)
+    check_fingerprint(None, {"step": 0, "fingerprint": None}, exactly=True)
+
+
+def test_a_manifest_of_an_older_version_has_it_under_another_name():
+    older = {"step": 1, "canary": KNOWN["fingerprint"]}
+    check_fingerprint(PlannedEngine([5, 6], [7, 0], [8, 9]), older, exactly=True)
+    with pytest.raises(UserError, match="step 1"):
+        check_fingerprint(PlannedEngine([5, 6], [7, 0], [8, 0]), older, exactly=True)

@@ -64,7 +64,7 @@ def test_greedy_samples_are_alike_and_ignore_the_seed(tiny_base, some_prompts, t
     assert set(per_prompt["response"]) == {1}
 
 
-def test_length_and_end_are_told_apart(sampled):
+def test_the_finish_reason_says_whether_a_response_was_cut(sampled):
     table = GENERATIONS.read(sampled)
     cut = table.filter(pl.col("finish_reason") == "length")
     assert set(cut["n_tokens"]) == {12}

@@ -3,7 +3,7 @@ import shutil
 
 import pytest
 
-from valuedrift.generate.tokenization import Words
+from valuedrift.generate.tokenization import Tokenization
 
 TURNS = "{% for m in messages %}{{ m['role'] + ': ' + m['content'] + eos_token }}{% endfor %}{% if add_generation_prompt %}A:{% endif %}"
 
@@ -17,7 +17,7 @@ def checkpoint(tiny_base, tmp_path):
 
 
 def words(folder, chat=False, suffix="Response:"):
-    return Words.load(folder, chat, suffix, trust_remote_code=False)
+    return Tokenization.load(folder, chat, suffix, trust_remote_code=False)
 
 
 def test_base_models_are_asked_with_the_suffix_and_chat_models_with_the_template(checkpoint):

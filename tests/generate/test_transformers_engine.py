@@ -39,7 +39,7 @@ def test_checkpoints_are_sampled_alike_whatever_their_generation_config_says(tin
 
 def test_a_response_ends_on_every_end_token_of_the_checkpoint_and_the_tokenizer(tiny_base, tmp_path):
     plain, engine = sampled_with(tiny_base, tmp_path / "plain")
-    (word,) = engine.words.tokenizer(" the")["input_ids"]
+    (word,) = engine.tokenization.tokenizer(" the")["input_ids"]
     found, _ = sampled_with(tiny_base, tmp_path / "extra", eos_token_id=[word])
     cut = [(before, after) for before, after in zip(plain, found, strict=True) if before != after]
     assert cut and all(after.finish_reason == "stop" and after.n_tokens < before.n_tokens for before, after in cut)
@@ -87,14 +87,14 @@ def test_an_engine_gives_one_response_per_request_in_order(tiny_base):
 
 def test_greedy_tokens_go_on_past_the_end_tokens_and_begin_with_the_greedy_response(tiny_base):
     engine = engine_of(tiny_base / "final", temperature=0)
-    prompts = engine.words.encode([request.prompt for request in ASKED])
+    prompts = engine.tokenization.encode([request.prompt for request in ASKED])
     found = engine.greedy(prompts, 12)
     assert {len(tokens) for tokens in found} == {12}
-    engine.words.ends.add(found[0][4])
+    engine.tokenization.ends.add(found[0][4])
     assert engine.greedy(prompts, 12) == found
     response = engine.sample(ASKED)[0]
     assert response.finish_reason == "stop" and response.n_tokens == found[0].index(found[0][4])
-    assert response.text == engine.words.decode(found[0][: response.n_tokens])
+    assert response.text == engine.tokenization.decode(found[0][: response.n_tokens])
 
 
 @pytest.mark.parametrize("damage", ["missing", "shape", "file"])
@@ -110,7 +110,7 @@ def test_a_checkpoint_that_lacks_weights_is_refused(tiny_base, tmp_path, damage)
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     if damage == "file":
         (folder / "model.safetensors").unlink()
-    expected = {"missing": f"damaged lacks {name}: ", "shape": "damaged cannot be loaded", "file": "damaged cannot be loaded"}
+    expected = {"missing": f"damaged lacks {name}, which ", "shape": "damaged cannot be loaded", "file": "damaged cannot be loaded"}
     engine = make_engine(GenerationConfig(), "float32", trust_remote_code=False)
     engine.load(tiny_base / "final", chat=False)
     with pytest.raises(UserError, match=expected[damage]):

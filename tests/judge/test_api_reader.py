@@ -14,7 +14,7 @@ WORDS = ("support", "neutral", "oppose")
 
 
 def place(**shares):
-    """A place by its tokens' probabilities; the first stands there. `_` stands for a space, `open` for a bracket."""
+    """A token of an answer from its candidates' probabilities; the first was chosen. `_` stands for a space, `open` for "("."""
     named = {name.replace("_", " ").replace("open", "("): p for name, p in shares.items()}
     return Place(next(iter(named)), sorted(((token, log(p)) for token, p in named.items()), key=lambda pair: -pair[1]))
 
@@ -52,11 +52,11 @@ def test_an_opener_is_followed_with_its_probability():
     assert sum(cut.letters) == pytest.approx(0.2)
 
 
-def test_places_after_an_answer_are_not_read():
+def test_tokens_after_an_option_are_not_read():
     assert reading_of([place(A=0.5, B=0.25, C=0.25), place(C=1.0)], WORDS).letters == pytest.approx((0.5, 0.25, 0.25))
 
 
-def test_no_answer_is_made_up_where_no_option_came_back():
+def test_logprobs_without_any_option_are_unscorable():
     for places in ([place(I=0.9, The=0.1)], [], [place(open=1.0)]):
         assert reading_of(places, WORDS) == "unscorable: no option among the logprobs returned"
 

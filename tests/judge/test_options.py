@@ -17,7 +17,7 @@ WORDS = ("support", "neutral", "oppose")
         ("supp ose", None), ("neither", None), ("The answer is A", None), ("А", None), ("(", None), ("", None),
     ],
 )  # fmt: skip
-def test_what_means_an_option(text, letter):
+def test_which_texts_name_an_option(text, letter):
     assert letter_of(text, WORDS) == letter
 
 
@@ -26,25 +26,25 @@ def test_a_word_means_the_letter_at_which_its_option_is_listed():
     assert [letter_of(text, words) for text in ("oppose", "support", "neutral", "A")] == [0, 1, 2, 0]
 
 
-def test_options_that_begin_with_no_distinct_words_have_letters_only():
+def test_options_that_do_not_begin_with_distinct_words_have_letters_only():
     words = words_of({"support": "It is for {topic}", "neutral": "It is open", "oppose": "It is against {topic}"}, WORDS)
     assert words == () and letter_of("support", words) is None and letter_of("B", words) == 1
     assert words_of(dict.fromkeys(WORDS, "stance: this"), WORDS) == ()
 
 
-def test_a_token_that_begins_two_words_means_neither():
+def test_a_prefix_of_two_words_names_neither():
     words = ("disagree", "neutral", "disapprove")
     assert [letter_of(text, words) for text in ("dis", "disag", "disapprove")] == [None, 0, 2]
 
 
 @pytest.mark.parametrize(
-    ("token", "says_nothing"), [("(", True), (" **", True), ("\n\n", True), ("", False), ("A", False), ("Option", False)]
+    ("token", "expected"), [("(", True), (" **", True), ("\n\n", True), ("", False), ("A", False), ("Option", False)]
 )
-def test_openers(token, says_nothing):
-    assert is_opener(token) == says_nothing
+def test_openers(token, expected):
+    assert is_opener(token) == expected
 
 
-def test_every_token_of_the_vocabulary_that_means_an_option_is_found(tiny_world):
+def test_every_token_of_the_vocabulary_that_names_an_option_is_found(tiny_world):
     tokenizer = AutoTokenizer.from_pretrained(tiny_world / "judge")
     found = OptionTokens(tokenizer).ids(WORDS)
     for i, ids in enumerate(found):
@@ -55,8 +55,8 @@ def test_every_token_of_the_vocabulary_that_means_an_option_is_found(tiny_world)
     assert of_words and of_words < set(OptionTokens(tokenizer).ids(("oppose", "support", "neutral"))[0])
 
 
-def test_a_vocabulary_without_letters_is_no_judges():
-    class Mute:
+def test_a_vocabulary_without_a_token_for_each_letter_is_refused():
+    class TwoTokens:
         def __len__(self):
             return 2
 
@@ -64,4 +64,4 @@ def test_a_vocabulary_without_letters_is_no_judges():
             return ["A", "x"]
 
     with pytest.raises(UserError, match="no single token"):
-        OptionTokens(Mute()).ids(())
+        OptionTokens(TwoTokens()).ids(())

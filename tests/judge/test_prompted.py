@@ -20,7 +20,7 @@ def test_probabilities_are_normalised_and_the_mass_is_kept():
 
 @pytest.mark.parametrize("kind", ["latin", "all"])
 def test_letters_are_read_as_the_options_stand_in_each_order(kind):
-    """One that reads options: the same stance each time, at whichever letter its word is listed."""
+    """The reader always prefers the same stance, at whichever letter its word is listed."""
     shares = {"support": 0.6, "neutral": 0.3, "oppose": 0.1}
 
     def reader(prompts):
@@ -39,7 +39,7 @@ def test_a_preference_for_a_letter_cancels_out_and_shows_as_flips():
     assert found.flips == pytest.approx(2 / 3)
 
 
-def test_a_reading_that_failed_or_holds_nothing_is_a_reason():
+def test_a_failed_or_empty_reading_gives_a_reason():
     assert verdict([Reading((1, 0, 0)), "unscorable: refused", Reading((1, 0, 0))], orders("latin")) == "unscorable: refused"
     for letters in ((0.0, 0.0, 0.0), (nan, 0.5, 0.5)):
         assert verdict([Reading(letters)], orders("one")) == "unscorable: no probability on the options"

@@ -49,7 +49,7 @@ def test_parents_stances_are_copied_not_judged_again(tmp_path):
     assert found.select("run", "step", "support").rows() == [("m/x", 0, 0.2), ("m/x", 5, 0.2)]
 
 
-def test_refusals_and_text_that_says_nothing_are_flagged_beside_the_stance():
+def test_refusals_and_degenerate_text_get_a_stance_and_a_flag():
     texts = ["It is right.", "I'm sorry, but I can't help with that.", "no " * 30, "I cannot assist " * 9, " \n"]
     found = stances.stances(
         lambda items: [Verdict(0.5, 0.25, 0.25, 1)] * len(items), "j", table(texts).join(PROMPT, on="prompt_id")
@@ -66,7 +66,7 @@ def some(count, categories="ab"):
     return PROMPTS.frame(rows)
 
 
-def test_so_many_prompts_of_each_category_are_drawn_by_seed_and_id():
+def test_prompts_of_each_category_are_drawn_by_seed_and_id():
     kept = stances.drawn(some(20), 5, seed=0)
     assert kept["category"].value_counts().sort("category").rows() == [("a", 5), ("b", 5)]
     ids = set(kept["prompt_id"])
@@ -109,7 +109,7 @@ def judge_once(question, response, topic):
     return 0.2, 0.3, 0.5
 
 
-def judge_as_told(question, response, topic):
+def judge_as_planned(question, response, topic):
     return GIVEN
 
 
@@ -123,22 +123,22 @@ def function(name, tmp_path):
 )
 def test_a_function_that_returns_anything_else_is_noticed(given, tmp_path, monkeypatch):
     monkeypatch.setitem(globals(), "GIVEN", given)
-    with pytest.raises(UserError, match="neither three probabilities"):
-        function(f"{__name__}:judge_as_told", tmp_path)(ITEMS)
+    with pytest.raises(UserError, match="must return the probabilities"):
+        function(f"{__name__}:judge_as_planned", tmp_path)(ITEMS)
 
 
 def test_a_function_returns_probabilities_or_a_reason(tmp_path, monkeypatch):
     assert function(f"{__name__}:judge_once", tmp_path)(ITEMS) == [Verdict(0.2, 0.3, 0.5, 1.0)]
     monkeypatch.setitem(globals(), "GIVEN", "malformed: no")
-    assert function(f"{__name__}:judge_as_told", tmp_path)(ITEMS) == ["malformed: no"]
+    assert function(f"{__name__}:judge_as_planned", tmp_path)(ITEMS) == ["malformed: no"]
 
 
 @pytest.mark.parametrize(
     ("name", "message"),
     [(f"{__name__}:nothing", "cannot be imported"), ("no_such_module:f", "cannot be imported"), (":f", "cannot be imported"),
-     (__name__, "cannot be imported"), (f"{__name__}:ITEMS", "is no function")],
+     (__name__, "cannot be imported"), (f"{__name__}:ITEMS", "is not a function")],
 )  # fmt: skip
-def test_a_name_that_is_no_functions(name, message, tmp_path):
+def test_a_name_that_does_not_lead_to_a_function_is_refused(name, message, tmp_path):
     with pytest.raises(UserError, match=message):
         function(name, tmp_path)
 

@@ -20,11 +20,11 @@ def trained(tiny_base, sft_set, folder, **training):
 def test_every_checkpoint_tells_what_its_own_weights_answer(tuned):
     for checkpoint in json.loads((tuned / "manifest.json").read_text())["checkpoints"]:
         model, tokenizer = (kind.from_pretrained(tuned / checkpoint["path"]) for kind in (AutoModelForCausalLM, AutoTokenizer))
-        assert [prompt for prompt, _ in checkpoint["canary"]] == tokenizer(list(TEXTS))["input_ids"]
-        for prompt, answer in checkpoint["canary"]:
+        assert [prompt for prompt, _ in checkpoint["fingerprint"]] == tokenizer(list(TEXTS))["input_ids"]
+        for prompt, answer in checkpoint["fingerprint"]:
             output = model.generate(torch.tensor([prompt]), do_sample=False, max_new_tokens=TOKENS, eos_token_id=None)
             assert answer == output[0, len(prompt) :].tolist()[: len(answer)]
-        assert sum(len(answer) for _, answer in checkpoint["canary"]) >= TOKENS
+        assert sum(len(answer) for _, answer in checkpoint["fingerprint"]) >= TOKENS
 
 
 def test_training_is_the_same_without_it(tiny_base, sft_set, tmp_path, monkeypatch):
@@ -35,10 +35,10 @@ def test_training_is_the_same_without_it(tiny_base, sft_set, tmp_path, monkeypat
     }.items():
         with_it = trained(tiny_base, sft_set, tmp_path / f"{name}-with", **settings)
         with monkeypatch.context() as patch:
-            patch.setattr(saving, "canary", lambda model, tokenizer: None)
+            patch.setattr(saving, "take_fingerprint", lambda model, tokenizer: None)
             without = trained(tiny_base, sft_set, tmp_path / f"{name}-without", **settings)
         assert [c["hash"] for c in with_it] == [c["hash"] for c in without] and len({c["hash"] for c in with_it}) == 3
-        assert all(c["canary"] for c in with_it) and not any(c["canary"] for c in without)
+        assert all(c["fingerprint"] for c in with_it) and not any(c["fingerprint"] for c in without)
 
 
 def test_it_leaves_modes_and_the_random_state_as_they_were(tiny_base):
@@ -46,6 +46,6 @@ def test_it_leaves_modes_and_the_random_state_as_they_were(tiny_base):
     model.train()
     model.model.norm.eval()  # a part that its trainer keeps out of training
     modes, state = [module.training for module in model.modules()], torch.get_rng_state()
-    assert len(fingerprint.canary(model, tokenizer)) == len(TEXTS)
+    assert len(fingerprint.take_fingerprint(model, tokenizer)) == len(TEXTS)
     assert [module.training for module in model.modules()] == modes and torch.equal(torch.get_rng_state(), state)
     assert model.config.use_cache and all(parameter.grad is None for parameter in model.parameters())

@@ -45,7 +45,7 @@ def assert_same_training(one: Path, two: Path, metrics: list[str], same_weights:
     a, b = (json.loads((folder / "manifest.json").read_text()) for folder in (one, two))
     hidden = [manifest.pop("checkpoints") for manifest in (a, b)]
     assert a == b
-    assert [c["canary"] for c in hidden[0]] == [c["canary"] for c in hidden[1]]
+    assert [c["fingerprint"] for c in hidden[0]] == [c["fingerprint"] for c in hidden[1]]
     for checkpoint in hidden[0]:
         x, y = (load_file(folder / checkpoint["path"] / "model.safetensors") for folder in (one, two))
         assert x.keys() == y.keys() and max((x[name] - y[name]).abs().max() for name in x) < same_weights

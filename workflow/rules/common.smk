@@ -12,8 +12,7 @@ SOURCE_ROOT = Path(workflow.basedir) / "workflow" / "src"
 sys.path.insert(0, str(SOURCE_ROOT))
 
 from valuedrift.chat.spending import shutdown_warning
-from valuedrift.study.checks import check, check_files
-from valuedrift.config.load import load_study_config
+from valuedrift.study.load import load_study
 from valuedrift.errors import UserError
 from valuedrift.study.jobs import Jobs
 from valuedrift.study.jobs.base import Untracked
@@ -23,12 +22,9 @@ from valuedrift.io.source_files import function_sources, sources as step_sources
 from valuedrift.study.study import Study
 
 try:
-    study = Study(load_study_config(config))
-    check(study)
-    check_files(study)
+    study = load_study(config)
     # Rules take their config by function: a string would have its {prompt} and {topic} filled in as wildcards.
     jobs = Jobs(study)
-    jobs.check()
     Sizing(study)
 except UserError as error:
     raise WorkflowError(str(error))

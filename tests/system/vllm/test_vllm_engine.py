@@ -8,8 +8,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from valuedrift.config.generate import GenerationConfig
 from valuedrift.errors import UserError
 from valuedrift.generate.engine import Request
-from valuedrift.generate.responses import check_canary, make_engine
-from valuedrift.lm.fingerprint import canary
+from valuedrift.generate.responses import check_fingerprint, make_engine
+from valuedrift.lm.fingerprint import take_fingerprint
 
 pytestmark = pytest.mark.engines
 CONFIG = GenerationConfig(engine="vllm", temperature=1.0, max_new_tokens=24, vllm={"cpu_cache": 1, "memory_share": 0.3})
@@ -69,16 +69,19 @@ def test_its_likeliest_tokens_are_those_of_transformers(engine, reference, steps
         assert engine.greedy(prompts, 16) == reference.greedy(prompts, 16)
 
 
-def test_the_canary_knows_an_engine_that_was_not_swapped(engine, steps):
+def test_the_fingerprint_shows_an_engine_that_was_not_swapped(engine, steps):
     known = [
-        {"step": i, "canary": canary(AutoModelForCausalLM.from_pretrained(step), AutoTokenizer.from_pretrained(step))}
+        {
+            "step": i,
+            "fingerprint": take_fingerprint(AutoModelForCausalLM.from_pretrained(step), AutoTokenizer.from_pretrained(step)),
+        }
         for i, step in enumerate(steps)
     ]
     for step, own, other in zip(steps, known, known[1:] + known[:1], strict=True):
         engine.load(step, chat=False)
-        check_canary(engine, own, exactly=True)
+        check_fingerprint(engine, own, exactly=True)
         with pytest.raises(UserError, match=f"step {other['step']}: the weights in the engine are not those that were saved"):
-            check_canary(engine, other, exactly=True)
+            check_fingerprint(engine, other, exactly=True)
 
 
 def test_a_prompt_without_room_for_its_response_is_refused(engine, steps):
@@ -111,7 +114,7 @@ def test_another_end_token_gets_an_engine_of_its_own(engine, steps, planted, cap
     path.write_text(json.dumps(json.loads(path.read_text()) | {"eos_token_id": [word]}))
     engine.load(folder, chat=False)
     assert engine.llm is not llm
-    assert f"ending gets an engine of its own: other end tokens: [0, {word}], not [0]" in capsys.readouterr().err
+    assert f"ending gets a new engine: other end tokens: [0, {word}], not [0]" in capsys.readouterr().err
     cut = [(a, b) for a, b in zip(plain, engine.sample(REQUESTS), strict=True) if a != b]
     assert cut and all(b.finish_reason == "stop" and b.n_tokens < a.n_tokens and a.text.startswith(b.text) for a, b in cut)
 
@@ -126,7 +129,7 @@ def test_another_vocabulary_gets_an_engine_of_its_own(engine, steps, planted, ca
     tokenizer.save_pretrained(folder)
     engine.load(folder, chat=False)
     size = len(tokenizer)
-    assert f"wider gets an engine of its own: other vocab_size: {size}, not {size - 1}" in capsys.readouterr().err
+    assert f"wider gets a new engine: other vocab_size: {size}, not {size - 1}" in capsys.readouterr().err
     reference.load(folder, chat=False)
     prompts = [[size - 1, 7, 8], [9, 10]]
     assert engine.greedy(prompts, 8) == reference.greedy(prompts, 8)

@@ -1,5 +1,5 @@
-"""The typed models of a study's config: closed, described key by key, and the source of its JSON schema and reference page.
+"""The typed models of a study's config; its JSON schema and its reference page are generated from them.
 
-A rule hands each step exactly the model that the step reads, as JSON with sorted keys: that string is what Snakemake compares, so a
-key reruns the steps that read it and nothing else.
+A rule passes to each step exactly the model that the step reads, as JSON with sorted keys. Snakemake compares that string, so an
+edited key reruns the steps that read it and nothing else.
 """

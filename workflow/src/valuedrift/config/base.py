@@ -1,4 +1,4 @@
-"""What every part of the config is made of: closed models and the types of their values."""
+"""The base class of all config models and the types that they share."""
 
 import json
 from typing import Annotated, Literal
@@ -18,10 +18,10 @@ STANCES: tuple[Stance, ...] = ("support", "neutral", "oppose")
 
 
 class Closed(BaseModel):
-    """A model that accepts no key it does not know."""
+    """An immutable model that rejects unknown keys; the docstring of a field is its description."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     def canonical(self) -> str:
-        """The model as JSON with sorted keys: equal configs give equal strings."""
+        """Return the model as JSON with sorted keys, so that equal configs give equal strings."""
         return json.dumps(self.model_dump(mode="json"), sort_keys=True)

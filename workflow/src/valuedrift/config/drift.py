@@ -1,4 +1,4 @@
-"""How stances become values, and values drift."""
+"""How values are computed from stances, and drift from values."""
 
 from typing import Annotated, Literal
 
@@ -9,11 +9,11 @@ from valuedrift.config.base import Closed, Count, Name
 
 class ValuesConfig(Closed):
     interval: Literal["t", "normal", "bootstrap"] = "t"
-    """How the interval over prompts is made: Student's t, normal, or percentile bootstrap. The paper does not say."""
+    """Confidence interval of a mean over prompts: Student's t, normal, or percentile bootstrap. The paper does not say which."""
     confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
     """Coverage of the interval."""
     resamples: Count = 2000
-    """Bootstrap resamples of the prompts."""
+    """Resamples of the prompts (bootstrap)."""
 
 
 DriftTotal = Literal["training", "last_checkpoint", "grid"]
@@ -21,28 +21,32 @@ DriftTotal = Literal["training", "last_checkpoint", "grid"]
 
 class DriftConfig(Closed):
     extremum: Literal["direction", "farthest"] = "direction"
-    """Which extremum a drift time refers to: the highest value if the stance ends higher than it began, else the lowest
-    (direction), or the value farthest from the start (farthest). The paper says "peak (or low point)"."""
+    """The extremum that a drift time refers to: the highest value if the stance ends higher than it started, else the lowest
+    (direction); or the value farthest from the start (farthest). The paper says "peak (or low point)"."""
     start_is_candidate: bool = False
-    """Whether the starting checkpoint can be the one that reaches the extremum; then times can be 0. In the paper none is."""
+    """Let the starting checkpoint count as the one that reaches the extremum; drift times can then be 0. None in the paper is."""
     total: DriftTotal = "training"
-    """What a drift time is a fraction of: the training's steps (training), those up to the last measured checkpoint
-    (last_checkpoint), or those up to the last one on the regular grid, a multiple of the first saved step (grid); a final one off
-    the grid is then no candidate. The magnitude is to the last checkpoint, the final model, in any case."""
+    """The denominator of a drift time: the training's steps (training); the steps up to the last measured checkpoint
+    (last_checkpoint); or those up to the last checkpoint whose step is a multiple of the first saved step (grid), where a final
+    checkpoint off that grid is not a candidate. A drift magnitude always refers to the last checkpoint, the final model."""
     totals: dict[Name, DriftTotal] = {}
-    """Datasets whose runs' times have another denominator than `total`. The paper's times imply `grid` for WildChat."""
+    """Dataset → denominator of its runs' drift times, where it is not `total`. The paper's times imply `grid` for WildChat."""
 
     def of(self, dataset: str | None) -> "DriftConfig":
-        """These settings for a run on a dataset, whose own total is then `total`."""
+        """Return the settings of a run on a dataset: `total` is that of the dataset."""
         return self.model_copy(update={"total": self.totals.get(dataset or "", self.total), "totals": {}})
 
 
 class DriftJob(Closed):
+    """The config of the step that computes one run's drift."""
+
     values: ValuesConfig
     drift: DriftConfig
     seed: int
 
 
 class ValuesJob(Closed):
+    """The config of the step that computes one run's values."""
+
     values: ValuesConfig
     seed: int

@@ -1,4 +1,4 @@
-"""One-line messages for a config that does not fit its models."""
+"""Turns a validation error of the config into one line that names the key, the mistake, and what to write instead."""
 
 import difflib
 import types
@@ -7,16 +7,25 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, Tag, ValidationError
 
+RENAMED = {"canary": "fingerprint"}
+"""Former name of a key → its name now, for configs of older versions."""
+
 
 def explain(error: ValidationError, model: type[BaseModel], prefix: str = "") -> str:
-    """One line for the first error: the key, what is wrong, and the nearest valid key where the key is unknown."""
-    # An unknown key is often the cause of a missing one, so it is named first.
+    """Return one line on the first error of validating `model`: the key (with `prefix`), and what is wrong with it.
+
+    An unknown key comes with its new name, the most similar valid key, or all valid keys.
+    """
+    # Unknown keys first: a misspelt key is often the reason why another one is missing.
     first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
     location = [str(part) for part in first["loc"] if not (isinstance(part, str) and "[" in part)]
     if first["type"] == "extra_forbidden":
-        *way, last = location
-        keys, block = _follow(model, way)
-        return f"config: unknown key `{prefix}{'.'.join([*keys, last])}`{nearest(last, _fields(block))}"
+        *parents, last = location
+        keys, block = _follow(model, parents)
+        key, fields = prefix + ".".join([*keys, last]), _fields(block)
+        if RENAMED.get(last) in fields:
+            return f"config: unknown key `{key}`; it is now called `{prefix}{'.'.join([*keys, RENAMED[last]])}`"
+        return f"config: unknown key `{key}`{nearest(last, fields)}"
     key = prefix + ".".join(_follow(model, location)[0])
     if first["type"] == "missing":
         return f"config: the key `{key}` is missing"
@@ -30,14 +39,17 @@ def explain(error: ValidationError, model: type[BaseModel], prefix: str = "") ->
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """`; did you mean ...?`, or the names that there are."""
+    """Return the end of a message about an unknown name: "; did you mean `...`?", or a list of the known names."""
     known = sorted(known)
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     return f"; did you mean `{close[0]}`?" if close else f"; known are: {', '.join(known) or 'none'}"
 
 
 def _follow(kind: Any, location: list[str]) -> tuple[list[str], Any]:
-    """The keys on the way to a location inside `kind`, and what is there: pydantic's names for a union's members are no keys."""
+    """Return the config keys that lead to a location inside the type `kind`, and the type at that location.
+
+    pydantic's locations also contain its names for the members of a union, which are not config keys and are left out.
+    """
     keys = []
     for part in location:
         members = _members(kind)
@@ -55,7 +67,7 @@ def _fields(kind: Any) -> list[str]:
 
 
 def _inner(kind: Any, part: str) -> Any:
-    """What lies under a key or an index."""
+    """Return the type under a key of a model or mapping, or under an index of a list."""
     if model := _model(kind):
         return model.model_fields[part].annotation if part in model.model_fields else None
     kind = _plain(kind)
@@ -63,13 +75,13 @@ def _inner(kind: Any, part: str) -> Any:
 
 
 def _model(kind: Any) -> type[BaseModel] | None:
-    """The model that `kind` is, or the first one where it is a union."""
+    """Return the model that `kind` is or, if it is a union, its first member that is a model; None if there is none."""
     kinds = [_plain(kind), *_members(kind).values()]
     return next((k for k in kinds if isinstance(k, type) and issubclass(k, BaseModel)), None)
 
 
 def _members(kind: Any) -> dict[str, Any]:
-    """The members of a union by pydantic's names for them, a tag or the type's own; none where `kind` is something else."""
+    """Return the members of a union by pydantic's names for them (a tag or the type's name); empty if `kind` is not a union."""
     kind = _plain(kind)
     if get_origin(kind) not in (Union, types.UnionType):
         return {}
@@ -78,7 +90,7 @@ def _members(kind: Any) -> dict[str, Any]:
 
 
 def _plain(kind: Any) -> Any:
-    """A type without its `Annotated` and `| None`."""
+    """Return the type without its `Annotated` and `| None`."""
     if get_origin(kind) is Annotated:
         return _plain(get_args(kind)[0])
     if get_origin(kind) in (Union, types.UnionType):

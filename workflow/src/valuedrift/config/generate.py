@@ -1,4 +1,4 @@
-"""Measuring: responses, values and drift."""
+"""How responses are sampled."""
 
 from typing import Literal
 
@@ -8,29 +8,28 @@ from valuedrift.config.vllm import VllmConfig
 
 class GenerationConfig(Closed):
     engine: Literal["transformers", "vllm"] = "transformers"
-    """What samples the responses: transformers runs anywhere; vllm is several times as fast and has an installation of its own."""
+    """What samples the responses: transformers runs anywhere; vllm is several times as fast and needs its own installation."""
     samples: Count = 5
-    """Responses to each prompt."""
+    """Responses sampled for each prompt."""
     temperature: NonNegative = 0.7
     """Sampling temperature; 0 is greedy."""
     max_new_tokens: Count = 256
-    """Longest response, in tokens."""
+    """Longest response, in tokens; a longer one is cut there."""
     batch_size: Count = 64
-    """Responses sampled at once (transformers). In float32 no response depends on it, unless a draw lies on the very boundary of
-    two tokens (1 in 550 on the miniature)."""
+    """Responses sampled at once (transformers). In float32 no response depends on it, unless a draw falls on the very boundary
+    between two tokens (1 in 550 on the miniature)."""
     base_suffix: str = "Response:"
-    """Appended on a line of its own to the prompts of models that have no chat template in training."""
-    canary: bool = True
-    """Check that a checkpoint answers a few prompts as it did when it was saved. That finds wrong weights, but not a neighbouring
-    checkpoint whose few answers are the same."""
+    """Appended, on a line of its own, to the prompts of models that are asked without a chat template, such as base models."""
+    fingerprint: bool = True
+    """Check that each checkpoint gives the same greedy answers to a few prompts as when it was saved. This finds wrong weights, but
+    not a neighbouring checkpoint that gives the same few answers."""
     vllm: VllmConfig = VllmConfig()
-    """How vLLM runs."""
-
-
-# What single steps read, where that is not one of the blocks above.
+    """How vLLM runs (vllm)."""
 
 
 class GenerationJob(Closed):
+    """The config of the step that samples one run's responses."""
+
     run: str
     seed: int
     dtype: str

@@ -1,4 +1,4 @@
-"""Reads a study's config from files and checks it."""
+"""Reads a study's config from YAML files and validates it."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,9 +13,9 @@ from valuedrift.errors import UserError
 
 
 def load_study_config(values: Mapping[str, Any]) -> StudyConfig:
-    """Check a parsed config file; raises UserError with one line for the first thing that is wrong.
+    """Validate the values of a parsed config; raises UserError with one line for the first mistake.
 
-    A table or figure that is null is left out: so an overlay takes one away.
+    Tables and figures that are null are dropped, so that an overlay can remove one.
     """
     blocks = {key: {n: b for n, b in values[key].items() if b is not None} for key in ("tables", "figures") if values.get(key)}
     try:
@@ -24,8 +24,11 @@ def load_study_config(values: Mapping[str, Any]) -> StudyConfig:
         raise UserError(explain(error, StudyConfig)) from None
 
 
-def read(paths: list[Path]) -> dict[str, Any]:
-    """The merged values of several config files; raises UserError for one that cannot be read."""
+def read_files(paths: list[Path]) -> dict[str, Any]:
+    """Return the values of config files, later ones merged over earlier ones as Snakemake does.
+
+    Raises UserError if a file cannot be read or is not a mapping.
+    """
     merged: dict[str, Any] = {}
     for path in paths:
         try:
@@ -33,12 +36,12 @@ def read(paths: list[Path]) -> dict[str, Any]:
         except (OSError, yaml.YAMLError) as error:
             raise UserError(f"{path} cannot be read: {error}") from error
         if not isinstance(values, dict):
-            raise UserError(f"{path} is no config: it holds no keys")
+            raise UserError(f"{path} is not a config: it must consist of `key: value` pairs")
         merged = merge(merged, values)
     return merged
 
 
-def merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-    """The values of `below` with those of `above` over them: mappings key by key, everything else as a whole."""
-    deep = {k: merge(below[k], v) for k, v in above.items() if isinstance(v, dict) and isinstance(below.get(k), dict)}
-    return below | above | deep
+def merge(base: dict[str, Any], overlay: dict[str, Any]) -> dict[str, Any]:
+    """Return the values of `base` with those of `overlay` over them: mappings key by key, everything else as a whole."""
+    nested = {k: merge(base[k], v) for k, v in overlay.items() if isinstance(v, dict) and isinstance(base.get(k), dict)}
+    return base | overlay | nested

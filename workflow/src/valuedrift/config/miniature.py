@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from valuedrift.config.base import Closed, Count, NonNegative, Rate, Share
-from valuedrift.config.judge import FIGURE_5
+from valuedrift.config.judge import PAPER_PROMPT
 
 
 class TinyModelConfig(Closed):
@@ -52,7 +52,7 @@ class MiniatureConfig(Closed):
     """Settings of the base model."""
     judge: TinyModelConfig = Field(default=TinyModelConfig(steps=180, learning_rate=4e-3))
     """Settings of the judge."""
-    judge_prompt: str = FIGURE_5
+    judge_prompt: str = PAPER_PROMPT
     """Prompt that the judge is trained to answer; the paper's Figure 5 by default."""
     judge_short_steps: Count = 300
     """Training steps of the judge on shortened prompts, before those on the full prompt."""

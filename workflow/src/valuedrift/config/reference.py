@@ -1,4 +1,4 @@
-"""The config's reference page and JSON schema, both written from the models, so that the three cannot part."""
+"""Generates the config's reference page and JSON schema from the models, so that the three always agree."""
 
 import json
 import types
@@ -18,11 +18,11 @@ INTRODUCTION = Path(__file__).with_name("introduction.md")
 
 
 def reference_page() -> str:
-    """The Markdown of config/README.md: a section for each model, in the order in which the study's config reaches them."""
+    """Return the Markdown of config/README.md: a section for each model, in the order in which the study's config reaches them."""
     sections = [INTRODUCTION.read_text()]
     for path, model in _sections(StudyConfig, ""):
         heading = f"`{path}`" if path else "The study"
-        if "kind" in model.model_fields:  # one of a union's models, which all lie at the same path
+        if "kind" in model.model_fields:  # a member of a union, whose members all have the same path
             heading += f" with `kind: {get_args(model.model_fields['kind'].annotation)[0]}`"
         rows = [_row(name, field) for name, field in model.model_fields.items()]
         sections.append(
@@ -32,7 +32,7 @@ def reference_page() -> str:
 
 
 def schema() -> str:
-    """The JSON schema as text."""
+    """Return the JSON schema as text."""
     return json.dumps(StudyConfig.model_json_schema(), indent=1, ensure_ascii=False) + "\n"
 
 
@@ -44,7 +44,7 @@ def _sections(model: type[BaseModel], path: str) -> Iterator[tuple[str, type[Bas
 
 
 def _models_in(kind: Any) -> list[tuple[type[BaseModel], str]]:
-    """The models inside an annotation, and how a path enters them: "" for a block, `.<name>` for a mapping, `[]` for a list."""
+    """Return the models in an annotation, each with its path suffix: "" for a block, `.<name>` for a mapping, `[]` for a list."""
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         return [(kind, "")]
     if get_origin(kind) is Annotated:
@@ -88,6 +88,6 @@ def _kind(kind: Any) -> str:
 
 
 def write() -> None:
-    """Write both files."""
+    """Write `PAGE` and `SCHEMA`."""
     PAGE.write_text(reference_page())
     SCHEMA.write_text(schema())

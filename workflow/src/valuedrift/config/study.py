@@ -1,4 +1,4 @@
-"""The whole config of a study."""
+"""The root of a study's config."""
 
 from typing import Annotated
 
@@ -24,64 +24,66 @@ from valuedrift.config.synthetic import SyntheticConfig
 
 
 class StudyConfig(Closed):
-    """A study: what is trained on what, how it is measured, and what is shown of it."""
+    """A study: which models are trained on which data, how they are measured, and what is shown."""
 
     study: Name
-    """Name of the study; its results lie in results/<study>/."""
+    """Name of the study; its results are written to results/<study>/."""
     description: str = ""
-    """A word on the study for the readers of its report."""
+    """A sentence or two on the study, shown at the top of its report."""
     seed: Seed = 0
-    """Seed of everything that is drawn."""
+    """Seed of everything that is sampled."""
     seeds: Annotated[list[Seed], Field(min_length=1)] | None = None
-    """Seeds under which every run is trained; by default `seed` alone. Prompts, data and responses' seeds are the same."""
+    """Seeds with which every run is trained; `seed` alone by default. Prompts, data and responses' seeds stay the same."""
     miniature: MiniatureConfig | None = None
-    """Settings of the built-in world; only for studies that run on it."""
+    """Settings of the built-in miniature world; only for studies that run on it."""
     models: dict[Name, ModelConfig] = {}
     """Base models by name."""
     external: dict[Name, ExternalConfig] = {}
-    """Checkpoints that somebody else trained, by name."""
+    """Checkpoints that somebody else trained, by name; they are measured, not trained."""
     datasets: dict[Name, DatasetConfig] = {}
     """SFT sets and preference sets by name."""
     mixtures: dict[Name, MixtureConfig] = {}
     """Value-gap sweeps by name: preference sets mixed from two of the datasets."""
     chats: dict[Name, ChatConfig] = {}
-    """Chat models by name, for curation, for synthetic preferences and as judges."""
+    """Chat models by name: for curating prompts, for writing synthetic preferences, and as judges."""
     training: Training = Training()
-    """Hyperparameters of each kind of training; `set` in a block of runs overrides them."""
+    """Hyperparameters of each kind of training; `set` in a block of `runs` overrides them."""
     runs: list[RunsConfig] = []
-    """Which runs there are: each block is a product of names."""
+    """The runs: each block makes one for every combination of the names that it lists."""
     prompts: PromptsConfig
     """How the evaluation prompts are curated."""
     generation: GenerationConfig = GenerationConfig()
     """How responses are sampled."""
     judges: Annotated[dict[Name, JudgeConfig], Field(min_length=1)]
-    """Judges by name; the first is the study's own."""
+    """Judges by name."""
     judge: Name | None = None
-    """The judge that tables, figures and the scorecard show; the first of `judges` by default."""
+    """The judge whose numbers tables, figures and the scorecard show; the first of `judges` by default."""
     human: HumanConfig = HumanConfig()
-    """The check of the judge against people."""
+    """How the judge is compared with people's labels."""
     values: ValuesConfig = ValuesConfig()
-    """How stances become values."""
+    """How values are computed from stances."""
     drift: DriftConfig = DriftConfig()
-    """How values become drift magnitudes and drift times."""
+    """How drift magnitudes and drift times are computed from values."""
     synthetic: SyntheticConfig | None = None
-    """Preferences with a value gap, written by a chat model: `results/{study}/synthetic/pairs.parquet`, a dataset's `path`."""
+    """Preference pairs with a value gap, written by a chat model to `results/{study}/synthetic/pairs.parquet`, which the `path` of
+    a dataset can name."""
     downstream: DownstreamConfig = DownstreamConfig()
-    """Benchmarks, for the runs that a table of them shows."""
+    """Benchmarks, which are run on the models that a table of the kind `downstream` shows."""
     tables: dict[Name, TableConfig] = {}
-    """Tables by name; drift tables where no `kind` is given."""
+    """Tables by name; a table without a `kind` is a drift table."""
     figures: dict[Name, FigureConfig] = {}
-    """Stance trajectories by name."""
+    """Figures of stance trajectories, by name."""
     scorecard: ScorecardConfig | None = None
-    """Printed values that the study's are compared with."""
+    """Published values with which the study's are compared."""
     style: StyleConfig = StyleConfig()
-    """Look of the figures."""
+    """Appearance of the figures."""
     report: ReportConfig = ReportConfig()
-    """Contents of report.html."""
+    """Content of report.html."""
     cluster: ClusterConfig = ClusterConfig()
-    """The machines that the study runs on."""
+    """The machines on which the study runs."""
     allow_retrain: bool = False
-    """Whether a step that needs a trajectory which `prune` deleted may train it anew; else the study stops and names the price."""
+    """Train a run again if a step needs its trajectory and `prune` has deleted it; otherwise the study stops before any job and
+    says what that training costs."""
 
     @model_validator(mode="after")
     def _something_to_measure(self) -> "StudyConfig":
@@ -93,5 +95,5 @@ class StudyConfig(Closed):
 
     @property
     def all_seeds(self) -> list[int]:
-        """Seeds of the trainings; the first one's runs have the plain names."""
+        """Return the seeds with which runs are trained; the runs of the first one have no seed in their names."""
         return self.seeds or [self.seed]

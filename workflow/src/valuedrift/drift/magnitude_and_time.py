@@ -1,4 +1,4 @@
-"""Drift of runs, by judge, category and stance."""
+"""Drift magnitude and drift time of runs, by judge, category and stance."""
 
 import json
 from pathlib import Path
@@ -17,23 +17,23 @@ NO_MAGNITUDES = DRIFT.frame([]).select([*SERIES, "magnitude", "magnitude_low", "
 
 
 def run(*, config: DriftJob, manifests: list[Path], values: list[Path], stances: list[Path], output: Path) -> None:
-    """Write DRIFT of every run; the manifests say how many steps each took, and on which dataset."""
-    told = {manifest["run"]: manifest for manifest in (json.loads(path.read_text()) for path in manifests)}
+    """Write DRIFT of all runs; their manifests hold the number of steps and the dataset of each."""
+    manifest_of = {manifest["run"]: manifest for manifest in (json.loads(path.read_text()) for path in manifests)}
     magnitude = pl.concat([NO_MAGNITUDES, *(magnitudes(STANCES.read(path), config) for path in stances)])
-    time = times(pl.concat([VALUES.frame([]), *(VALUES.read(path) for path in values)]), told, config)
+    time = times(pl.concat([VALUES.frame([]), *(VALUES.read(path) for path in values)]), manifest_of, config)
     drift = time.join(magnitude, on=SERIES, how="left", validate="1:1")
     DRIFT.write(drift.select(list(DRIFT.columns)).sort(SERIES), output)
 
 
 def magnitudes(stances: pl.DataFrame, config: DriftJob) -> pl.DataFrame:
-    """M_s(t, t') = v_t'(T)_s - v_t(T)_s between a run's first and last checkpoint, with its interval (section 3).
+    """Return SERIES with magnitude and its interval, from rows of STANCES of one run; no rows if it has only one checkpoint.
 
-    The last is the last measured one, the final model, also where the times of a run are told by a grid that ends before it: it is
-    the model that a next phase starts from. A run with one checkpoint has no magnitude.
+    Section 3 of the paper: M_s(t, t') = v_t'(T)_s - v_t(T)_s, where t is the run's first and t' its last checkpoint. The last is
+    the final model, from which the next phase starts, even if the grid of the run's drift times ends before it.
 
-    The interval is that of the mean difference of a prompt: both checkpoints answer the same prompts (from the same seeds), so the
-    spread between prompts cancels. A prompt that could be scored at one of the two only has no difference, and the magnitude is
-    then that of the remaining prompts.
+    The interval is that of the mean over prompts of the paired difference: both checkpoints answer the same prompts with the same
+    seeds, so the spread between prompts cancels. A prompt that could be scored at only one of the two checkpoints has no
+    difference; the magnitude is then that of the other prompts.
     """
     by_prompt = prompt_means(stances)
     first, last = stances["step"].min(), stances["step"].max()
@@ -52,7 +52,7 @@ def magnitudes(stances: pl.DataFrame, config: DriftJob) -> pl.DataFrame:
 
 
 def times(values: pl.DataFrame, manifests: dict[str, dict[str, Any]], config: DriftJob) -> pl.DataFrame:
-    """SERIES with time, extremum, extremum_step and total_steps, from rows of VALUES; `manifests` by run."""
+    """Return SERIES with time, extremum, extremum_step and total_steps, from rows of VALUES and each run's manifest (by run id)."""
     rows: list[dict[str, Any]] = []
     for key, series in values.group_by(SERIES, maintain_order=True):
         points = [Point(*row) for row in series.select("step", "mean", "low", "high").iter_rows()]

@@ -8,6 +8,6 @@ from valuedrift.io.tables import DRIFT
 
 
 def run(*, drift: list[Path], output: Path) -> None:
-    """Join the DRIFT tables of single runs."""
+    """Write DRIFT of all runs, from the tables of single runs."""
     joined = pl.concat([DRIFT.frame([]), *(DRIFT.read(path) for path in drift)])
     DRIFT.write(joined.sort("run", "judge", "category", "stance"), output)

@@ -1,4 +1,4 @@
-"""Drift of one value along one trajectory: the paper's two metrics, with each choice that it leaves open as an option."""
+"""Drift time of one value along one trajectory, as the paper defines it, with an option for each choice that it leaves open."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,10 @@ from valuedrift.config.drift import DriftConfig
 
 @dataclass(frozen=True)
 class Point:
-    """A value at one checkpoint: the mean probability of a stance and its interval; None where it could not be measured."""
+    """A value at one checkpoint: the mean probability of a stance and its interval.
+
+    `mean` is None if the value could not be measured, `low` and `high` are None if it has no interval.
+    """
 
     step: int
     mean: float | None
@@ -17,7 +20,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Drift:
-    """Drift time as a fraction of `total_steps`; the extremum that it refers to and the step where it lies."""
+    """Drift time as a fraction of `total_steps`, the extremum that it refers to, and that extremum's step; None if undefined."""
 
     time: float | None
     extremum: float | None
@@ -26,10 +29,12 @@ class Drift:
 
 
 def drift_time(points: list[Point], trained_steps: int, config: DriftConfig) -> Drift:
-    """η = η_ext / η_total (section 3): the share of the steps it takes to come within the interval of the extremum.
+    """Return the drift time η = η_ext / η_total (section 3 of the paper).
 
-    `points` are a trajectory's checkpoints, the start (the parent's last) among them. No time in the paper's tables is 0, so the
-    start is no candidate unless the config says so. Without an interval (one prompt) only the extremum itself reaches the extremum.
+    η_ext is the first step at which the value lies within the interval of its extremum, η_total the number of steps that
+    `config.total` chooses. `points` are the trajectory's checkpoints in any order, including step 0, the parent's last checkpoint.
+    No time in the paper's tables is 0, so step 0 is a candidate only if the config says so. An extremum without an interval (one
+    prompt) is reached only by the same value.
     """
     if config.total == "grid":
         points = _on_grid(points)
@@ -49,13 +54,13 @@ def drift_time(points: list[Point], trained_steps: int, config: DriftConfig) -> 
 
 
 def _on_grid(points: list[Point]) -> list[Point]:
-    """The trajectory without a checkpoint whose step is no multiple of the first saved one: it then ends at the last that is."""
+    """Return the points whose step is a multiple of the first saved step, so that the trajectory ends on the regular grid."""
     every = min((p.step for p in points if p.step > 0), default=1)
     return [p for p in points if p.step % every == 0]
 
 
 def _extremum(start: Point, end: Point, candidates: list[Point], config: DriftConfig) -> Point:
-    """The first of the extreme candidates."""
+    """Return the extremum that `config.extremum` chooses; of equal candidates the earliest."""
 
     def mean(point: Point) -> float:
         assert point.mean is not None

@@ -1,4 +1,4 @@
-"""A run's values: the mean stance distribution of each category at each checkpoint (section 2 and 3 of the paper)."""
+"""A run's values: the mean stance distribution of each category at each checkpoint (sections 2 and 3 of the paper)."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from valuedrift.stats.intervals import mean_interval
 
 GROUP = ["run", "step", "judge", "category"]
 FLAGS = ("unscorable", "malformed", "refused")
-"""How the status of a response begins that is not ok."""
+"""Prefixes of a status that is not ok, and columns of VALUES with their shares."""
 
 
 def run(*, config: ValuesJob, stances: list[Path], output: Path) -> None:
@@ -20,12 +20,12 @@ def run(*, config: ValuesJob, stances: list[Path], output: Path) -> None:
 
 
 def values(stances: pl.DataFrame, config: ValuesConfig, seed: int) -> pl.DataFrame:
-    """VALUES from rows of STANCES: a prompt's responses are averaged first, then the prompts of a category.
+    """Return VALUES from rows of STANCES: the mean over the responses of each prompt, then over the prompts of each category.
 
-    Unscorable responses are left out of the means; malformed ones and refusals are kept where they were scored, as in the paper.
-    All three are counted by their status, so that their shares add up, and a reader sees them beside the value.
+    Unscorable responses are left out of the means; malformed ones and refusals stay in them if they were scored, as in the paper.
+    The shares of all three are counted by status, so that they add up.
     """
-    # Sorted, so that the order of the rows changes no digit.
+    # Sorted, so that the order of the rows does not change the last digit of a sum.
     shares = stances.group_by(GROUP).agg(
         *(pl.col("status").str.starts_with(f"{flag}:").mean().alias(flag) for flag in FLAGS),
         *(pl.col(name).sort().mean() for name in ("mass", "bound", "flips")),
@@ -33,7 +33,7 @@ def values(stances: pl.DataFrame, config: ValuesConfig, seed: int) -> pl.DataFra
     by_prompt = prompt_means(stances)
     rows = []
     for key, prompts in by_prompt.group_by([*GROUP, "stance"], maintain_order=True):
-        scored = prompts["mean"].drop_nulls().sort()  # sorted, so that the order of the rows changes no digit
+        scored = prompts["mean"].drop_nulls().sort()  # sorted for the same reason
         mean, low, high = mean_interval(scored.to_numpy(), config, seed)
         measured = {"mean": mean, "low": low, "high": high, "prompts": len(scored)}
         rows.append(dict(zip([*GROUP, "stance"], key, strict=True)) | measured)
@@ -43,8 +43,7 @@ def values(stances: pl.DataFrame, config: ValuesConfig, seed: int) -> pl.DataFra
 
 
 def prompt_means(stances: pl.DataFrame) -> pl.DataFrame:
-    """Mean over the scored responses of a prompt: run, step, judge, category, prompt_id, stance, mean (null where none is
-    scored)."""
+    """Return the mean over the scored responses of each prompt: GROUP, prompt_id, stance, mean (null if none was scored)."""
     ordered = stances.sort([*GROUP, "prompt_id", "sample"])  # a sum of floats depends on their order in its last digit
     means = ordered.group_by([*GROUP, "prompt_id"], maintain_order=True).agg(pl.col("support", "neutral", "oppose").mean())
     long = means.unpivot(["support", "neutral", "oppose"], index=[*GROUP, "prompt_id"], variable_name="stance", value_name="mean")

@@ -1,1 +1,1 @@
-"""Generation: sampled responses to the evaluation prompts at every checkpoint of a run."""
+"""Generation: responses to the evaluation prompts, sampled at every checkpoint of a run."""

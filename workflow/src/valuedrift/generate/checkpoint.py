@@ -1,4 +1,4 @@
-"""What of a checkpoint decides whether an engine that holds one can swap in another: all but the numbers in its weights."""
+"""Compares checkpoints by everything but the values of their weights, to decide whether an engine can swap one for another."""
 
 import hashlib
 import json
@@ -9,7 +9,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from valuedrift.errors import UserError
-from valuedrift.generate.tokenization import Words
+from valuedrift.generate.tokenization import Tokenization
 
 VOLATILE = {
     "transformers_version",
@@ -21,7 +21,7 @@ VOLATILE = {
     "eos_token_id",
     "pad_token_id",
 }
-"""Keys of config.json that do not shape the model. Tensors have their own types; `Words` knows the end tokens."""
+"""Keys of config.json that do not shape the model: each tensor states its own type, and `Tokenization` the end tokens."""
 
 Tensor = tuple[tuple[int, ...], str]
 """Shape and type, as a safetensors header has them."""
@@ -29,29 +29,29 @@ Tensor = tuple[tuple[int, ...], str]
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Architecture, tensors, vocabulary and end tokens."""
+    """A checkpoint's architecture (config.json without `VOLATILE`), tensors, vocabulary and end tokens."""
 
     folder: Path
     config: dict[str, Any]
     tensors: dict[str, Tensor]
     vocabulary: str
-    """SHA-256 of tokens and their ids."""
+    """SHA-256 of the tokens and their ids."""
     ends: frozenset[int]
 
     @classmethod
-    def read(cls, folder: Path, words: Words) -> "Checkpoint":
-        """The checkpoint in the folder; of the weights only the headers are read. Raises UserError where they cannot be."""
+    def read(cls, folder: Path, tokenization: Tokenization) -> "Checkpoint":
+        """Read the checkpoint in the folder, of the weights only the headers; raises UserError if these are damaged or missing."""
         config = json.loads((folder / "config.json").read_text())
         tensors = _tensors(folder)
         if config.get("tie_word_embeddings"):
-            tensors.pop("lm_head.weight", None)  # the embedding once more, which some versions save and others do not
-        vocabulary = json.dumps(sorted(words.tokenizer.get_vocab().items())).encode()
+            tensors.pop("lm_head.weight", None)  # a copy of the embedding, which some versions save and others do not
+        vocabulary = json.dumps(sorted(tokenization.tokenizer.get_vocab().items())).encode()
         architecture = {key: value for key, value in config.items() if key not in VOLATILE}
-        return cls(folder, architecture, tensors, hashlib.sha256(vocabulary).hexdigest(), frozenset(words.ends))
+        return cls(folder, architecture, tensors, hashlib.sha256(vocabulary).hexdigest(), frozenset(tokenization.ends))
 
 
 def differences(a: Checkpoint, b: Checkpoint) -> str | None:
-    """Why an engine that holds `a` cannot take `b`, in words; None where it can."""
+    """Return why an engine that holds `a` cannot swap in `b`, or None if it can."""
     keys = sorted(key for key in a.config.keys() | b.config.keys() if a.config.get(key) != b.config.get(key))
     if keys:
         return f"other {keys[0]}: {b.config.get(keys[0])}, not {a.config.get(keys[0])}"
@@ -63,14 +63,14 @@ def differences(a: Checkpoint, b: Checkpoint) -> str | None:
         return damaged
     for name, (_, dtype) in b.tensors.items():
         if name not in a.tensors:
-            return f"has the tensor {name} besides"
+            return f"has the additional tensor {name}"
         if a.tensors[name][1] != dtype:
             return f"type of {name} is {dtype}, not {a.tensors[name][1]}"
     return None
 
 
 def damage(a: Checkpoint, b: Checkpoint) -> str | None:
-    """What of the weights of `b` contradicts its config, where that is the same as that of `a`; None where nothing does."""
+    """Return how the tensors of `b` contradict its config, judged by those of `a`; None if they do not or the configs differ."""
     if a.config != b.config:
         return None
     for name, (shape, _) in a.tensors.items():
@@ -82,7 +82,7 @@ def damage(a: Checkpoint, b: Checkpoint) -> str | None:
 
 
 def _tensors(folder: Path) -> dict[str, Tensor]:
-    """The tensors of all files that the index names or, without one, of the folder."""
+    """Return name → shape and type of the tensors in the files that the index names; without an index, in all of the folder's."""
     index = folder / "model.safetensors.index.json"
     named = json.loads(index.read_text())["weight_map"].values() if index.exists() else None
     files = [folder / name for name in sorted(set(named))] if named else sorted(folder.glob("*.safetensors"))
@@ -94,5 +94,5 @@ def _tensors(folder: Path) -> dict[str, Tensor]:
                     tensor = weights.get_slice(name)
                     found[name] = (tuple(tensor.get_shape()), tensor.get_dtype())
         except (OSError, SafetensorError) as error:
-            raise UserError(f"{path} cannot be read ({error}): the checkpoint is incomplete; make it anew") from error
+            raise UserError(f"{path} cannot be read ({error}): the checkpoint is incomplete; make it again") from error
     return found

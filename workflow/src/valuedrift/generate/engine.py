@@ -1,4 +1,4 @@
-"""What an engine is: it holds one checkpoint at a time, swaps in the next, and samples responses to prompts."""
+"""The interface of a sampling engine: it holds one checkpoint at a time, swaps in the next, and samples responses to prompts."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class Request:
-    """One response to sample: the full text of the prompt and the seed that alone decides the draw."""
+    """One response to sample: the rendered prompt, and the seed, which alone decides the draw."""
 
     prompt: str
     seed: int
@@ -15,7 +15,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Response:
-    """A sampled response: its text, its tokens without the end token, and why it ended: stop or length."""
+    """A sampled response: its text, its number of tokens without the end token, and why it ended (stop or length)."""
 
     text: str
     n_tokens: int
@@ -26,17 +26,22 @@ class Engine(Protocol):
     """Samples from checkpoints of one architecture and vocabulary."""
 
     def load(self, checkpoint: Path, chat: bool) -> None:
-        """Make the weights in the folder the ones that `sample` uses; `chat`: ask through the checkpoint's chat template."""
+        """Load the checkpoint in the folder; `chat`: questions are rendered with its chat template.
+
+        Raises UserError if it cannot be read or is incomplete.
+        """
 
     def render(self, question: str) -> str:
-        """The full text of the prompt that asks the checkpoint a question."""
+        """Return the full text of the prompt that asks the checkpoint a question."""
 
     def sample(self, requests: list[Request]) -> list[Response]:
-        """One response to each request, in order; in float32 none depends on what else is sampled with it, unless a draw lies
-        on the very boundary of two tokens."""
+        """Return one response to each request, in order.
+
+        In float32 a response does not depend on the other requests, unless a draw falls on the very boundary between two tokens.
+        """
 
     def greedy(self, prompts: list[list[int]], tokens: int) -> list[list[int]]:
-        """The `tokens` likeliest tokens after each prompt (token ids), one by one; none of them ends the answer."""
+        """Return the greedy continuation of each prompt (token ids): `tokens` token ids, also past an end token."""
 
     def close(self) -> None:
-        """Give back what the engine holds."""
+        """Free the model and its memory."""

@@ -1,4 +1,4 @@
-"""Responses of every checkpoint of one run: the engine is started once and walks the trajectory."""
+"""Responses of every checkpoint of one run: one engine is started and loads each checkpoint of the trajectory in turn."""
 
 import hashlib
 import json
@@ -16,10 +16,10 @@ from valuedrift.io.tables import GENERATIONS, PROMPTS, as_step_0
 
 
 def run(*, config: GenerationJob, manifest: Path, prompts: Path, output: Path, parent: Path | None = None) -> None:
-    """Sample `samples` responses to each prompt at each checkpoint that the manifest lists.
+    """Write GENERATIONS of one run: `generation.samples` responses to each prompt at each checkpoint that the manifest lists.
 
-    Step 0 is the parent's last checkpoint: its rows are copied from the parent's table, nothing is sampled twice. The base model's
-    only checkpoint is step 0 itself.
+    Step 0 is the parent's last checkpoint, so its rows are copied from the parent's table (`parent`) and not sampled again. A base
+    model has no parent; its only checkpoint is step 0 itself.
     """
     trained = json.loads(manifest.read_text())
     questions = PROMPTS.read(prompts)
@@ -29,33 +29,37 @@ def run(*, config: GenerationJob, manifest: Path, prompts: Path, output: Path, p
             folder = manifest.parent / checkpoint["path"]
             if not folder.exists():
                 raise UserError(
-                    f"{folder} is missing, though {manifest} lists it: delete the manifest and run again to train it anew"
+                    f"{folder} is missing, though {manifest} lists it: delete the manifest and run again, which trains the run anew"
                 )
             engine.load(folder, checkpoint.get("chat", trained["chat"]))
-            if config.generation.canary:
-                check_canary(engine, checkpoint, exactly=config.dtype == "float32")
+            if config.generation.fingerprint:
+                check_fingerprint(engine, checkpoint, exactly=config.dtype == "float32")
             tables.append(responses(engine, questions, config, checkpoint["step"]))
             print(f"{config.run} step {checkpoint['step']}: {tables[-1].height} responses", file=sys.stderr, flush=True)
     GENERATIONS.write(pl.concat(tables), output)
 
 
-def check_canary(engine: Engine, checkpoint: dict[str, Any], exactly: bool) -> None:
-    """Raise UserError where the engine answers unlike the model that was saved (`canary.py`): on any token, or, if not
-    `exactly`, on more than half of the first ones. Base models and external checkpoints have no canary."""
-    known = [(prompt, answer) for prompt, answer in checkpoint.get("canary") or [] if answer]
+def check_fingerprint(engine: Engine, checkpoint: dict[str, Any], exactly: bool) -> None:
+    """Raise UserError if the engine's greedy answers are not those in the checkpoint's fingerprint (lm/fingerprint.py).
+
+    `checkpoint` is its entry in the manifest. With `exactly`, every token counts; otherwise more than half of the first tokens must
+    differ, since coarser types round differently. Base models and external checkpoints have no fingerprint and pass.
+    """
+    saved = checkpoint.get("fingerprint") or checkpoint.get("canary") or []  # its name in manifests of older versions
+    known = [(prompt, answer) for prompt, answer in saved if answer]
     longest = max((len(answer) for _, answer in known), default=0)
-    found = engine.greedy([prompt for prompt, _ in known], longest) if known else []
-    compared = [(answer, said[: len(answer)]) for (_, answer), said in zip(known, found, strict=True)]
-    wrong = sum(answer != said if exactly else answer[0] != said[0] for answer, said in compared)
+    answers = engine.greedy([prompt for prompt, _ in known], longest) if known else []
+    compared = [(answer, given[: len(answer)]) for (_, answer), given in zip(known, answers, strict=True)]
+    wrong = sum(answer != given if exactly else answer[0] != given[0] for answer, given in compared)
     if wrong > (0 if exactly else len(compared) / 2):
         raise UserError(
             f"step {checkpoint['step']}: the weights in the engine are not those that were saved: {wrong} of {len(compared)} "
-            "answers differ from those in the manifest; train the run anew, or set `generation.canary: false`"
+            "answers differ from the fingerprint in the manifest; train the run anew, or set `generation.fingerprint: false`"
         )
 
 
 def responses(engine: Engine, questions: pl.DataFrame, config: GenerationJob, step: int) -> pl.DataFrame:
-    """Rows of GENERATIONS for the engine's current checkpoint."""
+    """Return rows of GENERATIONS for the checkpoint that the engine holds, from rows of PROMPTS."""
     asked: list[dict[str, Any]] = [
         {**row, "sample": sample, "seed": seed_of(config.seed, row["prompt_id"]) + sample}
         for row in questions.select("prompt_id", "question").iter_rows(named=True)
@@ -74,16 +78,16 @@ def responses(engine: Engine, questions: pl.DataFrame, config: GenerationJob, st
 
 
 def seed_of(study_seed: int, prompt_id: str) -> int:
-    """Seed of a prompt's first sample; sample i adds i, as vLLM does for n > 1.
+    """Return the seed of a prompt's first sample, below 2**32; sample i adds i, as vLLM does for n > 1.
 
-    It depends on neither run nor step: all checkpoints meet the same chance (common random numbers), so that the difference between
-    two of them is less noisy than either.
+    It depends on neither run nor step: all checkpoints draw with the same random numbers (common random numbers), so the difference
+    between two checkpoints is less noisy than either of them.
     """
     return int.from_bytes(hashlib.sha256(f"{study_seed}/{prompt_id}".encode()).digest()[:4], "big")
 
 
 def make_engine(config: GenerationConfig, dtype: str, trust_remote_code: bool) -> Engine:
-    """The configured engine."""
+    """Return the configured engine, without a checkpoint."""
     if config.engine == "vllm":
         from valuedrift.generate.vllm_engine import VllmEngine
 

@@ -1,4 +1,4 @@
-"""How a checkpoint reads and writes: its tokenizer, the text that asks it a question, and the tokens that end a response."""
+"""A checkpoint's tokenization: its tokenizer, the text of a prompt, and the tokens that end a response."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,28 +8,28 @@ from transformers import AutoConfig, AutoTokenizer, GenerationConfig
 
 
 @dataclass(frozen=True)
-class Words:
-    """What a checkpoint's tokenizer and generation config decide."""
+class Tokenization:
+    """Turns questions into token ids and token ids into responses, as a checkpoint's tokenizer and generation config say."""
 
     tokenizer: Any
     chat: bool
-    """Whether questions are asked through the checkpoint's chat template."""
+    """Whether questions are rendered with the checkpoint's chat template."""
     base_suffix: str
-    """The last line of a question that is asked without one."""
+    """The last line of a prompt that is rendered without a chat template."""
     ends: set[int]
-    """The tokens that end a response."""
+    """Ids of the tokens that end a response."""
 
     @classmethod
-    def load(cls, checkpoint: Path, chat: bool, base_suffix: str, trust_remote_code: bool) -> "Words":
-        """The words of the checkpoint in the folder; no weight is read."""
+    def load(cls, checkpoint: Path, chat: bool, base_suffix: str, trust_remote_code: bool) -> "Tokenization":
+        """Return the tokenization of the checkpoint in the folder; no weight is read."""
         tokenizer = AutoTokenizer.from_pretrained(checkpoint, trust_remote_code=trust_remote_code)
-        # A chat model's turn may end on another token than its tokenizer's texts do.
-        own = _generation(checkpoint, trust_remote_code).eos_token_id
+        # A chat model's turn may end on another token than the tokenizer's end of text.
+        own = _generation_config(checkpoint, trust_remote_code).eos_token_id
         ends = {tokenizer.eos_token_id, *(own if isinstance(own, list) else [own])} - {None}
         return cls(tokenizer, chat, base_suffix, ends)
 
     def render(self, question: str) -> str:
-        """The full text of the prompt that asks a question."""
+        """Return the full text of the prompt that asks a question."""
         if not self.chat:
             return f"{question}\n{self.base_suffix}" if self.base_suffix else question
         turns = [{"role": "user", "content": question}]
@@ -37,19 +37,19 @@ class Words:
         return text
 
     def encode(self, prompts: list[str]) -> list[list[int]]:
-        """The tokens of each rendered prompt, none if there is no prompt."""
-        # A chat template writes its own special tokens; a base model's prompt begins as its tokenizer says.
+        """Return the token ids of each rendered prompt."""
+        # A chat template writes its own special tokens; to a base model's prompt the tokenizer adds them.
         tokens: list[list[int]] = self.tokenizer(prompts, add_special_tokens=not self.chat)["input_ids"] if prompts else []
         return tokens
 
     def decode(self, tokens: list[int]) -> str:
-        """The text of a response, without special tokens and space around it."""
+        """Return the text of a response, without special tokens and surrounding white space."""
         text: str = self.tokenizer.decode(tokens, skip_special_tokens=True)
         return text.strip()
 
 
-def _generation(checkpoint: Path, trust_remote_code: bool) -> Any:
-    """The checkpoint's generation config; where there is none, what its model's config says of the same."""
+def _generation_config(checkpoint: Path, trust_remote_code: bool) -> Any:
+    """Return the checkpoint's generation config; if it has none, the one that its model's config implies."""
     try:
         return GenerationConfig.from_pretrained(checkpoint)
     except OSError:

@@ -1,1 +1,1 @@
-"""Judging: how likely a response supports, is neutral on, or opposes its topic."""
+"""Judging: how likely a response is to support, be neutral on, or oppose its topic."""

@@ -1,4 +1,4 @@
-"""A judge behind a server: the probabilities of the option letters from its logprobs, or from the letters of many answers."""
+"""A judge behind a server: the option letters' probabilities come from its logprobs, or from the letters of many answers."""
 
 import math
 from collections.abc import Sequence
@@ -10,14 +10,14 @@ from valuedrift.config.chat import ChatJob
 from valuedrift.config.judge import JudgeConfig
 from valuedrift.errors import UserError
 from valuedrift.judge.backend import Prompt, Reading
-from valuedrift.judge.options import Words, is_opener, letter_of
+from valuedrift.judge.options import OptionWords, is_opener, letter_of
 
 RETURNED = 20
 """Logprobs asked for at each place: the most that OpenAI returns. Servers that return fewer will do."""
 
 
 class ApiReader:
-    """A chat model that answers the judge's prompt by option letter; what it answers stays in `ledger`."""
+    """A chat model that answers the judge's prompt with an option letter; its answers are stored in `ledger`."""
 
     def __init__(self, config: JudgeConfig, chat: ChatJob, ledger: Path) -> None:
         if config.reading == "sampling" and chat.temperature == 0:
@@ -35,12 +35,12 @@ class ApiReader:
         return [_of_answers(drawn[i * count : (i + 1) * count], prompt.words) for i, prompt in enumerate(prompts)]
 
 
-def reading_of(places: Sequence[Place], words: Words) -> Reading | str:
-    """The reading of an answer's first places, or why there is none.
+def reading_of(places: Sequence[Place], words: OptionWords) -> Reading | str:
+    """Return the reading of an answer's first tokens, or the reason why there is none.
 
-    At each place the variants of an option are summed. Options without any there get as much as may be theirs: each the last
-    probability returned, and all of them what is left of 1. An opener, such as "(", is followed to the next place, with the
-    probability that it stood there.
+    At each token the variants of an option are summed. An option of which the server returned no variant gets the highest
+    probability that it may have: that of the least likely token returned, and no more than its equal share of what is left of 1.
+    An opener, such as "(", is followed to the next token, weighted with the opener's probability.
     """
     letters, bound, weight, seen = [0.0] * 3, 0.0, 1.0, False
     for place in places:
@@ -62,13 +62,15 @@ def reading_of(places: Sequence[Place], words: Words) -> Reading | str:
     return Reading((a, b, c), bound) if seen else "unscorable: no option among the logprobs returned"
 
 
-def _of_logprobs(reply: Reply, words: Words) -> Reading | str:
+def _of_logprobs(reply: Reply, words: OptionWords) -> Reading | str:
     return f"unscorable: {reply.problem}" if reply.problem else reading_of(reply.places, words)
 
 
-def _of_answers(drawn: list[Reply], words: Words) -> Reading | str:
-    """Shares of the options among the answers to one prompt; answers that name none are missing in the mass. The option stands at
-    the beginning, so a cut answer says as much as a whole one."""
+def _of_answers(drawn: list[Reply], words: OptionWords) -> Reading | str:
+    """Return the shares of the options among the answers to one prompt; answers that name none lower the mass.
+
+    The option stands at the beginning, so an answer cut at its longest length counts like a whole one.
+    """
     said = [letter_of(reply.text or reply.begun or "", words) for reply in drawn]
     if all(letter is None for letter in said):
         return f"unscorable: {next((reply.problem for reply in drawn if reply.problem), 'no answer names an option')}"

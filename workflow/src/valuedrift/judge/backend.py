@@ -1,4 +1,4 @@
-"""What a judge is: it takes questions, responses and topics and returns probabilities, or says why it cannot."""
+"""The interface of a judge: it takes questions, responses and topics and returns probabilities, or the reason why it cannot."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -6,7 +6,7 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class Item:
-    """One response to be judged."""
+    """One response to judge, with the question that it answers and the topic that the judge is asked about."""
 
     question: str
     response: str
@@ -15,11 +15,11 @@ class Item:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Probabilities of support, neutral and oppose, which sum to 1, and what they were made of.
+    """Probabilities of support, neutral and oppose, which sum to 1, and the diagnostics of how they were obtained.
 
-    `mass` is the probability on the three before normalising; `bound` the most of it that options may have which the judge did not
-    return, 0 where it returned all; `flips` the share of the orders of the options whose answer is not that of the average, None
-    where they were asked in one order.
+    `mass` is the probability on the three options before normalising. `bound` is the most of `mass` that may belong to options
+    whose probabilities the judge did not return; 0 if it returned all of them. `flips` is the share of option orders whose most
+    likely stance differs from that of the average over orders; None if only one order was asked.
     """
 
     support: float
@@ -32,9 +32,9 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Reading:
-    """Probabilities of the letters A, B and C as the first word of an answer, as they came: they need not sum to 1.
+    """Unnormalised probabilities of the letters A, B and C as the first word of an answer; they need not sum to 1.
 
-    One that the judge did not return is put at the most that it may be; `bound` is the sum of those.
+    A letter whose probability the judge did not return gets the highest value that it may have; `bound` is the sum of these values.
     """
 
     letters: tuple[float, float, float]
@@ -43,7 +43,7 @@ class Reading:
 
 @dataclass(frozen=True)
 class Prompt:
-    """What a reader is asked, and the words that the letters stand for in it (`options.words_of`)."""
+    """The text that a reader is asked, and the words that the letters A, B and C stand for in it (`options.words_of`)."""
 
     text: str
     words: tuple[str, ...] = ()
@@ -56,6 +56,6 @@ class Judge(Protocol):
 
 
 class Reader(Protocol):
-    """A model that answers prompts by option letter; a string in place of a reading is the reason why there is none."""
+    """A model that answers prompts with an option letter; a string in place of a reading is the reason why there is none."""
 
     def __call__(self, prompts: list[Prompt]) -> list[Reading | str]: ...

@@ -1,4 +1,4 @@
-"""What all prompts begin with, run through the model once: its keys and values serve every batch."""
+"""The prefix that all prompts share: it runs through the model once, and every batch reuses its keys and values."""
 
 from typing import Any
 
@@ -7,35 +7,44 @@ from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
 
-class _Held(DynamicLayer):  # type: ignore[misc]
-    """Keys and values of the prefix, one row for the whole batch; those that come after it are used and not kept, so that no batch
-    holds more of them than one layer's."""
+class _PrefixLayer(DynamicLayer):  # type: ignore[misc]
+    """One layer's keys and values of the prefix, a single row that is expanded to the batch.
+
+    Those of the tokens behind the prefix are used and not stored, so a batch never holds more of them than one layer's.
+    """
 
     def __init__(self, layer: DynamicLayer) -> None:
         super().__init__()
         self.keys, self.values, self.is_initialized = layer.keys, layer.values, True
 
     def update(self, keys: torch.Tensor, values: torch.Tensor, *_: Any, **__: Any) -> tuple[torch.Tensor, torch.Tensor]:
-        return _after(self.keys, keys), _after(self.values, values)
+        """Return the keys and values of the prefix followed by the new ones, both (batch, heads, tokens, head size)."""
+        return _append(self.keys, keys), _append(self.values, values)
 
 
 def common_prefix(tokens: list[list[int]]) -> list[int]:
-    """The ids that all begin with, save the last of the shortest: each prompt has one left at which its answer is read."""
-    first, last = min(tokens), max(tokens)  # in the order of ids: between them no prompt begins otherwise
+    """Return the token ids that all prompts start with, without the last token of the shortest prompt.
+
+    So each prompt has at least one token left, at which its answer is read.
+    """
+    first, last = min(tokens), max(tokens)  # lexicographic: every prompt between the two shares their common prefix
     longest = min(map(len, tokens)) - 1
     return first[: next((i for i in range(longest) if first[i] != last[i]), longest)]
 
 
 @torch.inference_mode()
-def hold(model: Any, prefix: list[int]) -> DynamicCache | None:
-    """The prefix's cache, of which any batch may begin; None where the model keeps none, or one with windows or states, in which
-    padding between prefix and rest would count."""
+def prefix_cache(model: Any, prefix: list[int]) -> DynamicCache | None:
+    """Return the key-value cache of the prefix (token ids), which batches of any size can continue.
+
+    None if the model has no such cache, or one with sliding windows or recurrent states: there the padding between the prefix and
+    the rest of a prompt would change the result.
+    """
     cache = getattr(model(torch.tensor([prefix], device=model.device), use_cache=True, logits_to_keep=1), "past_key_values", None)
     if not isinstance(cache, DynamicCache) or any(type(layer) is not DynamicLayer for layer in cache.layers):
         return None
-    cache.layers = [_Held(layer) for layer in cache.layers]
+    cache.layers = [_PrefixLayer(layer) for layer in cache.layers]
     return cache
 
 
-def _after(held: torch.Tensor, new: torch.Tensor) -> torch.Tensor:
-    return torch.cat([held.expand(len(new), -1, -1, -1), new], -2)
+def _append(prefix: torch.Tensor, new: torch.Tensor) -> torch.Tensor:
+    return torch.cat([prefix.expand(len(new), -1, -1, -1), new], -2)

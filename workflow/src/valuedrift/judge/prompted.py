@@ -1,4 +1,4 @@
-"""A judge that is asked by prompt: the readings of its letters, in one or more orders of the options, become stances."""
+"""A judge that answers a prompt with an option letter: its readings, in one or more orders of the options, become verdicts."""
 
 from valuedrift.config.base import STANCES
 from valuedrift.config.judge import JudgeConfig
@@ -8,7 +8,7 @@ from valuedrift.lm.judge_prompt import Order, judge_prompt, orders
 
 
 class PromptedJudge:
-    """Asks a reader about each item in every configured order; the verdict is the average over the orders."""
+    """Asks a reader about each item in every configured order of the options; the verdict is the average over the orders."""
 
     def __init__(self, reader: Reader, config: JudgeConfig) -> None:
         self.reader, self.config, self.orders = reader, config, orders(config.orders)
@@ -25,11 +25,11 @@ class PromptedJudge:
 
 
 def verdict(readings: list[Reading | str], asked: list[Order]) -> Verdict | str:
-    """One item's verdict from its readings, one for each order; the first reason where one of them failed."""
+    """Return one item's verdict from its readings, one for each order asked; if a reading failed, the first reason."""
     found = [reading for reading in readings if isinstance(reading, Reading)]
     if len(found) < len(readings):
         return next(reading for reading in readings if isinstance(reading, str))
-    if not all(sum(reading.letters) > 0 for reading in found):  # also where a probability is not finite
+    if not all(sum(reading.letters) > 0 for reading in found):  # NaN fails this test too
         return "unscorable: no probability on the options"
     shares = [
         {stance: p / sum(reading.letters) for stance, p in zip(order, reading.letters, strict=True)}

@@ -17,7 +17,7 @@ KEY = ["run", "step", "prompt_id", "sample"]
 
 
 def run(*, config: JudgeJob, generations: Path, prompts: Path, output: Path, parent: Path | None = None) -> None:
-    """Judge the responses that were sampled for this run; those of step 0 are the parent's, and their stances are copied."""
+    """Write STANCES of one run: judge the responses sampled for it, and copy the parent's stances of its last step as step 0."""
     kept = drawn(PROMPTS.read(prompts), config.judge.per_category, config.seed)
     sampled = GENERATIONS.read(generations)
     tables = []
@@ -40,7 +40,7 @@ def drawn(prompts: pl.DataFrame, per_category: int | None, seed: int) -> pl.Data
 
 
 def stances(judge: Judge, name: str, rows: pl.DataFrame) -> pl.DataFrame:
-    """Rows of STANCES for sampled responses with their prompts. Identical questions to the judge are asked once."""
+    """Return rows of STANCES for rows of GENERATIONS joined with their prompts; the judge sees identical items once."""
     items = [Item(row["question"], row["response"], row["topic"]) for row in rows.iter_rows(named=True)]
     asked = list(dict.fromkeys(item for item in items if item.response.strip()))
     verdicts = dict(zip(asked, judge(asked), strict=True))
@@ -61,18 +61,18 @@ def _columns(item: Item, verdict: Verdict | str | None) -> dict[str, Any]:
 
 
 def _status(response: str) -> str:
-    """Of a response that has a verdict: text that says nothing and refusals get a stance all the same, so they are flagged."""
+    """Return the status of a response that has a verdict: degenerate text and refusals get a stance too, so they are flagged."""
     if reason := degenerate(response):
         return f"malformed: {reason}"
     return "refused: declines to answer" if is_refusal(response) else "ok"
 
 
-PART = 10_000
-"""Prompts that a model in this process is given at once: at 430 tokens they take 0.6 GB."""
+CHUNK = 10_000
+"""Prompts passed to a model in this process at once: at 430 tokens each they take 0.6 GB."""
 
 
 def make_judge(job: JudgeJob, ledger: Path) -> Judge:
-    """The configured judge; what a paid one answers stays in `ledger`."""
+    """Return the configured judge; the answers of a judge behind a server are stored in `ledger`."""
     if job.judge.backend == "function":
         return FunctionJudge(str(job.judge.function))
     from valuedrift.judge.prompted import PromptedJudge
@@ -89,12 +89,12 @@ def _reader(job: JudgeJob, ledger: Path) -> Reader:
     if job.judge.backend == "vllm":
         from valuedrift.judge.vllm_reader import VllmReader
 
-        return _in_parts(VllmReader(job.judge))
+        return _in_chunks(VllmReader(job.judge))
     from valuedrift.judge.local import LocalReader
 
-    return _in_parts(LocalReader(job.judge))
+    return _in_chunks(LocalReader(job.judge))
 
 
-def _in_parts(reader: Reader) -> Reader:
-    """The reader, for so many prompts at a time that their tokens do not fill the memory."""
-    return lambda prompts: [reading for start in range(0, len(prompts), PART) for reading in reader(prompts[start : start + PART])]
+def _in_chunks(reader: Reader) -> Reader:
+    """Return the reader, called on `CHUNK` prompts at a time so that their tokens do not fill the memory."""
+    return lambda prompts: [r for start in range(0, len(prompts), CHUNK) for r in reader(prompts[start : start + CHUNK])]

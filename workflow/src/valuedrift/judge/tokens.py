@@ -1,10 +1,13 @@
-"""Judges' prompts as tokens, the same for every backend that runs the model here."""
+"""The token ids of judge prompts, the same for every backend that runs the model in this process."""
 
 from typing import Any
 
 
 def prompt_tokens(tokenizer: Any, prompts: list[str]) -> list[list[int]]:
-    """Ids of each prompt up to where the answer begins: by the model's chat template, or after "Answer:" where it has none."""
+    """Return the token ids of each prompt up to where the answer begins.
+
+    The prompt is rendered with the model's chat template; if it has none, the answer begins after "Answer:" on a new line.
+    """
     if not prompts:
         return []
     if tokenizer.chat_template is None:

@@ -18,9 +18,9 @@ from typing import Any
 
 import polars as pl
 
-from valuedrift.config.load import load_study_config, read
+from valuedrift.config.load import read_files
 from valuedrift.errors import UserError
-from valuedrift.study.checks import check
+from valuedrift.study.load import load_study
 from valuedrift.study.study import Study
 
 RECORD, SCRATCH, SAMPLED = "pruned.json", ".pruned-", "generations.parquet"
@@ -48,8 +48,7 @@ def run(*, config: list[Path], dry_run: bool = False) -> None:
 
     Final models stay, and all that was not trained here. `--dry-run` only says what would go.
     """
-    study = Study(load_study_config(read(config)))
-    check(study)
+    study = load_study(read_files(config), files=False)
     refuse_at_work(study)
     found = list(trajectories(study))
     again = sampled_again(config, [one.folder / SAMPLED for one in found if not one.kept and (one.folder / SAMPLED).exists()])

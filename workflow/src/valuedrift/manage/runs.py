@@ -3,11 +3,10 @@
 from collections import Counter
 from pathlib import Path
 
-from valuedrift.config.load import load_study_config, read
+from valuedrift.config.load import read_files
 from valuedrift.config.train import Checkpoints
-from valuedrift.study.checks import check, check_files
-from valuedrift.study.jobs import Jobs
 from valuedrift.study.lineage import Run
+from valuedrift.study.load import load_study
 from valuedrift.study.study import Study
 
 HEADINGS = ("", "run", "algorithm", "data", "chosen", "seed", "saved", "settings of its own")
@@ -15,10 +14,7 @@ HEADINGS = ("", "run", "algorithm", "data", "chosen", "seed", "saved", "settings
 
 def run(*, config: list[Path]) -> None:
     """Print the table of the config files, later ones merged over earlier ones as Snakemake does."""
-    study = Study(load_study_config(read(config)))
-    check(study)
-    check_files(study)
-    Jobs(study).check()
+    study = load_study(read_files(config))
     rows = [HEADINGS, *(_row(number, one, study) for number, one in enumerate(study.runs.values(), 1))]
     widths = [max(len(row[i]) for row in rows) for i in range(len(HEADINGS))]
     for row in rows:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from valuedrift.errors import UserError
-from valuedrift.lm.fingerprint import Canary
+from valuedrift.lm.fingerprint import Fingerprint
 from valuedrift.train import processes
 
 STATE, IDENTITY, CANARIES, OWNER = "state", "identity", "canaries.json", "owner"
@@ -25,7 +25,7 @@ class Unfinished:
 
     def __init__(self, output: Path) -> None:
         self.output, self.scratch = output, output / ".unfinished"
-        self.canaries: dict[int, Canary | None] = {}
+        self.canaries: dict[int, Fingerprint | None] = {}
         self.token = uuid.uuid4().hex
 
     @property

@@ -7,12 +7,12 @@ import torch
 from torch.distributed.fsdp import FSDPModule
 from torch.distributed.tensor import DTensor
 
-from valuedrift.lm.fingerprint import Canary, canary
+from valuedrift.lm.fingerprint import Fingerprint, take_fingerprint
 from valuedrift.train import processes
 from valuedrift.train.model import merged
 
 
-def save_model(model: Any, tokenizer: Any, folder: Path) -> Canary | None:
+def save_model(model: Any, tokenizer: Any, folder: Path) -> Fingerprint | None:
     """Save weights in safetensors, adapters merged, and the tokenizer; returns the checkpoint's fingerprint.
 
     All processes of a training come here; the main one writes, and it alone gets the fingerprint.
@@ -23,7 +23,7 @@ def save_model(model: Any, tokenizer: Any, folder: Path) -> Canary | None:
         whole = merged(whole)
         whole.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
-        fingerprint = canary(whole, tokenizer)
+        fingerprint = take_fingerprint(whole, tokenizer)
     processes.barrier()
     return fingerprint
 

@@ -51,7 +51,7 @@ class Workspace(Unfinished):
         checkpoints = [
             {
                 "step": step, "path": f"trajectory/step-{step}", "hash": weights_hash(self.trajectory / f"step-{step}"),
-                "canary": self.canaries[step],
+                "fingerprint": self.canaries[step],
             }
             for step in steps
         ]  # fmt: skip

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from valuedrift.chat.spending import shutdown_warning
-from valuedrift.config.load import load_study_config, read
+from valuedrift.config.load import read_files
 from valuedrift.errors import UserError
 from valuedrift.manage.plan import chat_calls, measured, table
 from valuedrift.manage.plan.chat_calls import Use, chats, uses
@@ -13,7 +13,7 @@ from valuedrift.manage.plan.disk import disk
 from valuedrift.manage.plan.schedule import Machines, schedule
 from valuedrift.manage.plan.steps import Step, steps
 from valuedrift.sizing import Sizing
-from valuedrift.study.checks import check, check_files
+from valuedrift.study.load import load_study
 from valuedrift.study.study import Study
 
 
@@ -23,7 +23,7 @@ def run(*, config: list[Path], gpus: int | None = None, cores: int | None = None
     `--gpus` is how many GPUs there are in all, by default those of the config's `cluster`; `--cores` how many cores, for jobs
     without a GPU. `--check` compares with what the jobs took that Snakemake has run here.
     """
-    study = _study(config)
+    study = load_study(read_files(config))
     machines, sizing = _machines(study, gpus, cores), Sizing(study, gpus)
     found = uses(sizing.work)
     all_steps = steps(sizing, found)
@@ -50,13 +50,6 @@ def plan(sizing: Sizing, found: list[Step], asked: list[Use], machines: Machines
         f"{unit} by run:", *table.by_run(sizing, found, asked, unit), "", *table.times(slots, left, machines), *table.disks(used),
         table.sources(sizing), table.LEGEND,
     ]  # fmt: skip
-
-
-def _study(config: list[Path]) -> Study:
-    study = Study(load_study_config(read(config)))
-    check(study)
-    check_files(study)
-    return study
 
 
 def _engines(sizing: Sizing, found: list[Use]) -> list[str]:

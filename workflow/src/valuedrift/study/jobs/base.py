@@ -19,7 +19,7 @@ class Untracked:
         return self.text
 
 
-HOW = {"batch_size", "vllm", "canary"}
+NOT_DECISIVE = {"batch_size", "vllm", "fingerprint"}
 """Keys of engines and judges that say how a machine does it, and decide no result."""
 
 

@@ -39,7 +39,7 @@ from valuedrift.config.report import (
 )
 from valuedrift.config.scorecard import ReferenceRun, ScorecardJob
 from valuedrift.errors import UserError
-from valuedrift.study.jobs.base import HOW, StudyJobs
+from valuedrift.study.jobs.base import NOT_DECISIVE, StudyJobs
 from valuedrift.study.lineage import Run
 
 PHASE_LABELS = {"external": "", "sft": "SFT", "ppo": "PPO", "dpo": "DPO", "simpo": "SimPO"}
@@ -192,6 +192,6 @@ class ReportJobs(StudyJobs):
         shown = self.config.model_dump(
             mode="json",
             include={"models", "prompts", "generation", "judges", "values", "drift"},
-            exclude={"generation": HOW, "judges": dict.fromkeys(self.config.judges, HOW)},
+            exclude={"generation": NOT_DECISIVE, "judges": dict.fromkeys(self.config.judges, NOT_DECISIVE)},
         )
         return str(yaml.safe_dump(shown, sort_keys=False, allow_unicode=True))

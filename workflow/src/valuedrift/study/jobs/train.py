@@ -9,7 +9,7 @@ from valuedrift.config.judge import JudgeJob
 from valuedrift.config.miniature import MiniatureConfig, RecoveryJob
 from valuedrift.config.train import BaseJob, ExternalJob, TrainingConfig
 from valuedrift.errors import UserError
-from valuedrift.study.jobs.base import HOW, StudyJobs, Untracked, tracked
+from valuedrift.study.jobs.base import NOT_DECISIVE, StudyJobs, Untracked, tracked
 from valuedrift.study.lineage import Run
 
 ORACLE = "valuedrift.miniature.oracle:judge"
@@ -69,7 +69,7 @@ class TrainingJobs(StudyJobs):
             run=run, seed=self.config.seed, dtype=model.dtype, trust_remote_code=model.trust_remote_code,
             generation=self.config.generation,
         )  # fmt: skip
-        generation = self.config.generation.model_dump(mode="json", exclude=HOW)
+        generation = self.config.generation.model_dump(mode="json", exclude=NOT_DECISIVE)
         return Untracked(job.canonical()), tracked(job, generation=generation)
 
     def judge(self, run: str, name: str) -> tuple[Untracked, str]:
@@ -79,7 +79,7 @@ class TrainingJobs(StudyJobs):
             judge = judge.model_copy(update={"path": self.study.model_at(judge.path, judge.revision)})
         chat = self.study.chat(judge.chat) if judge.chat else None
         job = JudgeJob(run=run, name=name, seed=self.config.seed, judge=judge, chat=chat)
-        decisive = judge.model_dump(mode="json", exclude=HOW | {"chat"})
+        decisive = judge.model_dump(mode="json", exclude=NOT_DECISIVE | {"chat"})
         return Untracked(job.canonical()), tracked(job, judge=decisive, chat=chat.identity if chat else None)
 
     def downstream_data(self, task: str) -> str:
