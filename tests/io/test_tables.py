@@ -57,7 +57,9 @@ def test_an_older_table_without_a_column_that_every_row_needs_names_the_command_
     path = tmp_path / "values.parquet"
     values.run(config=ValuesJob(values=ValuesConfig(), seed=0), stances=[OLDER], output=path)
     pl.read_parquet(path).drop("refused", "bound").write_parquet(path)
-    with pytest.raises(UserError, match=r"lacks the columns refused of a values table.*make it again with `snakemake \S+ --force --prof"):
+    with pytest.raises(
+        UserError, match=r"lacks the columns refused of a values table.*make it again with `snakemake \S+ --force --prof"
+    ):
         VALUES.read(path)
 
 

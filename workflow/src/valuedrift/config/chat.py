@@ -55,7 +55,7 @@ class ChatConfig(Closed):
     spending_cap: Rate | None = None
     """US dollars that all jobs of the study may spend on this model; what is answered until then is kept."""
     shutdown: date | None = None
-    """Day on which the model leaves its server; every run warns of it. Known days of OpenAI's models need not be given."""
+    """Day on which the model is shut down; every run warns of it."""
     attempts: Count = 6
     """How often a question is asked while the server is busy, fails or cannot be reached."""
     timeout: Rate = 120

@@ -57,8 +57,8 @@ class Table:
         lacking = [c for c in self.columns if c not in frame.columns]
         if missing := [c for c in lacking if c not in self.nullable]:
             raise UserError(
-                f"{path} lacks the columns {', '.join(missing)} of a {self.name} table. If an older version wrote it, make it again "
-                f"with `{command_for(path, again=True)}`"
+                f"{path} lacks the columns {', '.join(missing)} of a {self.name} table. If an older version wrote it, make it "
+                f"again with `{command_for(path, again=True)}`"
             )
         return self.check(frame.with_columns(pl.lit(None, self.columns[c]).alias(c) for c in lacking), str(path))
 
@@ -74,7 +74,7 @@ def command_for(path: Path, again: bool = False) -> str:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a scratch path next to `path`, for a file or a folder: it replaces `path` when the block succeeds, else it is removed."""
+    """Yield a scratch path next to `path`, for a file or a folder, which replaces it if the block succeeds; else it is removed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     for left in path.parent.glob(f".{path.stem}.????????{path.suffix}"):  # by a job that was killed
         shutil.rmtree(left) if left.is_dir() else left.unlink()
