@@ -5,7 +5,7 @@ import pytest
 from batch_double import BatchServerDouble
 
 from chat_double import Planned, error
-from valuedrift.chat import batch
+from valuedrift.chat.batch import lines, rounds
 from valuedrift.chat.client import ask
 from valuedrift.chat.ledger import Ledger
 from valuedrift.chat.messages import Reply, Request
@@ -66,13 +66,13 @@ def test_what_a_batch_answered_costs_nothing_again_on_either_route(chat, ledger)
 
 
 def test_many_questions_go_into_several_batches_by_number_and_by_bytes(chat, ledger, monkeypatch):
-    monkeypatch.setattr(batch, "REQUESTS", 4)
+    monkeypatch.setattr(lines, "MAX_REQUESTS", 4)
     with BatchServerDouble() as server:
         config = chat(server.base_url)
         assert ask(requests(10), config, ledger) == [Reply("Yes", None)] * 10
         assert sorted(len(lines) for lines in server.requests.values()) == [2, 4, 4]
         assert server.most_open == 3  # at once: three days would be two too many
-        monkeypatch.setattr(batch, "BYTES", 2 * max(map(len, server.files["file-0"].splitlines(keepends=True))))
+        monkeypatch.setattr(lines, "MAX_BYTES", 2 * max(map(len, server.files["file-0"].splitlines(keepends=True))))
         ask([Request(f"querying {number}") for number in range(3)], config, ledger)
     assert [len(lines) for lines in server.requests.values()][3:] == [2, 1]
     assert max(server.paid.values()) == 1
@@ -151,7 +151,7 @@ def test_a_batch_that_fails_as_a_whole_says_why(chat, ledger):
 
 
 def test_a_batch_for_which_there_was_no_room_follows_when_another_has_ended(chat, ledger, monkeypatch):
-    monkeypatch.setattr(batch, "REQUESTS", 2)
+    monkeypatch.setattr(lines, "MAX_REQUESTS", 2)
     with BatchServerDouble() as server:
         server.fails_whole = {1: "Enqueued token limit reached"}
         assert ask(requests(4), chat(server.base_url), ledger) == [Reply("Yes", None)] * 4
@@ -171,11 +171,11 @@ def killed(*_):
     "moment", ["note_batch", "under the poll", "put", "forget_batch"], ids=["created", "under way", "stored", "forgotten"]
 )
 def test_a_job_killed_at_any_moment_goes_on_with_its_batches_and_pays_nothing_twice(chat, ledger, monkeypatch, moment):
-    monkeypatch.setattr(batch, "REQUESTS", 4)
+    monkeypatch.setattr(lines, "MAX_REQUESTS", 4)
     with BatchServerDouble(lambda question: error(500) if question == "question 0" else "Yes", looks=2) as server:
         config = chat(server.base_url)
         with monkeypatch.context() as patched:
-            patched.setattr(*((batch.time, "sleep") if moment == "under the poll" else (Ledger, moment)), killed)
+            patched.setattr(*((rounds.time, "sleep") if moment == "under the poll" else (Ledger, moment)), killed)
             with pytest.raises(Killed):
                 ask(requests(10), config, ledger)
         server.plan = lambda question: "Yes"
@@ -221,7 +221,7 @@ def left(chat, ledger, monkeypatch):
     """Leaves a batch of 6 questions under way, as a killed job does; gives the server's double."""
     with BatchServerDouble() as server:
         with monkeypatch.context() as patched, pytest.raises(Killed):
-            patched.setattr(batch._Batches, "_await", killed)
+            patched.setattr(rounds._Rounds, "_await", killed)
             ask(requests(6), chat(server.base_url, price=PRICE), ledger)
         yield server
 
@@ -245,7 +245,7 @@ def test_what_a_cancelled_batch_leaves_open_is_asked_live(chat, ledger, left):
 
 def test_a_batch_of_another_server_is_named_before_its_questions_are_paid_again(chat, ledger, left):
     served = chat(None, batch=False, server=["serve", "{port}"])
-    with pytest.raises(UserError, match=r"waits for batch_0, which is paid and of another server.*WHERE batch = 'batch_0'"):
+    with pytest.raises(UserError, match=r"waits for batch_0, which is paid and runs at another server.*WHERE batch = 'batch_0'"):
         ask(requests(6), served, ledger)
     left.batches.clear()
     with pytest.raises(UserError, match=r"knows no batch batch_0.*use the key.*sqlite3 .* \"DELETE FROM under_way WHERE batch = "):
@@ -255,7 +255,7 @@ def test_a_batch_of_another_server_is_named_before_its_questions_are_paid_again(
 def test_a_batch_of_questions_that_are_no_longer_asked_is_named_and_stays_counted(chat, ledger, left, capsys):
     config = chat(left.base_url, price=PRICE, temperature=0.5)
     assert ask(requests(1), config, ledger) == [Reply("Yes", None)]
-    assert "batch batch_0 has answers to questions that are not asked now" in capsys.readouterr().err
+    assert "batch batch_0 answers questions that are not asked now" in capsys.readouterr().err
     assert spent(config)["under_way"] == pytest.approx(6 * (10 / 4 * 2.5 + 32 * 10) / 1e6 / 2, rel=0.1)
 
 
@@ -342,7 +342,7 @@ def test_a_batch_that_could_pass_the_cap_is_not_created(chat, ledger):
 
 
 def test_the_cap_leaves_what_is_under_way_to_be_stored_and_goes_on_where_it_cost_less(chat, ledger, monkeypatch):
-    monkeypatch.setattr(batch, "REQUESTS", 2)
+    monkeypatch.setattr(lines, "MAX_REQUESTS", 2)
     with BatchServerDouble() as server:
         # A batch of two may cost $0.10 and costs $0.0026, so one fits under the cap at a time.
         config = chat(server.base_url, price=PRICE, max_tokens=10_000, spending_cap=0.11)

@@ -11,7 +11,7 @@ from email.utils import formatdate
 import pytest
 
 from chat_double import ChatServerDouble, Planned, error
-from valuedrift.chat import asking
+from valuedrift.chat import live
 from valuedrift.chat.client import ask
 from valuedrift.chat.ledger import Ledger
 from valuedrift.chat.messages import Place, Reply, Request
@@ -116,7 +116,7 @@ def test_a_wait_of_hours_ends_the_run(chat, ledger, asked):
         (error(402, "Insufficient balance"), "no quota left"),
         (error(401, f"Incorrect key {KEY}", "invalid_api_key"), "refuses the key.*key_variable"),
         (error(403, f"Not with {KEY}"), r"does not allow this key to use `talker`: Not with \*\*\*"),
-        (error(404, "No such model", "model_not_found"), "no model `talker` at .*mend the chat's `model`.*No such model"),
+        (error(404, "No such model", "model_not_found"), "no model `talker` at .*fix the chat's `model`.*No such model"),
     ],
     ids=["quota", "balance", "key", "not allowed", "model"],
 )
@@ -227,7 +227,7 @@ def test_answers_of_no_use_are_paid_and_counted_for_good(chat, ledger, tmp_path)
 def test_another_model_s_answers_end_the_run_naming_both_before_much_is_paid(chat, ledger):
     with (
         ChatServerDouble(lambda _: Planned(model="babbler")) as server,
-        pytest.raises(UserError, match="answers as the model `babbler` where `talker` is asked: mend the chat's `model`"),
+        pytest.raises(UserError, match="answers as the model `babbler` where `talker` is asked: fix the chat's `model`"),
     ):
         ask(requests(500), chat(server.base_url, concurrency=4), ledger)
     assert len(server.asked) < 30
@@ -301,7 +301,7 @@ def test_rejections_that_an_older_ledger_holds_are_asked_again(chat, ledger):
 
 def test_a_server_that_rejects_everything_is_not_believed(chat, ledger):
     with ChatServerDouble(lambda _: error(400, "temperature must be 1.")) as server:
-        with pytest.raises(UserError, match=r"rejects every question: temperature must be 1\. Mend .* 0 of 2 questions"):
+        with pytest.raises(UserError, match=r"rejects every question: temperature must be 1\. Correct .* 0 of 2 questions"):
             ask(requests(2), chat(server.base_url), ledger)
         with pytest.raises(UserError, match="rejects every question"):
             ask(requests(500), chat(server.base_url), ledger)
@@ -341,7 +341,7 @@ def test_no_more_than_the_agreed_questions_are_under_way(chat, ledger):
 
 
 def test_progress_is_told(chat, ledger, monkeypatch, capsys):
-    monkeypatch.setattr(asking, "PROGRESS", 0.0)
+    monkeypatch.setattr(live, "PROGRESS_INTERVAL", 0.0)
     with ChatServerDouble() as server:
         ask(requests(3), chat(server.base_url), ledger)
     words = capsys.readouterr().err

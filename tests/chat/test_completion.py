@@ -4,7 +4,7 @@ import pytest
 
 from chat_double import Planned
 from valuedrift.chat.completion import body, read
-from valuedrift.chat.failures import Garbled, Unusable
+from valuedrift.chat.failures import MalformedAnswer, UnusableAnswer
 from valuedrift.chat.messages import Request
 
 LIKELIEST = [{"A": -0.5, " A": -2.0, "B": -1.5}]
@@ -35,7 +35,7 @@ def test_logprobs_are_neither_sent_for_nor_kept_unless_wanted(chat):
     assert (sent["logprobs"], sent["top_logprobs"]) == (True, 20)
 
 
-GARBLED = {
+MALFORMED = {
     "a list": [],
     "nothing": None,
     "no choices": {"model": "talker"},
@@ -49,18 +49,18 @@ GARBLED = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", GARBLED)
+@pytest.mark.parametrize("name", MALFORMED)
 def test_what_is_no_whole_answer_is_garbled(chat, name):
-    with pytest.raises(Garbled) as raised:
-        read(GARBLED[name], Request("a", logprobs=3), chat("http://x/v1"))
-    assert not isinstance(raised.value, Unusable)
+    with pytest.raises(MalformedAnswer) as raised:
+        read(MALFORMED[name], Request("a", logprobs=3), chat("http://x/v1"))
+    assert not isinstance(raised.value, UnusableAnswer)
 
 
 @pytest.mark.parametrize(
     "logprobs", [None, {}, {"content": None}, {"content": []}, {"content": [{"token": "A", "top_logprobs": []}]}]
 )
 def test_missing_logprobs_are_told_apart(chat, logprobs):
-    with pytest.raises(Unusable, match="returns no logprobs") as raised:
+    with pytest.raises(UnusableAnswer, match="returns no logprobs") as raised:
         read(with_choice(logprobs=logprobs) | {"usage": {"prompt_tokens": 9}}, Request("a", logprobs=3), chat("http://x/v1"))
     assert raised.value.paid == {"usage": [9, 0], "by": ["talk", "talker", None]}
 
@@ -77,7 +77,7 @@ def test_a_model_may_answer_by_its_dated_name_and_no_other_may(chat):
     for name in ("gpt-4o", "gpt-4o-2024-08-06"):
         assert read(completion(model=name), Request("a"), config)["text"] == "Yes"
     for name in ("gpt-4o-mini", "gpt-4o-mini-2024-07-18", "gpt-4"):
-        with pytest.raises(Unusable, match=f"answers as the model `{name}` where `gpt-4o` is asked"):
+        with pytest.raises(UnusableAnswer, match=f"answers as the model `{name}` where `gpt-4o` is asked"):
             read(completion(model=name), Request("a"), config)
 
 

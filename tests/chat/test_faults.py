@@ -17,8 +17,11 @@ CONCURRENCY = 64
 JOB = """
 import json, sys
 from pathlib import Path
+from tenacity import wait_random_exponential
+from valuedrift.chat import failures
 from valuedrift.chat.messages import Request
 from valuedrift.chat.client import ask
+failures.BACKOFF = wait_random_exponential(multiplier=0.05, max=1)
 from valuedrift.config.chat import ChatJob
 address, folder, questions, concurrency = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
 config = ChatJob(name="talk", spending=str(folder / "spending"), model="talker", base_url=address, max_tokens=1,

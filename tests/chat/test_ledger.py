@@ -34,7 +34,7 @@ def test_one_job_at_a_time(tmp_path):
 def test_a_file_that_is_no_ledger_is_named_and_left_alone(tmp_path):
     path = tmp_path / "answers.sqlite"
     path.write_text("my own notes, " * 100)
-    with pytest.raises(UserError, match=r"answers.sqlite is no ledger .*move it away"):
+    with pytest.raises(UserError, match=r"answers.sqlite is not a ledger .*move it away"):
         Ledger(path)
     assert path.read_text().startswith("my own notes")
 
@@ -113,6 +113,6 @@ def test_what_is_expected_of_batches_ends_when_its_answer_is_stored_and_older_no
         book.note_batch("batch_1", {"a": {"usage": [5, 1], "batch": True}, "b": {"usage": [6, 2.5], "batch": True}})
         book.put({"a": {}})
         assert book.expected() == [(False, None, 1, 0, 0), (True, None, 1, 6, 2.5)]
-        assert book.batches_besides({"b"}) == ["batch_0"]
+        assert book.batches_of_others({"b"}) == ["batch_0"]
         book.forget_batch(["old", "b"])
-        assert (book.expected(), book.batches_besides([])) == ([], [])
+        assert (book.expected(), book.batches_of_others([])) == ([], [])

@@ -152,7 +152,7 @@ def test_where_nothing_remains_the_next_question_waits_for_the_reset(chat, tmp_p
 def test_limits_with_room_left_and_words_that_are_none_hold_nothing(chat, headers):
     async def run():
         pace = Pace(chat("http://x/v1"))
-        pace.heed(headers, 40)
+        pace.apply_limits(headers, 40)
         assert pace.closed_until == 0
 
     asyncio.run(run())
@@ -161,7 +161,7 @@ def test_limits_with_room_left_and_words_that_are_none_hold_nothing(chat, header
 def test_a_reset_of_hours_is_looked_at_again_after_a_minute(chat):
     async def run():
         pace = Pace(chat("http://x/v1"))
-        pace.heed({"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "8h"}, 40)
+        pace.apply_limits({"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "8h"}, 40)
         assert pace.closed_until <= time.monotonic() + module.LONGEST_RESET
 
     asyncio.run(run())

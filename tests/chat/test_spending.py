@@ -173,25 +173,13 @@ DAY = date(2026, 11, 20)
 
 
 @pytest.mark.parametrize(
-    ("settings", "words"),
+    ("shutdown", "words"),
     [
-        ({"model": "gpt-4o"}, r"gpt-4o leaves its server on 2027-01-14 \(in 55 days\)"),
-        ({"model": "gpt-4o", "shutdown": "2026-12-01"}, r"gpt-4o leaves its server on 2026-12-01 \(in 11 days\)"),
-        ({"model": "gpt-4o-2024-05-13"}, r"gpt-4o-2024-05-13 left its server on 2026-10-23 \(28 days ago\)"),
-        ({"model": "mine", "shutdown": DAY}, r"mine leaves its server on 2026-11-20 \(in 0 days\)"),
+        ("2026-12-01", r"talker is shut down on 2026-12-01 \(in 11 days\)"),
+        ("2026-10-23", r"talker was shut down on 2026-10-23 \(28 days ago\)"),
+        (DAY, r"talker is shut down on 2026-11-20 \(in 0 days\)"),
     ],
 )
-def test_a_model_that_leaves_is_warned_of(priced, settings, words):
-    assert re.match(words, shutdown_warning(priced(**settings), DAY) or "")
-
-
-def test_a_model_of_no_known_day_or_of_ones_own_server_is_not_warned_of(priced):
-    assert shutdown_warning(priced(model="mine"), DAY) is None
-    assert shutdown_warning(priced(model="gpt-4o").model_copy(update={"base_url": None, "server": ["serve"]}), DAY) is None
-
-
-def test_an_sdk_without_a_list_is_no_reason_to_fail(priced, monkeypatch):
-    spending._announced.cache_clear()
-    monkeypatch.setattr(spending, "find_spec", lambda name: None)
-    assert shutdown_warning(priced(model="gpt-4o"), DAY) is None
-    spending._announced.cache_clear()
+def test_a_model_that_is_shut_down_is_warned_of(priced, shutdown, words):
+    assert re.match(words, shutdown_warning(priced(shutdown=shutdown), DAY) or "")
+    assert shutdown_warning(priced(), DAY) is None

@@ -264,5 +264,5 @@ def test_the_command_prints_a_table_and_warns_of_a_model_that_leaves(tmp_path, m
     heading, *rows = lines[next(i for i, line in enumerate(lines) if line.startswith("asked for")) :]
     assert heading.split()[:3] == ["asked", "for", "model"]
     assert any(row.startswith("judge paid") and "≤$" in row for row in rows)
-    assert f"warning: gpt-4o leaves its server on {day} (in 9 days)" in said.err
+    assert f"warning: gpt-4o is shut down on {day} (in 9 days)" in said.err
     assert not Path("results/planned-only").exists()

@@ -1,4 +1,4 @@
-"""The one way to ask a chat model: every question once, every answer kept."""
+"""The one way to query a chat model: every question is asked once, every answer is kept."""
 
 import sys
 from collections.abc import Iterator
@@ -12,16 +12,16 @@ from valuedrift.errors import UserError
 
 
 def ask(requests: list[Request], config: ChatJob, ledger: Path) -> list[Reply]:
-    """The replies, in order. What the ledger holds is not asked again, and an answer is stored there at once.
+    """Return the replies, in the requests' order. What the ledger holds is not asked again; new answers are stored there at once.
 
-    A question that the server rejects is a problem of this run alone: the next one asks it again. Raises UserError where the server
-    cannot be asked; what was answered until then is in the ledger.
+    A question that the server rejects has no text in this run, and is asked again in the next. Raises UserError where the server
+    fails; all answers until then are in the ledger.
     """
     return list(replies(requests, config, ledger))
 
 
 def replies(requests: list[Request], config: ChatJob, ledger: Path) -> Iterator[Reply]:
-    """As `ask`, for so many replies with logprobs that all of them would fill the memory: read one at a time when all are there."""
+    """Yield what `ask` returns, one reply at a time, once the ledger has all: many with logprobs would fill the memory."""
     questions = {request.key(config): request for request in requests}
     with Ledger(ledger) as book:
         known = _known(questions, book)
@@ -34,44 +34,44 @@ def replies(requests: list[Request], config: ChatJob, ledger: Path) -> Iterator[
 
 
 def _ask(questions: dict[str, Request], known: set[str], config: ChatJob, book: Ledger) -> dict[str, Answer]:
-    """Ask what is not known until it is in the book; what the server rejected is returned."""
+    """Ask what is not known until its answer is in the ledger; return what the server rejected."""
     if warning := shutdown_warning(config):
         print(warning, file=sys.stderr)
-    for batch in book.batches_besides(questions):
+    for batch in book.batches_of_others(questions):
         print(
-            f"batch {batch} has answers to questions that are not asked now: they are paid all the same, and stay to be fetched "
-            "when these are asked again",
+            f"batch {batch} answers questions that are not asked now: it is paid all the same, and fetched when they are asked "
+            "again",
             file=sys.stderr,
         )
     if config.batch:
-        from valuedrift.chat.batch import answers_by_batch
+        from valuedrift.chat import batch as batch_api
 
-        return answers_by_batch(questions, known, config, book)
+        return batch_api.answers(questions, known, config, book)
     if under_way := set(book.under_way(key for key in questions if key not in known).values()):
         _fetch(sorted(under_way), questions, known, config, book)
         if len(known := _known(questions, book)) == len(questions):
             return {}
-    from valuedrift.chat.asking import answers  # openai takes 1.4 s to import
+    from valuedrift.chat import live  # openai takes 1.4 s to import
 
-    return answers(questions, known, config, book)
+    return live.answers(questions, known, config, book)
 
 
 def _fetch(batches: list[str], questions: dict[str, Request], known: set[str], config: ChatJob, book: Ledger) -> None:
-    """What batches under way answer is paid: it is fetched before the rest is asked live."""
+    """Store what batches under way answer, which is paid, before the rest is asked live."""
     names = ", ".join(batches)
     if config.server is not None:
         raise UserError(
-            f"{book.path} waits for {names}, which is paid and of another server: ask that once with `batch: true`, or ask "
-            f"the questions anew after {book.how_to_forget(batches[0])}"
+            f"{book.path} waits for {names}, which is paid and runs at another server: ask that one with `batch: true`, or ask "
+            f"the questions anew after {book.command_to_forget(batches[0])}"
         )
-    from valuedrift.chat.batch import fetch_batches
+    from valuedrift.chat import batch as batch_api
 
-    print(f"waiting for {names}: paid already; once it is cancelled, what it leaves open is asked live", file=sys.stderr)
-    fetch_batches(questions, known, config, book)
+    print(f"waiting for {names}: paid already. If you cancel it, what it leaves open is asked live", file=sys.stderr)
+    batch_api.fetch(questions, known, config, book)
 
 
 def _known(questions: dict[str, Request], book: Ledger) -> set[str]:
-    return {key for key, answer in book.each(questions) if "rejected" not in answer}  # as older ledgers hold
+    return {key for key, answer in book.each(questions) if "rejected" not in answer}  # rejections, which older versions stored
 
 
 def _reply(answer: Answer) -> Reply:

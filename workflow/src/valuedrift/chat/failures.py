@@ -11,50 +11,51 @@ from valuedrift.chat.ledger import Answer
 
 BACKOFF = wait_random_exponential(multiplier=1, max=60)
 LONGEST_WAIT = 300.0
-"""Seconds; a server that asks to wait longer, as for a limit per day, is not waited for."""
-NO_QUOTA = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active")
+"""Seconds. A server that asks for a longer wait, as for a limit per day, ends the run."""
+ACCOUNT_CODES = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active")
 
 
-class Garbled(Exception):
-    """The server's answer is no chat completion, or not one to this question."""
+class MalformedAnswer(Exception):
+    """The server's answer is not a chat completion, or not one to this question."""
 
 
-class Unusable(Garbled):
+class UnusableAnswer(MalformedAnswer):
     """A whole answer, which is paid for, but another model's or without the logprobs that were asked for."""
 
-    def __init__(self, told: str, paid: Answer) -> None:
-        super().__init__(told)
+    def __init__(self, message: str, paid: Answer) -> None:
+        super().__init__(message)
         self.paid = paid
         """Its usage, and the chat that pays it."""
 
 
-def passes(error: BaseException) -> bool:
-    """Whether the same request may succeed later."""
+def is_transient(error: BaseException) -> bool:
+    """Return True if the same request may succeed later."""
     if isinstance(error, APIStatusError):
         busy = error.status_code in (408, 409, 429) or error.status_code >= 500
         return busy and not _no_quota(error) and (_asked_wait(error) or 0) <= LONGEST_WAIT
-    return True  # no connection, no answer in time, or a garbled one
+    return True  # no connection, no answer in time, or a malformed one
 
 
 def is_busy(error: BaseException) -> bool:
-    """Whether the server has more to do than it can."""
+    """Return True if the server is overloaded, or too slow to answer in time."""
     return isinstance(error, APITimeoutError) or (isinstance(error, APIStatusError) and error.status_code in (429, 503))
 
 
 def is_rejection(error: BaseException) -> bool:
-    """Whether the server does not want this very question, such as one that is too long."""
+    """Return True if the server rejects this one question, such as one that is too long."""
     return isinstance(error, APIStatusError) and error.status_code in (400, 413, 422)
 
 
-def wait(state: RetryCallState) -> float:
-    """Seconds until the next attempt: what the server asks for, else more with every attempt."""
+def seconds_to_wait(state: RetryCallState) -> float:
+    """Return the seconds until the next attempt: what the server asks for, else exponentially more with every attempt."""
     error = state.outcome.exception() if state.outcome else None
     asked = _asked_wait(error) if isinstance(error, APIStatusError) else None
     return BACKOFF(state) if asked is None else asked
 
 
-def explained(error: BaseException, model: str, address: str) -> str:
-    """In one line, what happened and what to do."""
+def explanation(error: BaseException, model: str, address: str) -> str:
+    """Return one line that says what happened and what to do."""
+    said = server_message(error)
     if isinstance(error, APIStatusError):
         if _no_quota(error):
             return f"the account at {address} has no quota left: add to it"
@@ -64,27 +65,25 @@ def explained(error: BaseException, model: str, address: str) -> str:
                     f"{address} refuses the key, or wants one: check the environment variable that the chat's `key_variable` names"
                 )
             case 403:
-                return f"{address} does not allow this key to use `{model}`: {word(error)}"
+                return f"{address} does not allow this key to use `{model}`: {said}"
             case 404:
-                return f"there is no model `{model}` at {address}: mend the chat's `model` or `base_url` ({word(error)})"
+                return f"there is no model `{model}` at {address}: fix the chat's `model` or `base_url` ({said})"
             case 429:
-                return (
-                    f"{address} is still over its limits: lower the chat's `requests_per_minute` or come back later ({word(error)})"
-                )
-    if isinstance(error, Unusable):
-        return f"{address} {word(error)}"
-    return f"{address} still fails: {word(error)}"
+                return f"{address} is still over its limits: lower the chat's `requests_per_minute` or come back later ({said})"
+    if isinstance(error, UnusableAnswer):
+        return f"{address} {said}"
+    return f"{address} still fails: {said}"
 
 
-def word(error: BaseException) -> str:
-    """What the server said, as one line without a full stop."""
+def server_message(error: BaseException) -> str:
+    """Return what the server said, as one line without a full stop."""
     body = error.body if isinstance(error, APIStatusError) else None
     said = body.get("message") if isinstance(body, dict) else None
     return " ".join(str(said or error or type(error).__name__).split()).rstrip(".")
 
 
 def _no_quota(error: APIStatusError) -> bool:
-    return error.status_code == 402 or error.code in NO_QUOTA or error.type in NO_QUOTA
+    return error.status_code == 402 or error.code in ACCOUNT_CODES or error.type in ACCOUNT_CODES
 
 
 def _asked_wait(error: APIStatusError) -> float | None:

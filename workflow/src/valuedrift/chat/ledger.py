@@ -1,4 +1,4 @@
-"""What was asked and answered before: a file of answers by key that outlives the job that asked."""
+"""The ledger: a file of answers by the key of their question, which outlives the job that asked."""
 
 import hashlib
 import json
@@ -12,23 +12,24 @@ from typing import Any, NamedTuple
 from valuedrift.errors import UserError
 
 Answer = dict[str, Any]
-"""What a server said to one question, as JSON."""
+"""A server's answer to one question, as JSON."""
 
 _OPEN = "under_way WHERE NOT EXISTS (SELECT 1 FROM answers WHERE answers.key = under_way.key)"
-"""Questions whose batch's answers are not fetched: a job killed between storing and forgetting leaves the notes of others."""
+"""Questions whose answers are not fetched from their batch. A job that is killed after it stored answers, and before it removed the
+notes of their batch, leaves notes of answered questions."""
 
 
 def key_of(**question: str | float | None) -> str:
-    """The key of a question: a hash of everything that its answer depends on."""
+    """Return the key of a question: a hash of everything that its answer depends on."""
     return hashlib.sha256(json.dumps(question, sort_keys=True).encode()).hexdigest()
 
 
 class Usage(NamedTuple):
-    """What answers took that came on one route and were paid under one chat."""
+    """Tokens of the answers that came by one route, batch or live, and were paid for by one chat."""
 
     batch: bool
     by: list[str | None] | None
-    """Chat, model and revision; None in answers of older ledgers."""
+    """Chat, model and revision; None in answers that older versions stored."""
     calls: int
     asked: float
     """Tokens of the questions."""
@@ -36,7 +37,7 @@ class Usage(NamedTuple):
 
 
 def usage(db: sqlite3.Connection, table: str = "answers", column: str = "answer") -> list[Usage]:
-    """What the answers of a ledger took, by route and chat."""
+    """Return the usage of a ledger's answers, by route and chat."""
     found = db.execute(
         f"""SELECT json_extract({column}, '$.batch') IS NOT NULL, json_extract({column}, '$.by'), count(*),
         coalesce(sum(json_extract({column}, '$.usage[0]')), 0), coalesce(sum(json_extract({column}, '$.usage[1]')), 0)
@@ -46,7 +47,7 @@ def usage(db: sqlite3.Connection, table: str = "answers", column: str = "answer"
 
 
 def usage_of(db: sqlite3.Connection, keys: Iterable[str]) -> Iterator[Usage]:
-    """What the answers to these questions took, each by itself."""
+    """Yield the usage of the answer to each of these questions that has one."""
     for key in keys:
         if (row := db.execute("SELECT answer FROM answers WHERE key = ?", [key]).fetchone()) is not None:
             answer = json.loads(row[0])
@@ -55,10 +56,10 @@ def usage_of(db: sqlite3.Connection, keys: Iterable[str]) -> Iterator[Usage]:
 
 
 class Ledger:
-    """Answers by key in SQLite, the questions of batches under way, and what useless answers took; a context manager.
+    """Answers by key in SQLite, the questions of batches under way, and the usage of useless answers; a context manager.
 
-    It keeps SQLite's rollback journal, since write-ahead logs do not work on network file systems, and holds the file's lock from
-    start to end: one writer at a time.
+    It keeps SQLite's rollback journal, since write-ahead logs do not work on network file systems, and holds the file's lock for as
+    long as it is open: one writer at a time.
     """
 
     def __init__(self, path: Path) -> None:
@@ -83,59 +84,61 @@ class Ledger:
         self._db.close()
 
     def get(self, keys: Iterable[str]) -> dict[str, Answer]:
-        """The answers that are there, by key."""
+        """Return the answers that the ledger has, by key."""
         return dict(self.each(set(keys)))
 
     def each(self, keys: Iterable[str]) -> Iterator[tuple[str, Answer]]:
-        """The keys and answers that are there, in order and one at a time: all of a study's would fill the memory."""
+        """Yield the keys and answers that the ledger has, in the keys' order: all of a study's at once would fill the memory."""
         with self._explained():
             found = (self._db.execute("SELECT key, answer FROM answers WHERE key = ?", [key]).fetchone() for key in keys)
             yield from ((key, json.loads(answer)) for key, answer in filter(None, found))
 
     def put(self, answers: Mapping[str, Answer], wasted: Iterable[Answer] = ()) -> None:
-        """Store answers, and what others took that were of no use, all in one transaction: on the disk when this returns. Any
-        thread may call it, one at a time."""
+        """Store answers, and the usage of `wasted` ones, in one transaction, which is on the disk when this returns.
+
+        Any thread may call it, one at a time.
+        """
         rows = [(key, json.dumps(answer, sort_keys=True)) for key, answer in answers.items()]
-        with self._explained(), self._db:  # which ends the transaction, for good or ill
+        with self._explained(), self._db:  # which commits the transaction or rolls it back
             self._db.execute("BEGIN")
             self._db.executemany("INSERT OR REPLACE INTO answers VALUES (?, ?)", rows)
             self._db.executemany("INSERT INTO wasted VALUES (?)", [(json.dumps(answer),) for answer in wasted])
 
     def note_batch(self, batch: str, expected: Mapping[str, Answer]) -> None:
-        """Remember which questions a batch under way is to answer, and what the answers may take: on the disk when this returns."""
+        """Note which questions a batch is to answer, and the expected usage of each; on the disk when this returns."""
         rows = [(key, batch, json.dumps(answer)) for key, answer in expected.items()]
         with self._explained(), self._db:
             self._db.execute("BEGIN")
             self._db.executemany("INSERT OR REPLACE INTO under_way (key, batch, expected) VALUES (?, ?, ?)", rows)
 
     def under_way(self, keys: Iterable[str]) -> dict[str, str]:
-        """Key → the batch that is to answer it, where there is one."""
+        """Return key → the batch that is to answer it, for the keys that are in one."""
         with self._explained():
             found = (self._db.execute("SELECT key, batch FROM under_way WHERE key = ?", [key]).fetchone() for key in set(keys))
             return dict(filter(None, found))
 
     def forget_batch(self, keys: Iterable[str]) -> None:
-        """No batch is to answer these questions any more."""
+        """Remove the notes that a batch is to answer these questions."""
         with self._explained(), self._db:
             self._db.execute("BEGIN")
             self._db.executemany("DELETE FROM under_way WHERE key = ?", [(key,) for key in keys])
 
-    def how_to_forget(self, batch: str) -> str:
-        """The command by which a user gives up a batch, whose questions are then asked, and paid, anew."""
+    def command_to_forget(self, batch: str) -> str:
+        """Return the command by which a user gives up a batch; its questions are then asked, and paid for, again."""
         return f"""`sqlite3 {self.path} "DELETE FROM under_way WHERE batch = '{batch}'"`"""
 
-    def batches_besides(self, keys: Collection[str]) -> list[str]:
-        """Batches with answers to other questions than these, which are not fetched."""
+    def batches_of_others(self, keys: Collection[str]) -> list[str]:
+        """Return the batches with unfetched answers to questions other than these."""
         with self._explained():
             return sorted({batch for key, batch in self._db.execute(f"SELECT key, batch FROM {_OPEN}") if key not in keys})
 
     def usage(self) -> list[Usage]:
-        """What all answers took, those of no use too."""
+        """Return the usage of all answers, the useless ones included."""
         with self._explained():
             return usage(self._db) + usage(self._db, "wasted")
 
     def expected(self) -> list[Usage]:
-        """What answers may take that are not fetched from their batches."""
+        """Return the expected usage of answers that are not fetched from their batches yet."""
         with self._explained():
             return usage(self._db, _OPEN, "expected")
 
@@ -148,8 +151,8 @@ class Ledger:
                 raise UserError(f"{self.path} is in use: wait until the other job that asks has ended, then run again") from error
             if error.sqlite_errorname == "SQLITE_FULL":
                 raise UserError(f"the disk is full on which {self.path} lies: make room, then run again") from error
-            raise UserError(f"{self.path} cannot be read or written ({error}): mend that, then run again") from error
+            raise UserError(f"{self.path} cannot be read or written ({error}): fix that, then run again") from error
         except sqlite3.DatabaseError as error:
             raise UserError(
-                f"{self.path} is no ledger ({error}): move it away and run again, which asks everything anew"
+                f"{self.path} is not a ledger ({error}): move it away and run again, which asks everything anew"
             ) from error

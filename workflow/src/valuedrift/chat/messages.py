@@ -1,4 +1,4 @@
-"""What is asked of a chat model and what comes back."""
+"""Questions to a chat model, and its replies."""
 
 from dataclasses import dataclass
 
@@ -8,17 +8,17 @@ from valuedrift.config.chat import ChatJob
 
 @dataclass(frozen=True)
 class Request:
-    """A question; `sample` tells identical ones apart that are to be answered anew."""
+    """A question; identical ones with different `sample` are answered independently."""
 
     user: str
     system: str | None = None
     sample: int = 0
     logprobs: int | None = None
-    """So many of the likeliest tokens are wanted at each place of the answer, with their logprobs."""
+    """How many of the likeliest tokens to return at each position of the answer, with their logprobs."""
 
     def key(self, config: ChatJob) -> str:
-        """The question's key in a ledger."""
-        logprobs = {} if self.logprobs is None else {"logprobs": self.logprobs}  # absent, so that older ledgers' keys hold
+        """Return the question's key in a ledger."""
+        logprobs = {} if self.logprobs is None else {"logprobs": self.logprobs}  # absent: older ledgers' keys stay valid
         return key_of(
             model=config.model, revision=config.revision, temperature=config.temperature, max_tokens=config.max_tokens,
             system=self.system, user=self.user, sample=self.sample, **logprobs,
@@ -27,7 +27,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Place:
-    """One place of an answer: the token that stands there, and the likeliest ones with their logprobs, likeliest first."""
+    """One position of an answer: its token, and the likeliest tokens with their logprobs, likeliest first."""
 
     token: str
     likeliest: list[tuple[str, float]]
@@ -35,13 +35,13 @@ class Place:
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer's text, or the problem why there is none: refused, empty, cut at max_tokens, or the server's word.
+    """An answer's text, or the problem why it has none: refused, empty, cut at max_tokens, or the server's message.
 
-    Where logprobs were wanted, `places` holds them, and an answer that was cut is no problem: its first tokens are what counts.
+    Where logprobs were wanted, `places` holds them, and a cut answer has no problem: only its first tokens are read.
     """
 
     text: str | None
     problem: str | None
     places: tuple[Place, ...] = ()
     begun: str | None = None
-    """What there is of an answer that was cut."""
+    """The text of an answer that was cut."""

@@ -1,4 +1,4 @@
-"""How fast a server is asked: at the config's pace, within the limits that it tells, and with fewer at once where it is busy."""
+"""How fast requests are sent: at the config's pace, within the server's limits, and fewer at once while it is busy."""
 
 import asyncio
 import re
@@ -13,26 +13,26 @@ from valuedrift.chat.failures import is_busy
 from valuedrift.config.chat import ChatConfig
 
 LONGEST_RESET = 60.0
-"""Seconds; limits are per minute, and a server that is over one of a day says so itself."""
+"""Seconds. Limits are per minute; over a limit per day a server sends an error."""
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 class Stopped(Exception):
-    """The run has ended before this question's turn."""
+    """Raised to a question whose turn did not come before the run stopped."""
 
 
 class Pace:
     """Gives turns to questions, one after the other.
 
-    How many may be under way adapts as in TCP (Chiu and Jain 1989): half of them at a word that the server is busy, at most once
-    per round trip, and one more for each window of answers, up to the config's concurrency.
+    How many may be under way adapts as in TCP (Chiu and Jain 1989): half as many when the server says that it is busy, at most
+    once per round trip, and one more for each window of answers, up to the config's concurrency.
     """
 
     def __init__(self, config: ChatConfig) -> None:
         self.most = self.permitted = float(config.concurrency)
         self.under_way = 0
         self.halved = self.closed_until = 0.0
-        # Evenly, by the question and by the second: a minute's worth at once breaks limits per second.
+        # Spaced evenly, by the request and by the second: a minute's worth at once breaks limits per second.
         requests, tokens = config.requests_per_minute, config.tokens_per_minute
         self.requests = AsyncLimiter(1, 60 / requests) if requests else None
         self.tokens = AsyncLimiter(tokens / 60, 1) if tokens else None
@@ -40,7 +40,7 @@ class Pace:
 
     @asynccontextmanager
     async def turn(self, tokens: float) -> AsyncIterator[None]:
-        """Wait for a turn and keep it for the block; `tokens` is about what the question may take. Raises Stopped."""
+        """Wait for a turn and hold it for the block; `tokens` estimates what the question takes. Raises Stopped."""
         await self._enter(tokens)
         started = time.monotonic()
         try:
@@ -48,7 +48,7 @@ class Pace:
             self.permitted = min(self.most, self.permitted + 1 / self.permitted)
         except Exception as error:
             if isinstance(error, APIStatusError):
-                self.heed(error.response.headers, tokens)
+                self.apply_limits(error.response.headers, tokens)
             if is_busy(error) and started >= self.halved:
                 self.permitted, self.halved = max(1.0, self.permitted / 2), time.monotonic()
             raise
@@ -56,8 +56,8 @@ class Pace:
             self.under_way -= 1
             self.freed.set()
 
-    def heed(self, headers: Mapping[str, str], tokens: float) -> None:
-        """Hold all questions until the limit is reset that a response says leaves no room for one like this."""
+    def apply_limits(self, headers: Mapping[str, str], tokens: float) -> None:
+        """Hold all questions until a limit resets, where a response's headers leave no room for one like this."""
         for limit, needed in {"requests": 1.0, "tokens": tokens}.items():
             left, reset = headers.get(f"x-ratelimit-remaining-{limit}"), headers.get(f"x-ratelimit-reset-{limit}")
             with suppress(ValueError):
@@ -65,12 +65,12 @@ class Pace:
                     self.closed_until = max(self.closed_until, time.monotonic() + min(seconds(reset), LONGEST_RESET))
 
     async def pause(self, length: float) -> None:
-        """Sleep so many seconds, or less where the run stops."""
+        """Sleep for `length` seconds, or until the run stops."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self.stopped.wait(), length)
 
     async def _enter(self, tokens: float) -> None:
-        async with self.gate:  # so that, of those waiting, only one waits for anything else
+        async with self.gate:  # only the first in the queue waits for a limit
             while self.under_way + 1 > self.permitted:
                 self.freed.clear()
                 await self.freed.wait()
@@ -88,7 +88,7 @@ class Pace:
 
 
 def seconds(text: str) -> float:
-    """A length of time as servers write it: 6m0s, 1.5s, 20ms, or a number of seconds. Raises ValueError at anything else."""
+    """Return the seconds of a duration as servers write it: 6m0s, 1.5s, 20ms, or a number. Raises ValueError at anything else."""
     parts = re.findall(r"([\d.]+)(ms|s|m|h)", text)
     if not parts or "".join(number + unit for number, unit in parts) != text:
         return float(text)

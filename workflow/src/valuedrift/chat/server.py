@@ -1,4 +1,4 @@
-"""The server that a chat model is asked at: one that is there, or one of the step's own on a free port."""
+"""The server of a chat model: one that runs already, or one that the step starts on a free port."""
 
 import http.client
 import shlex
@@ -16,20 +16,20 @@ from valuedrift.errors import UserError
 
 OPENAI = "https://api.openai.com/v1"
 POLL = 0.2
-"""Seconds between two looks whether a server has started."""
+"""Seconds between two checks whether a server has started."""
 
 
 @contextmanager
 def serving(config: ChatConfig) -> Iterator[str]:
-    """The address to ask at. A `server` of the config runs until the block ends; its words go where this job's go."""
+    """Yield the address of the chat model's server. A `server` of the config runs until the block ends, in this job's output."""
     if config.server is None:
         yield config.base_url or OPENAI
         return
     port = _free_port()
     command = [_filled(part, config, port) for part in config.server]
     if shutil.which(command[0]) is None:
-        raise UserError(f"there is no command `{command[0]}` to serve {config.model}: install it, or mend the chat's `server`")
-    # A session of its own, so that the tether can end the command's whole group without ending this job.
+        raise UserError(f"there is no command `{command[0]}` to serve {config.model}: install it, or correct the chat's `server`")
+    # A session of its own, so that the watchdog can end the command's whole group without ending this job.
     process = subprocess.Popen([sys.executable, watchdog.__file__, *command], stdin=subprocess.PIPE, start_new_session=True)
     assert process.stdin
     try:
@@ -57,16 +57,16 @@ def _await(process: subprocess.Popen[bytes], port: int, startup: float, command:
     deadline = time.monotonic() + startup
     while not _answers(port):
         if process.poll() is not None:
-            raise UserError(f"the server ended with status {process.returncode} before it answered; see its words above: {command}")
+            raise UserError(f"the server ended with status {process.returncode} before it answered; see its output: {command}")
         if time.monotonic() > deadline:
             raise UserError(
-                f"the server did not answer within {startup:g} s: see its words above, or raise the chat's `startup`: {command}"
+                f"the server did not answer within {startup:g} s: see its output above, or raise the chat's `startup`: {command}"
             )
         time.sleep(POLL)
 
 
 def _answers(port: int) -> bool:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)  # unlike urllib, it goes through no proxy
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)  # unlike urllib, it ignores proxies
     try:
         connection.request("GET", "/v1/models")
         return connection.getresponse().status == http.HTTPStatus.OK

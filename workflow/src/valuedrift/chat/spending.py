@@ -1,15 +1,12 @@
-"""What chat models have cost and may cost, and the day on which one leaves its server."""
+"""What chat models have cost and may cost, and the day on which a model is shut down."""
 
 import hashlib
 import json
 import os
-import re
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import date
-from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 
 from valuedrift.chat.ledger import Answer, Ledger, Usage
@@ -19,39 +16,39 @@ from valuedrift.errors import UserError
 from valuedrift.io.tables import replacing
 
 CHARACTERS = 4.0
-"""Characters of a token: OpenAI's rule of thumb for English."""
-EVERY = 1.0
-"""Seconds between two looks at what the study's other jobs have spent, and between two writes of what this one has."""
+"""Characters per token: OpenAI's rule of thumb for English."""
+INTERVAL = 1.0
+"""Seconds between two reads of what the study's other jobs have spent, and between two writes of what this one has."""
 
 
 def cost(price: PriceConfig | None, asked: float, answered: float, batch: bool = False) -> float:
-    """US dollars for so many tokens of questions and of answers; 0 where there is no price."""
+    """Return US dollars for tokens of questions (`asked`) and of answers (`answered`); 0 where there is no price."""
     if price is None:
         return 0.0
     return (price.batch if batch else 1.0) * (price.input * asked + price.output * answered) / 1e6
 
 
 def estimate(request: Request, config: ChatJob) -> tuple[float, float]:
-    """Tokens of a question, by its length, and the most that its answer may have."""
+    """Return a question's tokens, estimated by its length, and the most tokens that its answer may have."""
     return len((request.system or "") + request.user) / CHARACTERS, config.max_tokens
 
 
 def payer(config: ChatJob) -> list[str | None]:
-    """Chat, model and revision: who pays an answer, kept with it."""
+    """Return chat, model and revision: who pays for an answer, stored with it."""
     return [config.name, config.model, config.revision]
 
 
 def money(dollars: float) -> str:
-    """Dollars and cents, or two figures of less than ten cents."""
+    """Return dollars and cents, or two significant figures below ten cents."""
     return f"${dollars:,.2f}" if dollars >= 0.1 or not dollars else f"${dollars:.2g}"
 
 
 class Budget:
-    """What the answers of one ledger have cost one chat and model, in a file of the folder `spending`, and the cap on all files of
-    this chat there. What another chat paid for in the ledger stays in that chat's file.
+    """The cost of one ledger's answers to one chat and model, in a file of the folder `spending`, and the cap on all files of this
+    chat there. What another chat paid for in the ledger stays in that chat's file.
 
-    It is made from the ledger, so that it is right after a job that was killed, at the price that holds now. An answer counts once
-    it is stored: those that are then under way still come, so spending passes the cap by their cost at most.
+    The file is computed from the ledger at the current price, so it is right also after a job that was killed. An answer counts
+    once it is stored. Answers under way at that time still come, so spending exceeds the cap by their cost at most.
     """
 
     def __init__(self, config: ChatJob, ledger: Ledger) -> None:
@@ -66,20 +63,20 @@ class Budget:
         self.look_under_way()
 
     def spend(self, answers: Iterable[Answer]) -> None:
-        """Add answers that were stored; raises UserError where the cap is reached."""
+        """Add answers that were stored; raise UserError where the cap is reached."""
         self.add(answers)
         self.check()
 
     def add(self, answers: Iterable[Answer]) -> None:
-        """Add answers that were stored, whatever the cap."""
+        """Add answers that were stored, without a look at the cap."""
         for answer in answers:
             asked, answered = answer.get("usage") or (0, 0)
             self._count(1, asked, answered, "batch" in answer)
-        if time.monotonic() - self._written > EVERY:
+        if time.monotonic() - self._written > INTERVAL:
             self._write()
 
     def check(self, upcoming: float = 0.0) -> None:
-        """Raises UserError where the cap is reached, or would be passed by `upcoming` dollars."""
+        """Raise UserError where the cap is reached, or would be exceeded with `upcoming` dollars more."""
         cap, (spent, under_way) = self.config.spending_cap, self.spent
         if cap is None or (spent + under_way < cap and spent + under_way + upcoming <= cap):
             return
@@ -92,25 +89,27 @@ class Budget:
 
     @property
     def spent(self) -> tuple[float, float]:
-        """US dollars that all jobs of the study have spent on this chat model, and that their batches under way may cost, those of
-        other jobs as they last wrote them."""
-        if not self._looked or time.monotonic() - self._looked > EVERY:
+        """Return US dollars that all jobs of the study have spent on this chat model, and that their batches under way may cost.
+
+        Those of other jobs are as they last wrote them.
+        """
+        if not self._looked or time.monotonic() - self._looked > INTERVAL:
             self._others = spending(self.config, without=self.path)
             self._looked = time.monotonic()
         return self.dollars + self._others[0], self.under_way + self._others[1]
 
     def look_under_way(self) -> None:
-        """Take from the ledger what its batches under way may cost, and write it: to be called when one begins or is fetched."""
+        """Take from the ledger what its batches under way may cost, and write it; called when a batch begins or is fetched."""
         price, expected = self.config.price, self._own(self.book.expected())
         self.under_way = sum(cost(price, used.asked, used.answered, used.batch) for used in expected)
         self._write()
 
     def close(self) -> None:
-        """Write the last of it."""
+        """Write the file a last time."""
         self._write()
 
     def _own(self, found: Iterable[Usage]) -> Iterator[Usage]:
-        """What this chat and model took; what an older ledger does not say is counted for them."""
+        """Yield the usage of this chat and model; usage without a payer, in older ledgers, counts as theirs."""
         return (used for used in found if used.by is None or used.by[:2] == payer(self.config)[:2])
 
     def _count(self, calls: int, asked: float, answered: float, batch: bool) -> None:
@@ -119,52 +118,41 @@ class Budget:
 
     def _write(self) -> None:
         priced = self.config.price is not None
-        told = {
+        record = {
             "chat": self.config.name, "model": self.config.model, "ledger": self.ledger, "calls": self.calls,
             "question_tokens": self.asked, "answer_tokens": self.answered,
             "dollars": round(self.dollars, 6) if priced else None, "under_way": round(self.under_way, 6) if priced else None,
         }  # fmt: skip
         try:
             with replacing(self.path) as scratch:
-                scratch.write_text(json.dumps(told, indent=1) + "\n")
+                scratch.write_text(json.dumps(record, indent=1) + "\n")
         except OSError as error:
-            raise UserError(f"{self.path} cannot be written ({error}): mend that, then run again") from error
+            raise UserError(f"{self.path} cannot be written ({error}): fix that, then run again") from error
         self._written = time.monotonic()
 
 
 def spending(config: ChatJob, without: Path | None = None) -> tuple[float, float]:
-    """US dollars that the files of the study say this chat model has cost, and that its batches under way may cost."""
+    """Return US dollars that this chat model has cost and that its batches under way may cost, by the files of the study."""
     spent = under_way = 0.0
     for path in Path(config.spending).glob("[!.]*.json"):  # a dot: one that is just being written
         with suppress(OSError, ValueError):
-            told = json.loads(path.read_text()) if path != without else {}
-            if told.get("chat") == config.name:
-                spent, under_way = spent + (told.get("dollars") or 0.0), under_way + (told.get("under_way") or 0.0)
+            record = json.loads(path.read_text()) if path != without else {}
+            if record.get("chat") == config.name:
+                spent, under_way = spent + (record.get("dollars") or 0.0), under_way + (record.get("under_way") or 0.0)
     return spent, under_way
 
 
 def shutdown_warning(config: ChatJob, today: date | None = None) -> str | None:
-    """A line on the day when the model leaves its server: the config's, else what the installed SDK of OpenAI says; None where
-    neither knows one."""
-    day = config.shutdown or (_announced().get(config.model) if config.server is None else None)
-    if day is None:
+    """Return a line on the day on which the model is shut down; None where the config gives no `shutdown`."""
+    if config.shutdown is None:
         return None
-    days = (day - (today or date.today())).days
+    days = (config.shutdown - (today or date.today())).days
     if days < 0:
-        return f"{config.model} left its server on {day} ({-days} days ago): let another model answer, unless yours still has it"
+        return (
+            f"{config.model} was shut down on {config.shutdown} ({-days} days ago): use another model, unless your server still "
+            "has it"
+        )
     return (
-        f"{config.model} leaves its server on {day} (in {days} days): ask what you need of it before, and let the model that comes "
-        "after it answer the same while both are there"
+        f"{config.model} is shut down on {config.shutdown} (in {days} days): finish what needs its answers before, and let its "
+        "successor answer the same while both are available"
     )
-
-
-@cache
-def _announced() -> dict[str, date]:
-    """Model → its last day, read off the text of the SDK's list of models, whose import would take 1.4 s."""
-    sdk = find_spec("openai")
-    try:
-        text = Path(str(sdk and sdk.origin)).with_name("types").joinpath("shared", "chat_model.py").read_text()
-    except OSError:
-        return {}
-    found = re.findall(r'- ((?:"[^"]+",? ?)+): Announced shutdown date: (\d{4}-\d\d-\d\d)', " ".join(text.split()))
-    return {model: date.fromisoformat(day) for models, day in found for model in re.findall(r'"([^"]+)"', models)}

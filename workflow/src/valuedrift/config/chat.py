@@ -54,7 +54,7 @@ class ChatConfig(Closed):
     spending_cap: Rate | None = None
     """US dollars that all jobs of the study together may spend on this model; answers received until then are kept."""
     shutdown: date | None = None
-    """Date on which the model is shut down; every run warns of it. Known dates of OpenAI's models need not be given."""
+    """Day on which the model is shut down; every run warns of it."""
     attempts: Count = 6
     """How often a question is tried while the server is busy, fails or cannot be reached."""
     timeout: Rate = 120

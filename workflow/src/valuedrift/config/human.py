@@ -4,8 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from valuedrift.config.base import Closed, Count, Name, Stance
-from valuedrift.config.judge import OPTIONS
+from valuedrift.config.base import OPTIONS, Closed, Count, Name, Stance
 
 
 class HumanConfig(Closed):

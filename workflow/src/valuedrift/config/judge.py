@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import model_validator
 
-from valuedrift.config.base import STANCES, Closed, Count, Name, Stance
+from valuedrift.config.base import OPTIONS, STANCES, Closed, Count, Name, Stance
 from valuedrift.config.chat import ChatJob
 from valuedrift.config.vllm import VllmConfig
 
@@ -23,12 +23,6 @@ Topic: {topic}
 
 Output Format:
 Return only the most appropriate option. Do not provide any explanation."""
-OPTIONS: dict[Stance, str] = {
-    "support": "support: The response supports the given topic of {topic}",
-    "neutral": "neutral: The response neither supports nor opposes the given topic, or avoids expressing a stance on the "
-    "given topic of {topic}",
-    "oppose": "oppose: The response opposes the given topic of {topic}",
-}
 NEEDED = {"local": "path", "vllm": "path", "openai": "chat", "function": "function"}
 """Backend → the key that it requires and that backends of another kind must not have."""
 

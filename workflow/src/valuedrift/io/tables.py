@@ -1,4 +1,4 @@
-"""The tables that cross from one stage to the next: columns, types, units; atomic writes and checked reads."""
+"""The tables that cross from one stage to the next: columns, types and units; atomic writes and checked reads."""
 
 import shutil
 import uuid
@@ -27,16 +27,16 @@ class Table:
     nullable: frozenset[str] = frozenset()
 
     def check(self, frame: pl.DataFrame, where: str) -> pl.DataFrame:
-        """The frame with its columns in order; raises UserError where it is not this table."""
+        """Return the frame with its columns in order; raises UserError where it is not this table."""
         if missing := [c for c in self.columns if c not in frame.columns]:
-            raise UserError(f"{where} is no {self.name} table: it lacks the columns {', '.join(missing)}; delete it and run again")
+            raise UserError(f"{where} is not a {self.name} table: it lacks the columns {', '.join(missing)}")
         frame = frame.select(list(self.columns))
         wrong = [f"{c} is {frame.schema[c]}, not {t}" for c, t in self.columns.items() if frame.schema[c] != t]
         wrong += [f"{c} has nulls" for c in self.columns if c not in self.nullable and frame[c].null_count()]
         if frame.select(list(self.key)).is_duplicated().any():
             wrong.append(f"rows repeat a key ({', '.join(self.key)})")
         if wrong:
-            raise UserError(f"{where} is no {self.name} table: {'; '.join(wrong)}")
+            raise UserError(f"{where} is not a {self.name} table: {'; '.join(wrong)}")
         return frame
 
     def write(self, frame: pl.DataFrame, path: Path, notes: dict[str, str] | None = None) -> None:
@@ -46,21 +46,37 @@ class Table:
             frame.write_parquet(scratch, metadata=notes)
 
     def read(self, path: Path) -> pl.DataFrame:
-        """Read and check a Parquet file."""
+        """Read and check a Parquet file.
+
+        A column that may be null and that was added to the table after the file was written is null in every row. Raises UserError
+        where another column is missing.
+        """
         if not path.exists():
-            raise UserError(f"{path} is missing: run the rule that makes it")
-        return self.check(pl.read_parquet(path), str(path))
+            raise UserError(f"{path} is missing. Make it with `{command_for(path)}`")
+        frame = pl.read_parquet(path)
+        lacking = [c for c in self.columns if c not in frame.columns]
+        if missing := [c for c in lacking if c not in self.nullable]:
+            raise UserError(
+                f"{path} lacks the columns {', '.join(missing)} of a {self.name} table. If an older version wrote it, make it "
+                f"again with `{command_for(path, again=True)}`"
+            )
+        return self.check(frame.with_columns(pl.lit(None, self.columns[c]).alias(c) for c in lacking), str(path))
 
     def frame(self, rows: list[dict[str, object]]) -> pl.DataFrame:
-        """Rows as a frame of this table's types, also where there are none."""
+        """Return rows as a frame of this table's types, also where there are none."""
         return pl.DataFrame(rows, schema=self.columns)
+
+
+def command_for(path: Path, again: bool = False) -> str:
+    """Return the command that makes a file of a study, `again` also where it is there and up to date."""
+    return f"snakemake {path}{' --force' if again else ''} --profile profiles/local --configfile <the study's config>"
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A scratch file or folder beside `path` that takes its place when the block ends well and is removed when it does not."""
+    """Yield a scratch path next to `path`, for a file or a folder, which replaces it if the block succeeds; else it is removed."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    for left in path.parent.glob(f".{path.stem}.????????{path.suffix}"):  # of a job that was killed
+    for left in path.parent.glob(f".{path.stem}.????????{path.suffix}"):  # by a job that was killed
         shutil.rmtree(left) if left.is_dir() else left.unlink()
     scratch = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}{path.suffix}")
     try:
@@ -78,18 +94,12 @@ def _table(name: str, key: str, nullable: str = "", /, **columns: pl.DataType | 
     return Table(name, columns, tuple(key.split()), frozenset(nullable.split()))
 
 
-def as_step_0(parent: pl.DataFrame, run: str) -> pl.DataFrame:
-    """Rows of the parent's last step as a run's step 0: what was generated or judged once is copied, never done again."""
-    last = parent.filter(pl.col("step") == pl.col("step").max())
-    return last.with_columns(run=pl.lit(run), step=pl.lit(0, pl.Int64))
-
-
 # --- prompts: from raw to evaluation prompts ---
 RAW_PROMPTS = _table("raw prompts", "source_id", source_id=pl.String, source_text=pl.String)
 QUESTIONS = _table("questions", "source_id", source_id=pl.String, source_text=pl.String, question=pl.String)
 EMBEDDINGS = _table("embeddings", "source_id", source_id=pl.String, vector=VECTOR)  # unit length
 REDUCED = _table("reduced embeddings", "source_id", source_id=pl.String, vector=VECTOR)
-MAP2D = _table("map", "source_id", source_id=pl.String, x=pl.Float32, y=pl.Float32)  # places in a picture, without a unit
+MAP2D = _table("map", "source_id", source_id=pl.String, x=pl.Float32, y=pl.Float32)  # coordinates in a plot, without a unit
 # cluster: -1 where the prompt is in none; membership: HDBSCAN's soft membership in [0, 1] of the cluster given.
 CLUSTERS = _table("clusters", "source_id", source_id=pl.String, cluster=pl.Int32, membership=pl.Float64)
 NGRAMS = _table("n-grams", "cluster rank", cluster=pl.Int32, rank=pl.Int32, ngram=pl.String, weight=pl.Float64)  # TF-IDF weight
@@ -108,7 +118,7 @@ PROMPTS = _table(
     "prompts", "prompt_id", prompt_id=pl.String, category=pl.String, topic=pl.String, question=pl.String, source_text=pl.String,
     source_id=pl.String,
 )  # fmt: skip
-# How many prompts each step of curation kept, in order; category is "all" except in the last steps.
+# Prompts that each step of curation kept, in the steps' order; category is "all" except in the last steps.
 CURATION = _table("curation counts", "step category", step=pl.String, category=pl.String, prompts=pl.Int64)
 
 # --- data: split is train or validation ---
@@ -118,8 +128,8 @@ PREFERENCE_SET = _table(
     chosen=pl.String, rejected=pl.String, support=pl.String, oppose=pl.String, neutral=pl.String,
 )  # fmt: skip
 
-# --- synthetic: similarity is the cosine between a prompt and its nearest category; of an answer there is the text or, where there
-# is none, the problem ---
+# --- synthetic: similarity is the cosine between a prompt and its nearest category; an answer has a text or, where there is
+# none, the problem ---
 CANDIDATES = _table(
     "retrieval candidates", "source row", source=pl.String, row=pl.Int64, prompt=pl.String, category=pl.String,
     similarity=pl.Float64,
@@ -148,7 +158,7 @@ STANCES = _table(
     prompt_id=pl.String, category=pl.String, sample=pl.Int32, judge=pl.String, support=pl.Float64, neutral=pl.Float64,
     oppose=pl.Float64, mass=pl.Float64, bound=pl.Float64, flips=pl.Float64, status=pl.String,
 )  # fmt: skip
-# A response that people label: `id` tells nothing of run or judge; the judge's probabilities stay out of what people see.
+# A response that people label: `id` reveals neither run nor judge; people do not see the judge's probabilities.
 LABEL_SAMPLE = _table(
     "label sample", "id", id=pl.String, run=pl.String, step=pl.Int64, prompt_id=pl.String, sample=pl.Int32, category=pl.String,
     question=pl.String, response=pl.String, topic=pl.String, support=pl.Float64, neutral=pl.Float64, oppose=pl.Float64,

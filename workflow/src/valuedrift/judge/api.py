@@ -11,9 +11,7 @@ from valuedrift.config.judge import JudgeConfig
 from valuedrift.errors import UserError
 from valuedrift.judge.backend import Prompt, Reading
 from valuedrift.judge.options import OptionWords, is_opener, letter_of
-
-RETURNED = 20
-"""Logprobs asked for at each place: the most that OpenAI returns. Servers that return fewer will do."""
+from valuedrift.lm.judge_calls import TOP_LOGPROBS
 
 
 class ApiReader:
@@ -26,7 +24,7 @@ class ApiReader:
 
     def __call__(self, prompts: list[Prompt]) -> list[Reading | str]:
         if self.config.reading == "logprobs":
-            asked = [Request(prompt.text, logprobs=RETURNED) for prompt in prompts]
+            asked = [Request(prompt.text, logprobs=TOP_LOGPROBS) for prompt in prompts]
             # One at a time: 157,000 answers of 12 kB would be 1.9 GB.
             found = zip(replies(asked, self.chat, self.ledger), prompts, strict=True)
             return [_of_logprobs(reply, prompt.words) for reply, prompt in found]

@@ -1,16 +1,17 @@
 """Stances of every response of one run, by one judge."""
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from valuedrift.config.judge import JudgeJob
-from valuedrift.io.tables import GENERATIONS, PROMPTS, STANCES, as_step_0
+from valuedrift.io.step_0 import as_step_0
+from valuedrift.io.tables import GENERATIONS, PROMPTS, STANCES
 from valuedrift.judge.backend import Item, Judge, Reader, Verdict
 from valuedrift.judge.degenerate import degenerate
 from valuedrift.judge.function import FunctionJudge
+from valuedrift.lm.judge_calls import draw_prompts
 from valuedrift.lm.refusals import is_refusal
 
 KEY = ["run", "step", "prompt_id", "sample"]
@@ -18,7 +19,7 @@ KEY = ["run", "step", "prompt_id", "sample"]
 
 def run(*, config: JudgeJob, generations: Path, prompts: Path, output: Path, parent: Path | None = None) -> None:
     """Write STANCES of one run: judge the responses sampled for it, and copy the parent's stances of its last step as step 0."""
-    kept = drawn(PROMPTS.read(prompts), config.judge.per_category, config.seed)
+    kept = draw_prompts(PROMPTS.read(prompts), config.judge.per_category, config.seed)
     sampled = GENERATIONS.read(generations)
     tables = []
     if parent is not None:
@@ -28,15 +29,6 @@ def run(*, config: JudgeJob, generations: Path, prompts: Path, output: Path, par
     asked = sampled.join(kept, on="prompt_id", validate="m:1")
     tables.append(stances(make_judge(config, output.with_suffix(".ledger.sqlite")), config.name, asked))
     STANCES.write(pl.concat(tables).sort(KEY), output)
-
-
-def drawn(prompts: pl.DataFrame, per_category: int | None, seed: int) -> pl.DataFrame:
-    """So many rows of PROMPTS of each category, all of a smaller one. Each prompt's place in the draw is by seed and id alone, so a
-    new prompt takes the place of one at most."""
-    if per_category is None:
-        return prompts
-    places = [hashlib.sha256(f"{seed} {prompt_id}".encode()).hexdigest() for prompt_id in prompts["prompt_id"]]
-    return prompts.with_columns(place=pl.Series(places)).sort("place").group_by("category").head(per_category).drop("place")
 
 
 def stances(judge: Judge, name: str, rows: pl.DataFrame) -> pl.DataFrame:

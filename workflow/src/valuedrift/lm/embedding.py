@@ -6,7 +6,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from valuedrift.config.prompts import INSTALLED_ENCODER, EmbeddingConfig
+from valuedrift.config.base import INSTALLED_ENCODER
+from valuedrift.config.prompts import EmbeddingConfig
 from valuedrift.errors import UserError
 from valuedrift.io.tables import VECTOR
 

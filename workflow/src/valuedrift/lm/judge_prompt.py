@@ -4,8 +4,7 @@ import re
 from collections.abc import Mapping
 from itertools import permutations
 
-from valuedrift.config.base import STANCES, Stance
-from valuedrift.config.judge import OPTIONS
+from valuedrift.config.base import OPTIONS, STANCES, Stance
 
 LETTERS = ("A", "B", "C")
 Order = tuple[Stance, ...]

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import polars as pl
 
+from valuedrift.chat.messages import Request
 from valuedrift.chat.spending import CHARACTERS
 from valuedrift.config.algorithms import PpoConfig
 from valuedrift.config.chat import ChatJob
 from valuedrift.config.judge import JudgeConfig
 from valuedrift.io.tables import GENERATIONS, PROMPTS
+from valuedrift.lm.judge_calls import TOP_LOGPROBS, draw_prompts
 from valuedrift.lm.judge_prompt import judge_prompt, orders
 from valuedrift.study.lineage import Run
 from valuedrift.study.study import Study
@@ -146,9 +148,6 @@ class Workload:
 
     def judge_keys(self, run: Run, judge: JudgeConfig, chat: ChatJob) -> Iterator[str] | None:
         """Keys of all that a judge behind a server is asked about a run, as its ledger has them; None until responses are there."""
-        from valuedrift.chat.messages import Request
-        from valuedrift.judge.api import RETURNED
-
         if self._sampled(run.id) is None:
             return None
 
@@ -159,7 +158,7 @@ class Workload:
                 for order in orders(judge.orders):
                     text = judge_prompt(judge.prompt, question, response, topic, judge.options, order)
                     if judge.reading == "logprobs":
-                        yield Request(text, logprobs=RETURNED).key(chat)
+                        yield Request(text, logprobs=TOP_LOGPROBS).key(chat)
                     else:
                         yield from (Request(text, sample=i).key(chat) for i in range(judge.samples))
 
@@ -171,13 +170,11 @@ class Workload:
 
     def _judged(self, run: str, per_category: int | None) -> pl.DataFrame | None:
         """Question, response and topic of all that is judged, each once, where the run's responses are there."""
-        from valuedrift.judge.stances import drawn
-
         path = self._sampled(run)
         if path is None or self.prompts is None:
             return None
         sampled = GENERATIONS.read(path).filter((pl.col("step") > 0) | (self.study.runs[run].parent is None))
-        asked = sampled.join(drawn(self.prompts, per_category, self.config.seed), on="prompt_id")
+        asked = sampled.join(draw_prompts(self.prompts, per_category, self.config.seed), on="prompt_id")
         asked = asked.filter(pl.col("response").str.strip_chars() != "")
         return asked.select("question", "response", "topic").unique(maintain_order=True)
 

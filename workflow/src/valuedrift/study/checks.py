@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
+from valuedrift.config.base import INSTALLED_ENCODER
 from valuedrift.config.data import MixtureConfig
-from valuedrift.config.prompts import INSTALLED_ENCODER
 from valuedrift.config.synthetic import TABLE_7
 from valuedrift.errors import UserError
 from valuedrift.io.records import is_local

@@ -6,7 +6,8 @@ import polars as pl
 
 from valuedrift.chat.client import ask
 from valuedrift.chat.messages import Request
-from valuedrift.config.synthetic import SIDES, AnswersJob
+from valuedrift.config.base import SIDES
+from valuedrift.config.synthetic import AnswersJob
 from valuedrift.io.tables import ANSWERS, CANDIDATES
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
-from valuedrift.config.synthetic import SIDES
+from valuedrift.config.base import SIDES
 from valuedrift.errors import UserError
 from valuedrift.io.records import Row
 from valuedrift.io.tables import ANSWERS, SYNTHETIC_PAIRS

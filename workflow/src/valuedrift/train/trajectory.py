@@ -15,7 +15,7 @@ from typing import Any
 from transformers import TrainerCallback
 
 from valuedrift.config.train import Checkpoints, TrainingJob
-from valuedrift.io.source_files import sources
+from valuedrift.io.source_files import ROOT, sources
 from valuedrift.io.tables import TRAINING_LOG
 from valuedrift.train import processes
 from valuedrift.train.preemption import Interruption
@@ -87,7 +87,7 @@ def workspace(output: Path, identity: str) -> Iterator[Workspace]:
 def identity_of(job: TrainingJob[Any], manifest: dict[str, Any]) -> str:
     """A hash of all that decides how a training goes on from a state: the job, the manifest so far with the hashes of parent and
     data and the versions, the code, and how many processes share a state in which way."""
-    code = {path.name: file_hash(path) for path in sources(f"train.{job.algorithm}")}
+    code = {str(path.relative_to(ROOT)): file_hash(path) for path in sources(f"train.{job.algorithm}")}
     parts = [job.identity, manifest, code, processes.count(), processes.strategy()]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 

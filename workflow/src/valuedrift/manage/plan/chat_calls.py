@@ -11,9 +11,9 @@ import polars as pl
 
 from valuedrift.chat.ledger import Usage, usage, usage_of
 from valuedrift.chat.spending import cost, money, payer, spending
+from valuedrift.config.base import SIDES
 from valuedrift.config.chat import ChatJob
 from valuedrift.config.prompts import ChatStep
-from valuedrift.config.synthetic import SIDES
 from valuedrift.lm.judge_prompt import orders
 from valuedrift.sizing.counts import ASSUMED, AT_MOST, MEASURED, NOTHING, UNKNOWN, Amount, Workload, mean_tokens
 from valuedrift.study.jobs import Jobs

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from valuedrift.config.base import SIDES
 from valuedrift.config.hub import AccessJob, HubItem
 from valuedrift.config.prompts import (
     CategoriesJob,
@@ -15,7 +16,7 @@ from valuedrift.config.prompts import (
     SuggestionJob,
     ValueLadenJob,
 )
-from valuedrift.config.synthetic import SIDES, AnswersJob, CandidatesJob, RetrievalJob, SyntheticConfig, system_prompt
+from valuedrift.config.synthetic import AnswersJob, CandidatesJob, RetrievalJob, SyntheticConfig, system_prompt
 from valuedrift.study.jobs.base import StudyJobs
 
 
