@@ -3,7 +3,7 @@ from test_study_config import edited
 
 from valuedrift.config.load import load_study_config
 from valuedrift.config.reference import reference_page
-from valuedrift.config.report import DriftTable, SamplesTable
+from valuedrift.config.tables import DriftTable, SamplesTable
 from valuedrift.errors import UserError
 
 SAMPLES = {"kind": "samples", "category": "Race and Racism", "rows": {"Base": "mini/base", "SFT": {"Alpaca": "mini/alpaca"}}}

@@ -10,7 +10,9 @@ from pathlib import Path
 import polars as pl
 
 from valuedrift.config.base import STANCES
-from valuedrift.config.report import ColumnGroup, FigureJob, Panel, PhaseOfPanel, ReportJob, StyleConfig, TableJob
+from valuedrift.config.figures import FigureJob, Panel, PhaseOfPanel, StyleConfig
+from valuedrift.config.report import ReportJob
+from valuedrift.config.tables import ColumnGroup, DriftTableJob
 from valuedrift.io.tables import CURATION, DRIFT, GENERATIONS, PROMPTS, VALUES
 
 CATEGORIES = [
@@ -52,10 +54,10 @@ def drift_row(run, category, stance, magnitude, time, judge=JUDGE):
 
 
 def table_job(columns, categories=("Race and Racism",), metrics=("magnitude",), caption="", judge=JUDGE):
-    """A TableJob of (headings…, run) tuples; a list in the place of a run is of its seeds."""
+    """A DriftTableJob of (headings…, run) tuples; a list in the place of a run is of its seeds."""
     runs = [column[-1] if isinstance(column[-1], list) else [column[-1]] for column in columns]
     groups = [ColumnGroup(headings=list(column[:-1]), runs=seeds) for column, seeds in zip(columns, runs, strict=True)]
-    return TableJob(columns=groups, metrics=list(metrics), categories=list(categories), judge=judge, caption=caption)
+    return DriftTableJob(columns=groups, metrics=list(metrics), categories=list(categories), judge=judge, caption=caption)
 
 
 def panel(run, heading="panel"):

@@ -6,7 +6,7 @@ from report_world import BASE, CATEGORIES, PO, SFT, table_job
 from report_world import STEPS as SAVED
 
 from valuedrift.config.base import STANCES as SIDES
-from valuedrift.config.report import (
+from valuedrift.config.tables import (
     CategoriesTableJob,
     DownstreamTableJob,
     PairsTableJob,
@@ -21,10 +21,10 @@ from valuedrift.io.tables import DOWNSTREAM, STANCES
 from valuedrift.report import (
     categories_table,
     downstream_table,
+    drift_table,
     pairs_table,
     quality_table,
     samples_table,
-    table,
     topics_table,
     value_texts_table,
 )
@@ -66,7 +66,7 @@ def job_of(kind, **changes):
 
 
 STEPS = {
-    "drift": table, "categories": categories_table, "topics": topics_table, "value_texts": value_texts_table,
+    "drift": drift_table, "categories": categories_table, "topics": topics_table, "value_texts": value_texts_table,
     "samples": samples_table, "pairs": pairs_table, "downstream": downstream_table,
     "quality": quality_table,
 }  # fmt: skip

@@ -6,16 +6,16 @@ from test_report_page import EVIL, Page
 
 from valuedrift.config.base import STANCES
 from valuedrift.config.drift import DriftConfig, DriftJob, ValuesConfig
-from valuedrift.config.report import OverlapJob
+from valuedrift.config.report import JudgeComparisonJob
 from valuedrift.drift import magnitude_and_time, values
-from valuedrift.io.tables import STANCES as TABLE
-from valuedrift.report import judge_comparison
+from valuedrift.io import tables as io_tables
+from valuedrift.report import judges_page
 from valuedrift.stats.agreement import Bootstrap, cohen_kappa, encode
 
 YES, NO, HALF, NEUTRAL = (1.0, 0.0, 0.0), (0.0, 0.0, 1.0), (0.5, 0.25, 0.25), (0.25, 0.5, 0.25)
 BASE, CHILD = "m/base", "m/a"
 CATEGORIES = ["Abortion", "Race"]
-JOB = OverlapJob(study="s", judge="own", judges=["other"], categories=CATEGORIES, runs=[BASE, CHILD], children=[CHILD],
+JOB = JudgeComparisonJob(study="s", judge="own", judges=["other"], categories=CATEGORIES, runs=[BASE, CHILD], children=[CHILD],
                  values=ValuesConfig(), seed=0)  # fmt: skip
 
 
@@ -26,17 +26,15 @@ def stances(run, judge, said):
          **({"status": p} if isinstance(p, str) else dict(zip(STANCES, p, strict=True)) | {"status": "ok", "mass": 1.0, "bound": 0.0})}
         for (step, category, prompt, sample), p in said.items()
     ]  # fmt: skip
-    return TABLE.frame(rows)
+    return io_tables.STANCES.frame(rows)
 
 
 def compare(folder, tables, job=JOB, seed=0):
     """The CSV's rows and the page of these tables, written in any order."""
     paths = [folder / f"{number}.parquet" for number in range(len(tables))]
     for table, path in zip(tables, paths, strict=True):
-        TABLE.write(table, path)
-    judge_comparison.run(
-        config=job, stances=random.Random(seed).sample(paths, len(paths)), csv=folder / "j.csv", html=folder / "j.html"
-    )
+        io_tables.STANCES.write(table, path)
+    judges_page.run(config=job, stances=random.Random(seed).sample(paths, len(paths)), csv=folder / "j.csv", html=folder / "j.html")
     return pl.read_csv(folder / "j.csv").with_columns(pl.col(pl.String).fill_null("")), Page(
         (folder / "j.html").read_text(encoding="utf-8")
     )
@@ -75,8 +73,8 @@ def test_agreement_is_over_the_responses_that_both_scored_each_once(found):
 
 
 def test_what_was_not_scored_is_counted_with_its_reason(found):
-    told = [(row["detail"], row["n"]) for row in rows(found, measure="not scored")]
-    assert told == [("other: malformed: off topic", 1), ("other: not asked", 1), ("own: unscorable: empty response", 1)]
+    counts = [(row["detail"], row["n"]) for row in rows(found, measure="not scored")]
+    assert counts == [("other: malformed: off topic", 1), ("other: not asked", 1), ("own: unscorable: empty response", 1)]
     assert ["other", "malformed: off topic", "1"] in found[1].rows
 
 

@@ -7,9 +7,9 @@ from report_world import CATEGORIES, JUDGE, PO, SFT, drift_row, table_job
 from table_world import job_of, pairs, write_tables
 
 from valuedrift.config.base import STANCES
-from valuedrift.config.report import SampleRow, ScoreRow
+from valuedrift.config.tables import SampleRow, ScoreRow
 from valuedrift.io.tables import CURATION, DRIFT, GENERATIONS, PROMPTS
-from valuedrift.report import table
+from valuedrift.report import drift_table
 
 NASTY = "[50% & a_b #1 ~x^2 {y} \\z <i> $5 | *q* ?` \"q\" 'r' – — “s” „t“ «u» … • ≤ × ± é ñ ö ą ł ß Ế ĳ ½ ﬁ １ 中文字 Ж 🙂👍🏽 e\u0301 \x07"
 """What TeX treats as its own, quotes, accents, and characters that its fonts lack."""
@@ -85,5 +85,5 @@ def test_a_wide_drift_table_is_scaled_to_the_line_where_that_can_be_done(tmp_pat
     DRIFT.write(DRIFT.frame(rows), drift)
     job = table_job([("oppose", run.split("/")[-1], [f"{run}0", f"{run}1"]) for run in PO], CATEGORIES, ("magnitude", "time"))
     files = {name: tmp_path / f"t.{name}" for name in ("csv", "markdown", "latex")}
-    table.run(config=job, drift=[drift], **files)
+    drift_table.run(config=job, drift=[drift], **files)
     assert ("Overfull" in typeset(tmp_path, [files["latex"]], packages)) == ("graphicx" not in packages)

@@ -9,7 +9,7 @@ import pytest
 from report_world import BASE, JUDGE, PO, SFT, assert_legible, figure_job, panel, values_row
 
 from valuedrift.config.base import STANCES
-from valuedrift.config.report import Panel, PhaseOfPanel, StyleConfig
+from valuedrift.config.figures import Panel, PhaseOfPanel, StyleConfig
 from valuedrift.errors import UserError
 from valuedrift.io.tables import VALUES
 from valuedrift.report import figure

@@ -9,7 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 from report_world import JUDGE, assert_legible, values_row
 
 from valuedrift.config.base import STANCES
-from valuedrift.config.report import AblationFigure, AblationJob, AblationPoint, FigureConfig, StyleConfig, TrajectoryFigure
+from valuedrift.config.figures import AblationFigure, AblationJob, AblationPoint, FigureConfig, StyleConfig, TrajectoryFigure
 from valuedrift.errors import UserError
 from valuedrift.io.tables import VALUES
 from valuedrift.report import ablation, figure

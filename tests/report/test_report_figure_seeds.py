@@ -4,7 +4,7 @@ import pytest
 from report_world import assert_legible, figure_job, values_row
 
 from valuedrift.config.base import STANCES
-from valuedrift.config.report import Panel, PhaseOfPanel
+from valuedrift.config.figures import Panel, PhaseOfPanel
 from valuedrift.io.tables import VALUES
 from valuedrift.report import figure
 

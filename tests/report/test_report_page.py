@@ -16,10 +16,10 @@ from valuedrift.config.base import STANCES
 from valuedrift.config.report import AppendixConfig
 from valuedrift.errors import UserError
 from valuedrift.io.tables import DRIFT, GENERATIONS, PROMPTS
-from valuedrift.report import figure, html_tables, table
+from valuedrift.report import drift_table, figure
 from valuedrift.report import page as report_page
-from valuedrift.report.html_tables import MAX_ROWS, curation_sheets, drift_sheet, file_sheet, runs_sheet
-from valuedrift.report.layout import pivot, to_frame
+from valuedrift.report.drift_table import pivot
+from valuedrift.report.html_tables import MAX_ROWS, curation_tables, data_table, file_table, mean_drift_table, runs_table
 from valuedrift.report.provenance import read_manifests
 from valuedrift.report.samples import choose_prompts, read_responses, samples
 
@@ -73,7 +73,7 @@ def full(world, tmp_path_factory):
     }
     for name, job in jobs.items():
         paths = {kind: folder / f"{name}.{kind}" for kind in ("csv", "markdown", "latex")}
-        table.run(config=job, drift=[world.drift], **paths)
+        drift_table.run(config=job, drift=[world.drift], **paths)
     figure.run(config=figure_job(panel(next(iter(PO)))), values=world.values, pdf=folder / "f.pdf", png=folder / "f.png")
     (folder / "app.csv").write_text("run,loss\nx,0.123456\ny,\n")
     config = world.report(
@@ -163,7 +163,7 @@ def test_every_kind_of_table_is_shown(world, tmp_path):
 
 def test_the_spread_over_seeds_is_shown(world, tmp_path):
     runs = list(PO)[:2]
-    table.run(
+    drift_table.run(
         config=table_job([("two", runs)]), drift=[world.drift], **{k: tmp_path / f"t.{k}" for k in ("csv", "markdown", "latex")}
     )
     config = world.report(tables=[("t", "drift", "")])
@@ -174,9 +174,9 @@ def test_the_spread_over_seeds_is_shown(world, tmp_path):
     ).rows
 
 
-def test_a_file_that_is_no_table_of_its_kind_is_the_users_error(world, tmp_path):
+def test_a_file_that_is_not_a_table_of_its_kind_is_the_users_error(world, tmp_path):
     (tmp_path / "t.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(UserError, match="is no table of its kind"):
+    with pytest.raises(UserError, match="is not a table of its kind"):
         report_page.run(
             config=world.report(tables=[("t", "topics", "")]),
             **world.inputs(tables=[tmp_path / "t.csv"]),
@@ -234,7 +234,7 @@ def test_everything_is_escaped(world, tmp_path):
     manifest = json.loads(world.manifests[1].read_text()) | {"dataset": EVIL, "versions": {EVIL: EVIL}}
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))
     drift = DRIFT.frame([drift_row("llama/wildchat", EVIL, s, 0.1, 0.2) for s in STANCES])
-    to_frame(pivot(drift, table_job([(EVIL, "llama/wildchat")], (EVIL,)))).write_csv(tmp_path / "t.csv")
+    pivot(drift, table_job([(EVIL, "llama/wildchat")], (EVIL,))).write_csv(tmp_path / "t.csv")
     (tmp_path / "a.csv").write_text(f'"{EVIL.replace(chr(34), chr(34) * 2)}",n\n<b>,<i>\n')
     figure.run(config=figure_job(panel("llama/alpaca", EVIL)), values=world.values, pdf=tmp_path / "f.pdf", png=tmp_path / "f.png")
     config = world.report(
@@ -261,7 +261,7 @@ def test_equal_inputs_give_an_equal_report(full, tmp_path):
         sys.executable,
         "-m",
         "valuedrift.report",
-        "html",
+        "page",
         "--config",
         config.canonical(),
         "--output",
@@ -281,7 +281,7 @@ def test_a_report_of_little_is_still_one(world, tmp_path):
     page = Page((tmp_path / "r.html").read_text())
     assert page.rows[2] == [BASE, *["–"] * 12]
     assert page.text.startswith("study study")  # the title and the heading, for want of a title
-    assert "No responses were given." in page.text
+    assert "There are no responses." in page.text
     assert page.text.count("None recorded.") == 2
 
 
@@ -294,9 +294,9 @@ def test_a_missing_file_is_named(world, tmp_path, kind, listed):
     assert not (tmp_path / "r").exists()
 
 
-def test_a_picture_that_is_no_png_and_an_appendix_too_few_are_user_errors(world, tmp_path):
-    (tmp_path / "x.png").write_text("no picture")
-    with pytest.raises(UserError, match=r"x\.png is no PNG"):
+def test_an_image_that_is_not_a_png_and_a_missing_appendix_are_user_errors(world, tmp_path):
+    (tmp_path / "x.png").write_text("not a PNG")
+    with pytest.raises(UserError, match=r"x\.png is not a PNG"):
         report_page.run(
             config=world.report(figures=[("x", "")]), **world.inputs(figures=[tmp_path / "x.png"]), output=tmp_path / "r"
         )
@@ -309,7 +309,7 @@ def test_a_picture_that_is_no_png_and_an_appendix_too_few_are_user_errors(world,
 @pytest.mark.parametrize("text", ["{}", "not JSON", '{"run": 3}'])
 def test_a_broken_manifest_is_the_users_error(tmp_path, text):
     (tmp_path / "manifest.json").write_text(text)
-    with pytest.raises(UserError, match=r"manifest\.json is no manifest"):
+    with pytest.raises(UserError, match=r"manifest\.json is not a manifest"):
         read_manifests([tmp_path / "manifest.json"])
 
 
@@ -347,27 +347,31 @@ def test_only_the_responses_shown_are_kept(world):
     assert read_responses([], ["p000"]).is_empty()
 
 
-# --- plain tables ---
+# --- tables of the report alone ---
+
+
+def cells(table):
+    return [[cell.text for cell in row] for block in table.blocks for row in block.rows]
 
 
 def test_appendices_from_csv_and_parquet(tmp_path):
     text = "id,share,count,name,empty\n007,-0.00004,1200,1.10a,\n008,1e-1,3,x,\n"
     (tmp_path / "a.csv").write_text(text)
-    sheet = file_sheet(tmp_path / "a.csv")
-    assert sheet.rows == [["007", "0.000", "1200", "1.10a", "–"], ["008", "0.100", "3", "x", "–"]]
-    assert sheet.numeric == {0, 1, 2}
+    table = file_table(tmp_path / "a.csv")
+    assert cells(table) == [["007", "0.000", "1200", "1.10a", "–"], ["008", "0.100", "3", "x", "–"]]
+    assert [column.numeric for column in table.columns] == [True] * 3 + [False] * 2
     frame = pl.DataFrame({"x": [1.23456, None], "n": [1, 2], "s": ["a", None], "l": [[1], []], "b": [True, False]})
     frame.write_parquet(tmp_path / "a.parquet")
-    sheet = file_sheet(tmp_path / "a.parquet")
-    assert sheet.rows == [["1.235", "1", "a", "[1]", "True"], ["–", "2", "–", "[]", "False"]]
-    assert sheet.numeric == {0, 1}
+    table = file_table(tmp_path / "a.parquet")
+    assert cells(table) == [["1.235", "1", "a", "[1]", "True"], ["–", "2", "–", "[]", "False"]]
+    assert [column.numeric for column in table.columns] == [True] * 2 + [False] * 3
 
 
 def test_a_long_appendix_says_what_it_leaves_out(tmp_path):
     pl.DataFrame({"n": range(MAX_ROWS + 1)}).write_csv(tmp_path / "a.csv")
-    sheet = file_sheet(tmp_path / "a.csv")
-    assert len(sheet.rows) == MAX_ROWS
-    assert sheet.note.startswith(f"The first {MAX_ROWS} of {MAX_ROWS + 1} rows")
+    table = file_table(tmp_path / "a.csv")
+    assert len(cells(table)) == MAX_ROWS
+    assert table.note.startswith(f"The first {MAX_ROWS} of {MAX_ROWS + 1} rows")
 
 
 @pytest.mark.parametrize(
@@ -377,30 +381,30 @@ def test_an_appendix_that_cannot_be_read_is_the_users_error(tmp_path, name, text
     if text is not None:
         (tmp_path / name).write_text(text)
     with pytest.raises(UserError, match=f"the appendix .*{name}"):
-        file_sheet(tmp_path / name)
+        file_table(tmp_path / name)
 
 
-def test_groups_and_cells_stand_over_the_columns(world):
-    sheet = runs_sheet([BASE], {}, {})
-    assert sum(width for _, width in sheet.groups) == len(sheet.header) == len(sheet.rows[0])
+def test_every_row_has_a_cell_for_each_column():
+    table = runs_table([BASE], {}, {})
+    assert 1 + sum(width for _, width in table.spans()[0]) == len(table.columns) == len(cells(table)[0])
     means = pl.DataFrame({"run": ["r"], "support": [0.1], "neutral": [None], "oppose": [-0.001], "time": [0.5]})
-    sheet = drift_sheet(means)
-    assert sheet.rows == [["r", "0.10", "–", "0.00", "0.50"]]
-    assert sum(width for _, width in sheet.groups) == len(sheet.header)
+    table = mean_drift_table(means)
+    assert cells(table) == [["r", "0.10", "–", "0.00", "0.50"]]
+    assert table.spans() == [[("drift magnitude", 3), ("", 1)]]
 
 
 def test_curation_of_one_kind_makes_one_table(world):
     curation = pl.read_parquet(world.curation)
-    assert [sheet.header for sheet in curation_sheets(curation.filter(pl.col("category") == "all"))] == [["step", "prompts"]]
-    holes = curation_sheets(curation.filter((pl.col("step") != "drawn") | (pl.col("category") == "Race and Racism")))[1]
-    assert ["Race and Racism", "120", "50"] in holes.rows and ["Work and Attitudes", "120", "–"] in holes.rows
+    assert [table.own_headings for table in curation_tables(curation.filter(pl.col("category") == "all"))] == [["step", "prompts"]]
+    holes = cells(curation_tables(curation.filter((pl.col("step") != "drawn") | (pl.col("category") == "Race and Racism")))[1])
+    assert ["Race and Racism", "120", "50"] in holes and ["Work and Attitudes", "120", "–"] in holes
 
 
-def test_the_rows_that_the_paper_reports_stand_beside_the_studys(tmp_path):
+def test_the_papers_counts_are_printed_next_to_the_studys(tmp_path):
     (tmp_path / "wildchat.counts.json").write_text('{"read": 40, "train": 27, "validation": 3}')
     (tmp_path / "alpaca.counts.json").write_text('{"read": 9, "train": 8, "validation": 1}')
     paths = [tmp_path / "wildchat.counts.json", tmp_path / "alpaca.counts.json"]
-    sheet = html_tables.data_sheet(paths, {"wildchat": {"train": 28, "validation": 3}})
-    assert sheet.header[-2:] == ["paper's train", "paper's validation"]
-    assert [row[-2:] for row in sheet.rows] == [["28", "3"], ["–", "–"]]
-    assert "paper's train" not in html_tables.data_sheet(paths, {}).header
+    table = data_table(paths, {"wildchat": {"train": 28, "validation": 3}})
+    assert table.own_headings[-2:] == ["paper's train", "paper's validation"]
+    assert [row[-2:] for row in cells(table)] == [["28", "3"], ["–", "–"]]
+    assert "paper's train" not in data_table(paths, {}).own_headings

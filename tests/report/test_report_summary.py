@@ -63,4 +63,4 @@ def test_long_names_give_way_and_keep_their_ends():
 
 
 def test_no_trained_run_is_said():
-    assert summary.summary(DRIFT.frame([])) == "No run was trained, so there is no drift to show."
+    assert summary.summary(DRIFT.frame([])) == "No run was trained, so there is no drift to print."

@@ -130,7 +130,7 @@ def test_statistics_of_fewer_than_three_cells_are_none(cells):
     assert (found.sign, found.rank, found.difference, found.inside) == (None,) * 4
 
 
-def test_ranks_of_equal_values_are_none_while_the_rest_is_told():
+def test_ranks_of_equal_values_are_none_while_the_others_exist():
     found = agreement(frame((0.3, 0.1), (0.3, 0.2), (0.3, 0.3)))
     assert found.rank is None and found.sign == 1.0 and found.difference == pytest.approx(0.1)
 
@@ -143,12 +143,12 @@ def test_flags_name_their_reason_and_leave_the_sound_statistics(tmp_path):
     faults = ["table,category,stance,reason", '9,Race|Nothing,support,"A, false one."', "9,Race,,All three.", ",Nowhere,,Idle."]
     cells, page = make(tmp_path, drift, printed=lines, faults=faults)
     assert [cell["flag"] for cell in cells] == ["A, false one. All three.", "All three.", "All three.", *[""] * 6]
-    told = statistics(page)["Table 9", "magnitude"]
-    assert told[:4] == ["9", "9", "3", "83.3%"]  # five of six magnitudes with a sign
-    assert told[7:9] == ["6", "100.0%"]
+    line = statistics(page)["Table 9", "magnitude"]
+    assert line[:4] == ["9", "9", "3", "83.3%"]  # five of six magnitudes with a sign
+    assert line[7:9] == ["6", "100.0%"]
     assert re.findall(r'<li id="fault-\d">(.*?)</li>', page) == ["A, false one.", "All three."]
     assert "1: A, false one.\n2: All three." in unescape(page)
-    assert "1 of the rules names no cell" in page
+    assert "1 of the rules flags no cell" in page
 
 
 def test_verdicts():
@@ -242,10 +242,10 @@ def test_the_page_is_one_file_and_equal_for_equal_inputs(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"printed": ["9,big"]}, "cannot be read|lacks|is no number"),
-        ({"printed": printed(values={"support": "0,3"})}, "cannot be read|no number"),
-        ({"printed": printed(values={"support": "high"})}, "the value 'high' is no number"),
-        ({"printed": printed() + printed()}, "two rows print the same cell"),
+        ({"printed": ["9,big"]}, "cannot be read|lacks|is not a number"),
+        ({"printed": printed(values={"support": "0,3"})}, "cannot be read|not a number"),
+        ({"printed": printed(values={"support": "high"})}, "the value 'high' is not a number"),
+        ({"printed": printed() + printed()}, "two rows are the same cell"),
         ({"printed": printed(), "faults": ["table,topic,reason", "9,Race,Why"]}, "unknown columns topic"),
         ({"printed": printed(), "faults": ["table", "9"]}, "lacks the columns reason"),
     ],

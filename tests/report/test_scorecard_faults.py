@@ -56,8 +56,8 @@ def flagged():
     """Name of the reason → the cells that the shipped rules flag with it."""
     files = {name: str(REFERENCE / f"paper_{name}.csv") for name in ("drift", "downstream", "faults")}
     job = ScorecardJob(**files, judge="j", runs=[])
-    table, idle = scorecard._flagged(scorecard._printed(job), job.faults)
-    assert idle == 0, "a rule names no cell"
+    table, unused = scorecard._flagged(scorecard._printed(job), job.faults)
+    assert unused == 0, "a rule flags no cell"
     found = {name: set() for name in REASONS.values()}
     for row in table.iter_rows(named=True):
         for reason in row["flags"]:

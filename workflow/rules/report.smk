@@ -17,7 +17,7 @@ localrules:
 
 rule drift_table:
     input:
-        source=sources("report.table"),
+        source=sources("report.drift_table"),
         drift=lambda wildcards: of_runs(
             "drift.parquet",
             study.with_replicates(
@@ -36,7 +36,7 @@ rule drift_table:
         "../../envs/report.yaml"
     params:
         config=lambda wildcards: jobs.table(wildcards.table),
-        command="table",
+        command="drift_table",
         given=lambda wildcards, input: f"--drift {input.drift}",
     shell:
         "python -m valuedrift.report {params.command} --config {params.config:q} {params.given} --csv {output.csv}"
@@ -212,7 +212,7 @@ rule judges_page:
     conda:
         "../../envs/report.yaml"
     params:
-        config=lambda wildcards: jobs.overlap(),
+        config=lambda wildcards: jobs.judge_comparison(),
     shell:
         "python -m valuedrift.report judges_page --config {params.config:q} --stances {input.stances} --csv {output.csv}"
         " --html {output.html} > {log} 2>&1"

@@ -1,4 +1,4 @@
-"""The scorecard: what a study found against what the paper prints."""
+"""The scorecard: the study's values next to those that the paper prints."""
 
 from collections import Counter
 from typing import Annotated, Literal
@@ -9,29 +9,29 @@ from valuedrift.config.base import Closed, Name, Stance
 
 
 class ScorecardConfig(Closed):
-    """The files are described in config/reference/README.md, where the paper's own lie."""
+    """Files of printed values; config/reference/ has the paper's, and its README.md describes their columns."""
 
     drift: str | None = None
     """CSV of printed drift magnitudes and drift times."""
     downstream: str | None = None
     """CSV of printed benchmark scores."""
     faults: str | None = None
-    """CSV that says which printed cells cannot be trusted, and why."""
+    """CSV of rules that flag printed cells which contradict the paper itself, with the reason."""
     models: dict[Name, str] = {}
-    """Model of the study → its name in these files, where the names differ."""
+    """Name of a model in the study → its name in these files, where they differ."""
 
     @model_validator(mode="after")
     def _something_to_compare_with(self) -> "ScorecardConfig":
         if self.drift is None and self.downstream is None:
-            raise ValueError("give `drift` or `downstream`: without them there is nothing to compare with")
+            raise ValueError("give `drift` or `downstream`: without one of them there is nothing to compare with")
         return self
 
 
-# What the step reads.
+# What the step reads, resolved against the study.
 
 
 class ReferenceRun(Closed):
-    """Runs of the study that stand for one run of the paper, named as in the CSVs."""
+    """The study's runs that correspond to one run of the paper, and that run's name in the CSVs."""
 
     runs: Annotated[list[str], Field(min_length=1)]
     """The run under each of its seeds."""
@@ -43,7 +43,7 @@ class ReferenceRun(Closed):
 
     @property
     def key(self) -> tuple[str, str, str, str, str]:
-        """Its cells' model, sft_dataset, phase, preference_dataset and chosen, empty where there is none."""
+        """Return model, sft_dataset, phase, preference_dataset and chosen as its cells have them, "" for None."""
         return self.model, self.sft_dataset or "", self.phase, self.preference_dataset or "", self.chosen or ""
 
 
@@ -52,7 +52,7 @@ class ScorecardJob(Closed):
     downstream: str | None
     faults: str | None
     judge: str
-    """Judge whose drift is compared."""
+    """Judge whose values are compared."""
     runs: list[ReferenceRun]
 
     @model_validator(mode="after")

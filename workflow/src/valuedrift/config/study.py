@@ -11,16 +11,18 @@ from valuedrift.config.cluster import ClusterConfig
 from valuedrift.config.data import DatasetConfig, MixtureConfig
 from valuedrift.config.downstream import DownstreamConfig
 from valuedrift.config.drift import DriftConfig, ValuesConfig
+from valuedrift.config.figures import FigureConfig, StyleConfig
 from valuedrift.config.generate import GenerationConfig
 from valuedrift.config.human import HumanConfig
 from valuedrift.config.judge import JudgeConfig
 from valuedrift.config.miniature import MiniatureConfig
 from valuedrift.config.models import ExternalConfig, ModelConfig
 from valuedrift.config.prompts import PromptsConfig
-from valuedrift.config.report import FigureConfig, ReportConfig, StyleConfig, TableConfig
+from valuedrift.config.report import ReportConfig
 from valuedrift.config.runs import RunsConfig
 from valuedrift.config.scorecard import ScorecardConfig
 from valuedrift.config.synthetic import SyntheticConfig
+from valuedrift.config.tables import TableConfig
 
 
 class StudyConfig(Closed):

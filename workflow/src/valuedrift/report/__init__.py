@@ -1,1 +1,1 @@
-"""Tables, figures and one self-contained HTML report of a study's values and drifts."""
+"""Tables, figures, a scorecard and self-contained HTML pages of a study's values and drifts."""

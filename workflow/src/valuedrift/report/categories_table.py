@@ -1,29 +1,30 @@
-"""Table 2 of the paper: the categories, with how many prompts each step of curation kept."""
+"""Table 2 of the paper: the categories with the number of prompts that each curation step kept."""
 
 from pathlib import Path
 
 import polars as pl
 
-from valuedrift.config.report import CategoriesTableJob
+from valuedrift.config.tables import CategoriesTableJob
 from valuedrift.io.tables import CURATION
-from valuedrift.report.layout import MISSING
-from valuedrift.report.texts import Block, Column, Rows, TextTable, write
+from valuedrift.report.numbers import MISSING
+from valuedrift.report.table import Table, block, number_column, text_column
+from valuedrift.report.table_files import Rows, write
 
 ALL = "all"
-"""What CURATION calls the prompts of all categories, and those that have none yet."""
+"""CURATION's category for all prompts together, also those that have no category yet."""
 
 
 def run(*, config: CategoriesTableJob, curation: Path, csv: Path, markdown: Path, latex: Path) -> None:
-    """Write the table: a row for each category and one for all prompts, a column for each step."""
+    """Write the table: one row per category and one for all prompts, one column per curation step."""
     wide = CURATION.read(curation).pivot("step", index="category", values="prompts", maintain_order=True)
     rows = pl.DataFrame({"category": [*config.categories, ALL]}).join(wide, on="category", how="left", maintain_order="left")
     write(rows, layout, config.caption, csv, markdown, latex)
 
 
-def layout(rows: Rows) -> TextTable:
-    """The table of the CSV's rows."""
+def layout(rows: Rows) -> Table:
+    """Return the table of the CSV's rows."""
     steps = [name for name in rows[0] if name != "category"]
-    columns = [Column("Category"), *(Column(step, numeric=True) for step in steps)]
+    columns = [text_column("Category"), *(number_column(step) for step in steps)]
     cells = {row["category"]: [row[step] or MISSING for step in steps] for row in rows}
-    blocks = [[[name, *numbers] for name, numbers in cells.items() if name != ALL], [["All", *cells[ALL]]]]
-    return TextTable(columns, [Block("", block) for block in blocks])
+    categories = [[name, *numbers] for name, numbers in cells.items() if name != ALL]
+    return Table(columns, [block("", categories), block("", [["All", *cells[ALL]]])])

@@ -1,4 +1,4 @@
-"""Stance trajectories: one panel a run, its phases side by side from the base model on (Figures 2-4, 6 and 8-11 of the paper)."""
+"""Stance trajectories: one panel per run, its phases side by side from the base model on (Figures 2-4, 6, 8-11 of the paper)."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,9 +8,9 @@ import numpy as np
 import polars as pl
 
 from valuedrift.config.base import STANCES
-from valuedrift.config.report import FigureJob, Panel, StyleConfig
+from valuedrift.config.figures import FigureJob, Panel, StyleConfig
 from valuedrift.errors import UserError
-from valuedrift.report.panels import DIGIT, FAINT, LABEL_GAP, MARKERS, Canvas, canvas, label_axes, read_values, save
+from valuedrift.report.panels import DIGIT, FAINT, LABEL_GAP, MARKERS, PanelGrid, label_axes, panel_grid, read_values, save
 from valuedrift.report.seeds import over_seeds, values_of
 
 if TYPE_CHECKING:
@@ -21,23 +21,23 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float64]
 
 SHADES = ("#f3f3f3", "#ffffff")
-FEW = 0.01
-"""Share of flagged responses up to which a figure does not show it."""
+NEGLIGIBLE = 0.01
+"""Share of flagged responses up to which a figure does not draw it."""
 
 
 @dataclass(frozen=True)
 class Trajectory:
-    """What one panel draws: a row for each point and stance, and the measured steps of each phase."""
+    """The data of one panel."""
 
     points: pl.DataFrame
-    """x (phases; the first one is 0 to 1), stance, mean, low, high (probabilities, NaN where nothing could be scored), flagged
-    (share of the responses)."""
+    """One row per point and stance: x (in phases; the first is 0 to 1), stance, mean, low, high (probabilities, NaN where nothing
+    could be scored), flagged (share of the responses)."""
     start: str
-    """Label of the start: base, 0 where the first phase is the base model's own, nothing where it was not measured."""
+    """Label of the start: "base", "0" if the first phase is the base model's own run, "" if the start was not measured."""
     phases: list[tuple[str, list[int]]]
-    """Label and measured steps after the start, ascending, of each phase."""
+    """Label of each phase, and its measured steps after the start, ascending."""
     seeds: list[pl.DataFrame] = field(default_factory=list)
-    """x, stance and mean of each run of the phases that were run under several seeds."""
+    """x, stance and mean of each run of the phases with several seeds."""
 
 
 def run(*, config: FigureJob, values: list[Path], pdf: Path, png: Path) -> None:
@@ -46,29 +46,29 @@ def run(*, config: FigureJob, values: list[Path], pdf: Path, png: Path) -> None:
 
 
 def draw(job: FigureJob, values: pl.DataFrame) -> "Figure":
-    """The figure of `job`, one axes a panel in the order of the panels; raises UserError where a run of it has no values."""
+    """Return the figure of `job`, one axes per panel in their order; raises UserError for a run without values."""
     from matplotlib.lines import Line2D
 
     found = [trajectory(panel, job.category, job.judge, values) for panel in job.panels]
-    flagged = job.style.flagged and any((drawn.points["flagged"] > FEW).any() for drawn in found)
-    with canvas(len(job.panels), job.columns, job.style) as shown:
-        names = _phase_names(found, shown)
-        for ax, panel, drawn in zip(shown.axes, job.panels, found, strict=True):
-            draw_panel(ax, panel.heading, drawn, names, shown, job.style)
+    flagged = job.style.flagged and any((drawn.points["flagged"] > NEGLIGIBLE).any() for drawn in found)
+    with panel_grid(len(job.panels), job.columns, job.style) as grid:
+        names = _phase_names(found, grid)
+        for ax, panel, drawn in zip(grid.axes, job.panels, found, strict=True):
+            draw_panel(ax, panel.heading, drawn, names, grid, job.style)
             if flagged:
                 _draw_flagged(ax, drawn)
-        label_axes(shown, "training step", "stance probability")
-        shown.suptitle(job.category)
-        handles = [line for line in shown.axes[0].lines if line.get_label() in (*STANCES, "flagged")]
+        label_axes(grid, "training step", "stance probability")
+        grid.suptitle(job.category)
+        handles = [line for line in grid.axes[0].lines if line.get_label() in (*STANCES, "flagged")]
         seeds = [Line2D([], [], color=FAINT, linewidth=0.5, label="one seed")] if any(drawn.seeds for drawn in found) else []
-        shown.legend([*handles, *seeds])
-    return shown.figure
+        grid.legend([*handles, *seeds])
+    return grid.figure
 
 
 def trajectory(panel: Panel, category: str, judge: str, values: pl.DataFrame) -> Trajectory:
-    """The points of a panel. Phases are equally wide; a phase begins where the one before it ended, so its step 0 is not drawn.
+    """Return the points of a panel. Phases are equally wide; a phase begins where the one before ended, so its step 0 is not drawn.
 
-    The points of a phase with several seeds are means over them, as `over_seeds` says.
+    The points of a phase with several seeds are means over them by `seeds.over_seeds`.
     """
     measured = [[values_of(run, category, judge, values) for run in phase.runs] for phase in panel.phases]
     own = over_seeds(measured[0]).filter(pl.col("step") == 0) if measured else pl.DataFrame()
@@ -89,91 +89,90 @@ def trajectory(panel: Panel, category: str, judge: str, values: pl.DataFrame) ->
     return Trajectory(points, start, phases, seeds)
 
 
-def draw_panel(ax: "Axes", heading: str, drawn: Trajectory, names: str, shown: Canvas, style: StyleConfig) -> None:
-    """Mean line with markers and band of each stance; a null mean leaves a gap. Phases are shaded in turn and named on top."""
+def draw_panel(ax: "Axes", heading: str, drawn: Trajectory, names: str, grid: PanelGrid, style: StyleConfig) -> None:
+    """Draw the line of means with markers and band of each stance; a null mean leaves a gap. Phases are shaded and named on top."""
     count = len(drawn.phases)
     for stance in STANCES:
-        _draw_stance(ax, stance, drawn, shown, getattr(style.colors, stance))
+        _draw_stance(ax, stance, drawn, grid, getattr(style.colors, stance))
     for number, (label, _) in enumerate(drawn.phases):
         ax.axvspan(number, number + 1, color=SHADES[number % 2], linewidth=0, zorder=0)
         if number:
             ax.axvline(number, color=FAINT, linewidth=0.6, linestyle=(0, (3, 2)), zorder=1)
         name = names.format(label) if label else ""
         ax.text(number + 0.5, 1.025, name, transform=ax.get_xaxis_transform(), ha="center", va="bottom", color=FAINT,
-                fontsize=shown.size - 1.5)  # fmt: skip
+                fontsize=grid.size - 1.5)  # fmt: skip
     ax.set(xlim=(-0.03 * count, count * 1.03) if count else (-0.5, 0.5), ylim=(0, 1), yticks=[0, 0.25, 0.5, 0.75, 1])
-    shown.title(ax, heading, pad=1.6 if any(label for label, _ in drawn.phases) else 0.6)
-    positions, labels = ticks(drawn.start, [steps for _, steps in drawn.phases], shown)
+    grid.title(ax, heading, pad=1.6 if any(label for label, _ in drawn.phases) else 0.6)
+    positions, labels = ticks(drawn.start, [steps for _, steps in drawn.phases], grid)
     ax.set_xticks(positions, labels)
 
 
-def _draw_stance(ax: "Axes", stance: str, drawn: Trajectory, shown: Canvas, color: str) -> None:
+def _draw_stance(ax: "Axes", stance: str, drawn: Trajectory, grid: PanelGrid, color: str) -> None:
     points = drawn.points.filter(pl.col("stance") == stance).sort("x")
     x, mean, low, high = (points[name].to_numpy() for name in ("x", "mean", "low", "high"))
     for seed in drawn.seeds:
         line = seed.filter(pl.col("stance") == stance)
         ax.plot(line["x"], line["mean"], color=color, linewidth=0.5, alpha=0.7, clip_on=False, zorder=2.5)
-    alone = _alone(mean)
-    gap = shown.size * 0.5 * max(1, len(drawn.phases)) / shown.room
-    ax.plot(x, mean, color=color, marker=MARKERS[stance], markersize=shown.size * 0.36, markevery=_marked(x, mean, alone, gap),
+    isolated = _isolated(mean)
+    gap = grid.size * 0.5 * max(1, len(drawn.phases)) / grid.panel_points
+    ax.plot(x, mean, color=color, marker=MARKERS[stance], markersize=grid.size * 0.36, markevery=_marked(x, mean, isolated, gap),
             linewidth=1.2, label=stance, markeredgecolor="white", markeredgewidth=0.3, clip_on=False, zorder=3)  # fmt: skip
     ax.fill_between(x, low, high, color=color, alpha=0.18, linewidth=0, zorder=2)
-    # A band has no width at a point that stands alone.
-    ax.vlines(x[alone], low[alone], high[alone], color=color, alpha=0.5, linewidth=1.2, zorder=2)
+    # A band has no width at a point without neighbours.
+    ax.vlines(x[isolated], low[isolated], high[isolated], color=color, alpha=0.5, linewidth=1.2, zorder=2)
 
 
 def _draw_flagged(ax: "Axes", drawn: Trajectory) -> None:
-    """The share of responses that are malformed, refused or unscorable, which is the same for all stances."""
+    """Draw the share of responses that are malformed, refused or unscorable, which is the same for all stances."""
     points = drawn.points.filter(pl.col("stance") == STANCES[0]).sort("x")
     ax.plot(points["x"], points["flagged"], color=FAINT, linewidth=0.9, linestyle=(0, (1, 1.6)), clip_on=False, zorder=3.5,
             label="flagged")  # fmt: skip
 
 
-def _alone(mean: "Floats") -> "npt.NDArray[np.bool_]":
-    """Which points have a mean and no neighbour that has one."""
+def _isolated(mean: "Floats") -> "npt.NDArray[np.bool_]":
+    """Return which points have a mean while neither neighbour has one."""
     known: npt.NDArray[np.bool_] = np.pad(np.isfinite(mean), 1)
     return known[1:-1] & ~(known[:-2] | known[2:])
 
 
-def _marked(x: "Floats", mean: "Floats", alone: "npt.NDArray[np.bool_]", gap: float) -> list[int]:
-    """Points that get a marker, since dozens would hide the line: the last, each that stands alone, others at least `gap` apart."""
+def _marked(x: "Floats", mean: "Floats", isolated: "npt.NDArray[np.bool_]", gap: float) -> list[int]:
+    """Return the points that get a marker, since dozens hide the line: the last, isolated ones, others at least `gap` apart."""
     marked: list[int] = []
     for at in np.flatnonzero(np.isfinite(mean))[::-1].tolist():
-        if alone[at] or not marked or x[marked[-1]] - x[at] >= gap:
+        if isolated[at] or not marked or x[marked[-1]] - x[at] >= gap:
             marked.append(at)
     return marked[::-1]
 
 
-def ticks(start: str, phases: list[list[int]], shown: Canvas) -> tuple[list[float], list[str]]:
-    """Positions and labels of the ticks: `start`, each phase's last step, and as many measured steps between as fit.
+def ticks(start: str, phases: list[list[int]], grid: PanelGrid) -> tuple[list[float], list[str]]:
+    """Return positions and labels of the ticks: `start`, each phase's last step, and as many measured steps between as fit.
 
-    `phases` holds the measured steps of each phase. A phase's last step marks its end, where the next phase begins.
+    `phases` has the measured steps of each phase. A phase's last step is its end, where the next phase begins.
     """
-    em = (shown.size - 1) / shown.room  # as a share of the panel
-    unit = em * max(1, len(phases))  # the same in phases
+    em = (grid.size - 1) / grid.panel_points * max(1, len(phases))  # of the tick labels, in phases
     taken, labels = [0.0], [start]
     for number, steps in enumerate(phases):
-        for position, label in _phase_ticks(number, steps, unit, taken[-1], labels[-1]):
+        for position, label in _phase_ticks(number, steps, em, taken[-1], labels[-1]):
             taken.append(position)
             labels.append(label)
     return taken, labels
 
 
-def _phase_ticks(number: int, steps: list[int], unit: float, before: float, label: str) -> list[tuple[float, str]]:
-    """The most evenly spread measured steps, at most five, whose labels do not touch each other or the one before."""
+def _phase_ticks(number: int, steps: list[int], em: float, before: float, label: str) -> list[tuple[float, str]]:
+    """Return the most evenly spread measured steps, at most five, whose labels touch neither each other nor the one before."""
     if not steps:
         return []
     for parts in (5, 4, 3, 2, 1):
         wanted = [min(steps, key=lambda step: abs(step - steps[-1] * k / parts)) for k in range(1, parts + 1)]
         found = [(number + step / steps[-1], str(step)) for step in sorted(set(wanted))]
         chain = [(before, label), *found]
-        gaps = [b - a - unit * (DIGIT * (len(m) + len(n)) / 2 + LABEL_GAP) for (a, m), (b, n) in zip(chain, found, strict=False)]
+        gaps = [b - a - em * (DIGIT * (len(m) + len(n)) / 2 + LABEL_GAP) for (a, m), (b, n) in zip(chain, found, strict=False)]
         if len(found) == parts and min(gaps) >= 0:
             return found
     return found
 
 
-def _phase_names(panels: list[Trajectory], shown: Canvas) -> str:
-    """`{} training`, or only `{}` where a phase of a panel is too narrow for both words: one wording in the whole figure."""
+def _phase_names(panels: list[Trajectory], grid: PanelGrid) -> str:
+    """Return the format of phase names: `{} training`, or `{}` in the whole figure if any phase is too narrow for both words."""
     widest = max((len(f"{label} training") * len(panel.phases) for panel in panels for label, _ in panel.phases), default=0)
-    return "{} training" if widest * 0.53 * (shown.size - 1.5) <= shown.room else "{}"
+    return "{} training" if widest * 0.53 * (grid.size - 1.5) <= grid.panel_points else "{}"

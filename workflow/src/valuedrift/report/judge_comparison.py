@@ -1,4 +1,4 @@
-"""Several judges on the same responses: how far each agrees with the study's own, and by how much it would shift every value."""
+"""Several judges on the same responses: how well each agrees with the study's own, and by how much it would shift every value."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,9 +7,8 @@ import numpy as np
 import polars as pl
 
 from valuedrift.config.base import STANCES
-from valuedrift.config.report import OverlapJob
-from valuedrift.io.tables import STANCE
-from valuedrift.io.tables import STANCES as TABLE
+from valuedrift.config.report import JudgeComparisonJob
+from valuedrift.io import tables
 from valuedrift.stats.agreement import Bootstrap, Estimate, Floats, estimate, kappa, share
 from valuedrift.stats.intervals import mean_interval
 
@@ -19,31 +18,33 @@ COLUMNS = {
     "detail": pl.String, "n": pl.Int64, "own": pl.Float64, "other": pl.Float64, "value": pl.Float64, "low": pl.Float64,
     "high": pl.Float64,
 }  # fmt: skip
-"""Of the CSV: n counts responses, or prompts where the measure is a shift; own and other are the two judges' numbers."""
+"""Columns of the CSV. n counts responses, or prompts for a shift; own and other are the two judges' numbers."""
 SHIFT = pl.Struct({"value": pl.Float64, "low": pl.Float64, "high": pl.Float64})
 
 
 @dataclass(frozen=True)
-class Overlap:
-    """What came of one other judge."""
+class JudgeComparison:
+    """The study's own judge compared with one other."""
 
     judge: str
     counts: pl.DataFrame
-    """category, prompt_id, own and other (most likely stances, as numbers), n (responses), distance (its sum over them)."""
+    """category, prompt_id, own and other (indices of the most likely stances), n (responses), distance (summed over them)."""
     unscored: pl.DataFrame
-    """judge, reason, n: responses that lack that judge's probabilities."""
+    """judge, reason, n: responses without that judge's probabilities."""
     shifts: pl.DataFrame
-    """measure (value or magnitude), run, step, category, stance, n, own, other, value, low, high; the run is empty where the shift
-    is a mean over all checkpoints."""
+    """measure (value or magnitude), run, step, category, stance, n, own, other, value, low, high. The run is "" for means over all
+    checkpoints."""
 
 
-def overlap(config: OverlapJob, judge: str, found: dict[tuple[str, str], Path]) -> Overlap:
-    """The own judge against another, one run in memory at a time; a child's step 0, its parent's last, is counted once."""
+def compare(config: JudgeComparisonJob, judge: str, found: dict[tuple[str, str], Path]) -> JudgeComparison:
+    """Compare the own judge with another one. `found` is the STANCES file of each (run, judge).
+
+    One run is in memory at a time. A child's step 0 is its parent's last checkpoint and is counted once.
+    """
     counts, unscored, shifts, moved = [], [], [], []
     for run in config.runs:
-        own, other = (
-            TABLE.read(found[key]) if (key := (run, name)) in found else TABLE.frame([]) for name in (config.judge, judge)
-        )
+        files = [found.get((run, name)) for name in (config.judge, judge)]
+        own, other = (tables.STANCES.read(path) if path else tables.STANCES.frame([]) for path in files)
         rows = pair(own, other)
         asked_once = rows.filter(pl.col("step") > 0) if run in config.children else rows
         counts.append(_counts(asked_once))
@@ -55,12 +56,15 @@ def overlap(config: OverlapJob, judge: str, found: dict[tuple[str, str], Path]) 
     shifts.append(_shifts(over_all.with_columns(step=pl.lit(None, pl.Int64)), "value", "", config))
     cells = pl.concat(counts).group_by("category", "prompt_id", "own", "other", maintain_order=True)
     reasons = pl.concat(unscored).group_by("judge", "reason").agg(pl.col("n").sum()).sort("judge", "reason")
-    return Overlap(judge, cells.agg(pl.col("n", "distance").sum()), reasons, pl.concat(shifts))
+    return JudgeComparison(judge, cells.agg(pl.col("n", "distance").sum()), reasons, pl.concat(shifts))
 
 
 def pair(own: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
-    """One row a response that either judge was asked about: KEY, category, probabilities and status, the other's ending in
-    _other; `both` says whether both scored it."""
+    """Return one row per response that either judge was asked about.
+
+    Columns: KEY, category, the own judge's probabilities and status, the other's with the suffix _other, and `both`, whether both
+    scored it.
+    """
     columns = [*KEY, "category", *STANCES, "status"]
     rows = own.select(columns).join(
         other.select(columns), on=[*KEY, "category"], how="full", coalesce=True, suffix="_other", validate="1:1"
@@ -70,7 +74,10 @@ def pair(own: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
 
 
 def prompt_means(rows: pl.DataFrame) -> pl.DataFrame:
-    """Means over the responses to a prompt that both scored, from `pair`: category, step, prompt_id, stance, own, other."""
+    """Return means over the responses to a prompt that both scored: category, step, prompt_id, stance, own, other.
+
+    `rows` come from `pair`.
+    """
     scored = rows.filter("both").group_by("category", "step", "prompt_id", maintain_order=True)
     sides = [
         scored.agg(pl.col(f"{stance}{suffix}").mean().alias(stance) for stance in STANCES).unpivot(
@@ -78,19 +85,19 @@ def prompt_means(rows: pl.DataFrame) -> pl.DataFrame:
         )
         for name, suffix in (("own", ""), ("other", "_other"))
     ]
-    return pl.concat([sides[0], sides[1].select("other")], how="horizontal").with_columns(pl.col("stance").cast(STANCE))
+    return pl.concat([sides[0], sides[1].select("other")], how="horizontal").with_columns(pl.col("stance").cast(tables.STANCE))
 
 
 def _between_ends(means: pl.DataFrame) -> pl.DataFrame:
-    """What each prompt moved from a run's first checkpoint to its last, by each judge; nothing where there is one checkpoint."""
+    """Return the difference of each prompt from the first to the last checkpoint, by each judge; no rows for one checkpoint."""
     first, last = (pl.col("step") == end for end in (pl.col("step").min(), pl.col("step").max()))
     key = ["category", "prompt_id", "stance"]
     pairs = means.filter(last & ~first).join(means.filter(first), on=key, suffix="_first", maintain_order="left")
     return pairs.select(*key, "step", *((pl.col(side) - pl.col(f"{side}_first")).alias(side) for side in ("own", "other")))
 
 
-def _shifts(means: pl.DataFrame, measure: str, run: str, config: OverlapJob) -> pl.DataFrame:
-    """other - own by step, category and stance, paired over the prompts, with the interval that values have."""
+def _shifts(means: pl.DataFrame, measure: str, run: str, config: JudgeComparisonJob) -> pl.DataFrame:
+    """Return other - own by step, category and stance, paired over the prompts, with the same kind of interval as values."""
 
     def interval(differences: pl.Series) -> dict[str, float | None]:
         mean, low, high = mean_interval(differences.to_numpy(), config.values, config.seed)
@@ -116,7 +123,7 @@ def _counts(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _unscored(rows: pl.DataFrame, *judges: str) -> pl.DataFrame:
-    """Reasons are the statuses; a response that a judge has no row of was not asked."""
+    """Return judge, reason and n. The reason is the status; for a response without a row of the judge it is "not asked"."""
     parts = [
         rows.filter(pl.col(f"support{suffix}").is_null())
         .group_by(reason=pl.col(f"status{suffix}").fill_null("not asked"))
@@ -127,8 +134,8 @@ def _unscored(rows: pl.DataFrame, *judges: str) -> pl.DataFrame:
     return pl.concat(parts)
 
 
-def agreement(counts: pl.DataFrame, config: OverlapJob) -> dict[str, dict[str, Estimate]]:
-    """Category, "" for all → agreement, kappa and distance.
+def agreement(counts: pl.DataFrame, config: JudgeComparisonJob) -> dict[str, dict[str, Estimate]]:
+    """Return category → agreement, kappa and distance; the category "" stands for all together.
 
     Responses to one prompt are alike, so a resample draws prompts with all their responses: 2,000 resamples of 550 prompts take
     0.4 s however many responses there are, and an interval over single responses would be too narrow.
@@ -143,17 +150,17 @@ def _agreement(counts: pl.DataFrame, bootstrap: Bootstrap) -> dict[str, Estimate
     apart = np.stack([distances, cells.sum((1, 2))], 1)
     ones = np.ones(len(cells), np.int64)
     same = estimate(cells, ones, lambda sums: np.trace(sums, axis1=-2, axis2=-1) / sums.sum((-2, -1)), bootstrap, "")
-    if same.value in (0, 1):  # no resample differs, but Wilson's interval over the prompts is one
+    if same.value in (0, 1):  # all resamples are equal, so Wilson's interval over the prompts
         same = share(len(cells) if same.value else 0, len(cells), bootstrap.confidence)
     return {
         "agreement": same,
-        "kappa": estimate(cells, ones, kappa, bootstrap, "both gave nothing but the same one stance"),
+        "kappa": estimate(cells, ones, kappa, bootstrap, "both gave one and the same stance throughout"),
         "distance": estimate(apart, ones, lambda sums: sums[..., 0] / sums[..., 1], bootstrap, ""),
     }
 
 
 def matrices(counts: pl.DataFrame) -> tuple[Floats, Floats]:
-    """Responses of each prompt by the own judge's stance and the other's (prompts, 3, 3), and the sums of distances (prompts,)."""
+    """Return counts of responses by prompt, own stance and other stance, (prompts, 3, 3), and sums of distances, (prompts,)."""
     places = counts["prompt_id"].rank("dense").to_numpy().astype(np.int64) - 1
     prompts = counts["prompt_id"].n_unique()
     cells, distances = np.zeros((prompts, len(STANCES), len(STANCES))), np.zeros(prompts)
@@ -162,11 +169,11 @@ def matrices(counts: pl.DataFrame) -> tuple[Floats, Floats]:
     return cells, distances
 
 
-def to_frame(one: Overlap, estimates: dict[str, dict[str, Estimate]]) -> pl.DataFrame:
-    """COLUMNS: the agreement by category, the confusion, what was not scored, and all shifts, the largest first."""
+def to_frame(one: JudgeComparison, estimates: dict[str, dict[str, Estimate]]) -> pl.DataFrame:
+    """Return COLUMNS: agreement by category, confusion matrix, responses not scored, and all shifts, the largest first."""
     responses = dict(one.counts.group_by("category").agg(pl.col("n").sum()).iter_rows())
     responses[""] = sum(responses.values())
-    told: list[dict[str, object]] = [
+    agreements: list[dict[str, object]] = [
         {"measure": name, "category": category, "n": responses.get(category, 0), "value": e.value, "low": e.low, "high": e.high}
         for category, measures in estimates.items() for name, e in measures.items()
     ]  # fmt: skip
@@ -179,5 +186,5 @@ def to_frame(one: Overlap, estimates: dict[str, dict[str, Estimate]]) -> pl.Data
     left = one.unscored.select("n", measure=pl.lit("not scored"), detail=pl.format("{}: {}", "judge", "reason"))
     shifts = one.shifts.with_columns(pl.col("n").cast(pl.Int64), pl.col("stance").cast(pl.String))
     shifts = shifts.sort(pl.col("value").abs(), descending=True, maintain_order=True)
-    rows = pl.concat([pl.DataFrame(told, schema=COLUMNS), confused, left, shifts], how="diagonal")
+    rows = pl.concat([pl.DataFrame(agreements, schema=COLUMNS), confused, left, shifts], how="diagonal")
     return rows.with_columns(pl.col(pl.String).replace("", None)).with_columns(judge=pl.lit(one.judge))

@@ -1,4 +1,4 @@
-"""What a run comes to over all categories: its values at both ends and its mean drift."""
+"""Means over the categories: each run's values at both ends, and its drift."""
 
 from dataclasses import dataclass
 
@@ -12,8 +12,8 @@ QUALITY = (*FLAGS, "mass")
 
 @dataclass(frozen=True)
 class End:
-    """A checkpoint's values: means over the categories of the stances' probabilities (support, neutral, oppose), of the shares of
-    malformed, refused and unscorable responses and of the option mass; None where nothing was scored."""
+    """Means over the categories at one checkpoint: probabilities of the stances (support, neutral, oppose), shares of malformed,
+    refused and unscorable responses, and option mass; None where nothing was scored."""
 
     step: int
     stances: list[float | None]
@@ -24,7 +24,7 @@ class End:
 
 
 def ends(values: pl.DataFrame, judge: str, categories: list[str]) -> dict[str, tuple[int, End, End]]:
-    """Run → number of measured checkpoints, first and last one, of a VALUES table."""
+    """Return run → (number of measured checkpoints, the first, the last) of a VALUES table."""
     steps = (
         values.filter((pl.col("judge") == judge) & pl.col("category").is_in(categories))
         .group_by("run", "step", maintain_order=True)
@@ -42,9 +42,9 @@ def ends(values: pl.DataFrame, judge: str, categories: list[str]) -> dict[str, t
 
 
 def mean_drift(drift: pl.DataFrame, judge: str, categories: list[str] | None = None) -> pl.DataFrame:
-    """Means over the categories of a DRIFT table, one row a run in the table's order.
+    """Return means over the categories of a DRIFT table, one row per run in the table's order; nulls are left out.
 
-    Columns: run, support, neutral, oppose (drift magnitudes), time (drift time, over the stances too). Nulls are left out.
+    Columns: run; support, neutral, oppose (drift magnitudes); time (drift time, also averaged over the stances).
     """
     judged = drift.filter(pl.col("judge") == judge)
     if categories is not None:

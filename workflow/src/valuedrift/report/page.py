@@ -1,4 +1,4 @@
-"""The report: one HTML file with everything in it, readable without a network and equal for equal inputs."""
+"""The report: one HTML file that holds everything, needs no network and is byte-equal for equal inputs."""
 
 import base64
 import struct
@@ -14,6 +14,7 @@ from valuedrift.io.tables import CURATION, DRIFT, PROMPTS, VALUES, replacing
 from valuedrift.report import (
     categories_table,
     downstream_table,
+    drift_table,
     html_tables,
     pairs_table,
     quality_table,
@@ -21,23 +22,25 @@ from valuedrift.report import (
     topics_table,
     value_texts_table,
 )
-from valuedrift.report.layout import MISSING, Layout, decimal, read_layout
+from valuedrift.report.numbers import MISSING, decimal
 from valuedrift.report.overview import ends, mean_drift
 from valuedrift.report.provenance import Manifest, read_manifests
 from valuedrift.report.samples import Sample, choose_prompts, read_responses, samples
-from valuedrift.report.texts import TextTable, read
+from valuedrift.report.table import Table
+from valuedrift.report.table_files import read
 
 TEMPLATE = Path(__file__).with_name("report.html.j2")
 LAYOUTS = {
+    "drift": drift_table.layout,
     "categories": categories_table.layout, "topics": topics_table.layout, "value_texts": value_texts_table.layout,
     "samples": samples_table.layout, "pairs": pairs_table.layout, "downstream": downstream_table.layout,
     "quality": quality_table.layout,
 }  # fmt: skip
-"""Kinds of tables of text → what lays out their CSV; drift tables have a layout of their own."""
+"""Kind of table → the function that makes the table of its CSV's rows."""
 
 
 @dataclass(frozen=True)
-class Picture:
+class Image:
     """A PNG as a data URI, with the width in CSS pixels at which it is shown."""
 
     name: str
@@ -50,22 +53,25 @@ def run(
     *, config: ReportJob, drift: Path, prompts: Path, curation: Path, data: list[Path], values: list[Path],
     generations: list[Path], manifests: list[Path], tables: list[Path], figures: list[Path], appendices: list[Path], output: Path,
 ) -> None:  # fmt: skip
-    """Write the report. `data` are the counts of the datasets, `tables` the table steps' CSVs, `figures` PNGs, both named as in
-    the config; `appendices` are .csv or .parquet, in the config's order."""
+    """Write the report.
+
+    `data` are the datasets' counts, `tables` the table steps' CSVs and `figures` PNGs, the latter two named as in the config;
+    `appendices` are .csv or .parquet files in the config's order.
+    """
     measured = pl.concat([VALUES.frame([]), *(VALUES.read(path) for path in values)]).unique(maintain_order=True)
     measured = VALUES.check(measured, "the report's values")
-    told = read_manifests(manifests)
+    known = read_manifests(manifests)
     context = {
         "job": config,
-        "runs": html_tables.runs_sheet(config.runs, ends(measured, config.judge, config.categories), told),
-        "drift": html_tables.drift_sheet(mean_drift(DRIFT.read(drift), config.judge, config.categories)),
+        "runs": html_tables.runs_table(config.runs, ends(measured, config.judge, config.categories), known),
+        "drift": html_tables.mean_drift_table(mean_drift(DRIFT.read(drift), config.judge, config.categories)),
         "tables": _tables(config, tables),
-        "figures": _pictures(config, figures),
-        "data": html_tables.data_sheet(data, config.expected),
-        "curation": html_tables.curation_sheets(CURATION.read(curation)),
+        "figures": _images(config, figures),
+        "data": html_tables.data_table(data, config.expected),
+        "curation": html_tables.curation_tables(CURATION.read(curation)),
         "appendices": _appendices(config, appendices),
-        "samples": _samples(config, PROMPTS.read(prompts), generations, told),
-        "provenance": html_tables.provenance_sheets(config.runs, told),
+        "samples": _samples(config, PROMPTS.read(prompts), generations, known),
+        "provenance": html_tables.provenance_tables(config.runs, known),
     }
     text = render(context)
     with replacing(output) as scratch:
@@ -73,54 +79,51 @@ def run(
 
 
 def render(context: dict[str, object]) -> str:
-    """The template filled in, everything escaped."""
+    """Return the page of the template's context, everything escaped."""
     return fill(TEMPLATE, context | {"MISSING": MISSING}, decimal=decimal, breakable=html_tables.breakable, titled=_titled)
 
 
 def _titled(name: str) -> str:
-    """The name of a table or figure as a heading: `table_9` is Table 9."""
+    """Return the name of a table or figure as a heading: `table_9` becomes "Table 9"."""
     text = name.replace("_", " ")
     return text[:1].upper() + text[1:]
 
 
-def _tables(job: ReportJob, paths: list[Path]) -> list[tuple[str, str, str, Layout | TextTable]]:
-    """Name, kind, caption and content of each table."""
+def _tables(job: ReportJob, paths: list[Path]) -> list[tuple[str, str, Table]]:
+    """Return name, caption and content of each table."""
     found = _by_name("tables", [name for name, _, _ in job.tables], paths)
-    return [
-        (name, kind, caption, read_layout(found[name]) if kind == "drift" else read(found[name], LAYOUTS[kind]))
-        for name, kind, caption in job.tables
-    ]
+    return [(name, caption, read(found[name], LAYOUTS[kind])) for name, kind, caption in job.tables]
 
 
-def _pictures(job: ReportJob, paths: list[Path]) -> list[Picture]:
+def _images(job: ReportJob, paths: list[Path]) -> list[Image]:
     found = _by_name("figures", [name for name, _ in job.figures], paths)
-    return [_picture(name, caption, found[name]) for name, caption in job.figures]
+    return [_image(name, caption, found[name]) for name, caption in job.figures]
 
 
-def _picture(name: str, caption: str, path: Path) -> Picture:
+def _image(name: str, caption: str, path: Path) -> Image:
     data = path.read_bytes()
     if data[:8] != b"\x89PNG\r\n\x1a\n":
-        raise UserError(f"{path} is no PNG: delete it and run again")
+        raise UserError(f"{path} is not a PNG; draw it again with `snakemake --force {path}`")
     pixels = struct.unpack(">I", data[16:20])[0]
-    # At the default 200 dpi a third larger than in print, since a screen is read from farther away; sharp on a dense one.
-    return Picture(name, caption, f"data:image/png;base64,{base64.b64encode(data).decode()}", round(pixels * 0.65))
+    # At the default 200 dpi a third larger than in print, since a screen is read from farther away, and sharp on a high-dpi one.
+    return Image(name, caption, f"data:image/png;base64,{base64.b64encode(data).decode()}", round(pixels * 0.65))
 
 
 def _by_name(kind: str, names: list[str], paths: list[Path]) -> dict[str, Path]:
     found = {path.stem: path for path in paths}
     for name in names:
         if name not in found or not found[name].exists():
-            raise UserError(f"the report lacks the file of `{kind}.{name}`; it was given {', '.join(map(str, paths)) or 'none'}")
+            raise UserError(f"the report has no file for `{kind}.{name}`; it was given {', '.join(map(str, paths)) or 'none'}")
     return found
 
 
-def _appendices(job: ReportJob, paths: list[Path]) -> list[tuple[str, str, html_tables.Sheet]]:
+def _appendices(job: ReportJob, paths: list[Path]) -> list[tuple[str, str, Table]]:
     if len(paths) != len(job.appendices):
         raise UserError(f"the config lists {len(job.appendices)} appendices, but {len(paths)} files were given")
-    return [(block.title, block.text, html_tables.file_sheet(path)) for block, path in zip(job.appendices, paths, strict=True)]
+    return [(block.title, block.text, html_tables.file_table(path)) for block, path in zip(job.appendices, paths, strict=True)]
 
 
-def _samples(job: ReportJob, prompts: pl.DataFrame, paths: list[Path], told: dict[str, Manifest]) -> dict[str, list[Sample]]:
+def _samples(job: ReportJob, prompts: pl.DataFrame, paths: list[Path], manifests: dict[str, Manifest]) -> dict[str, list[Sample]]:
     chosen = choose_prompts(prompts, job.categories, job.samples, job.seed)
     responses = read_responses(paths, chosen["prompt_id"].to_list())
-    return samples(chosen, responses, {run: manifest.parent for run, manifest in told.items()}, job.runs)
+    return samples(chosen, responses, {run: manifest.parent for run, manifest in manifests.items()}, job.runs)

@@ -1,20 +1,21 @@
-"""Table 8 of the paper: pairs of a synthetic preference set, one for each category."""
+"""Table 8 of the paper: one pair of a synthetic preference set per category."""
 
 import hashlib
 from pathlib import Path
 
 import polars as pl
 
-from valuedrift.config.report import PairsTableJob
+from valuedrift.config.tables import PairsTableJob
 from valuedrift.errors import UserError
 from valuedrift.io.records import Row, parse_rows, read_rows, text_field
-from valuedrift.report.texts import Block, Column, Rows, TextTable, shorten, write
+from valuedrift.report.table import Table, block, text_column
+from valuedrift.report.table_files import Rows, shorten, write
 
 NAMES = ["category", "prompt", "support", "oppose"]
 
 
 def run(*, config: PairsTableJob, pairs: Path, csv: Path, markdown: Path, latex: Path) -> None:
-    """Write the table; `pairs` are rows of category, prompt, support and oppose. Responses are cut, in the CSV too."""
+    """Write the table. `pairs` has rows of category, prompt, support and oppose; long responses are cut, in the CSV too."""
     found, _ = parse_rows(read_rows(str(pairs)), _pair, config.max_malformed, str(pairs))
     rows = [draw(found, category, config.seed) for category in config.categories]
     cut = [[category, prompt, *(shorten(text, config.longest) for text in texts)] for category, prompt, *texts in rows]
@@ -22,7 +23,7 @@ def run(*, config: PairsTableJob, pairs: Path, csv: Path, markdown: Path, latex:
 
 
 def draw(pairs: list[list[str]], category: str, seed: int) -> list[str]:
-    """A pair of the category: a draw that depends on the seed and on no pair but the one drawn."""
+    """Return a random pair of the category; it stays the same if other pairs change. Raises UserError if there is none."""
     of_category = [pair for pair in pairs if pair[0] == category]
     if not of_category:
         raise UserError(
@@ -31,11 +32,11 @@ def draw(pairs: list[list[str]], category: str, seed: int) -> list[str]:
     return min(of_category, key=lambda pair: hashlib.sha256(f"{seed}:{pair[1]}".encode()).hexdigest())
 
 
-def layout(rows: Rows) -> TextTable:
-    """The table of the CSV's rows."""
+def layout(rows: Rows) -> Table:
+    """Return the table of the CSV's rows."""
     headings = {"Category": 0.15, "Prompt": 0.17, "Response (support)": 0.34, "Response (oppose)": 0.34}
-    columns = [Column(heading, share=share) for heading, share in headings.items()]
-    return TextTable(columns, [Block("", [[row[name] for name in NAMES] for row in rows])])
+    columns = [text_column(heading, share=share) for heading, share in headings.items()]
+    return Table(columns, [block("", [[row[name] for name in NAMES] for row in rows])])
 
 
 def _pair(row: Row) -> list[str]:

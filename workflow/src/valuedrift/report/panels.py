@@ -1,4 +1,4 @@
-"""What every figure shares: page and panels, headings, the legend, and files of equal bytes."""
+"""The parts that all figures share: grid of panels, headings, legend, and byte-equal files for equal inputs."""
 
 import textwrap
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from valuedrift.config.report import StyleConfig
+from valuedrift.config.figures import StyleConfig
 from valuedrift.io.tables import VALUES, replacing
 
 if TYPE_CHECKING:
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MARKERS = {"support": "o", "neutral": "s", "oppose": "^"}
-"""The stances differ in shape too, for print in grey and for readers who do not tell red from green."""
+"""The stances also differ in shape, for print in grey and for readers who cannot distinguish red and green."""
 GRID = {1: 1, 2: 2, 3: 3, 4: 2}
-"""Panels → columns; three columns for more."""
+"""Number of panels → columns; three for more panels."""
 INK, FAINT = "#222222", "#666666"
 DIGIT = 0.64
-"""Width of a digit of DejaVu Sans, in ems."""
+"""Width of a digit of DejaVu Sans in ems."""
 LABEL_GAP = 0.5
-"""Least distance of two labels on an axis, in ems."""
+"""Smallest distance between two labels on an axis, in ems."""
 RC: dict[Any, Any] = {
-    "font.family": "DejaVu Sans",  # comes with matplotlib: the same figure on every machine
+    "font.family": "DejaVu Sans",  # shipped with matplotlib: the same figure on every machine
     "pdf.fonttype": 42,  # publishers reject Type 3
     "axes.edgecolor": FAINT,
     "axes.labelcolor": INK,
@@ -44,30 +44,30 @@ RC: dict[Any, Any] = {
 
 
 @dataclass(frozen=True)
-class Canvas:
-    """An empty figure of `count` panels."""
+class PanelGrid:
+    """A figure with a grid of empty panels."""
 
     figure: "Figure"
     axes: list["Axes"]
-    """One a panel, row by row."""
+    """Axes of the panels, row by row."""
     size: float
-    """Size of the text, in points."""
-    room: float
-    """Points that the axes of a panel are wide, about."""
+    """Size of the text in points."""
+    panel_points: float
+    """Approximate width of a panel's axes in points."""
 
     def title(self, ax: "Axes", heading: str, pad: float) -> None:
-        """A panel's heading in bold, `pad` lines of text above its axes, broken where it is too long."""
-        # Bold letters are about 0.62 em wide, and half an em beside the axes is free on either side.
-        width = max(1, int((self.room + self.size) / (self.size * 0.62)))
+        """Draw a panel's heading in bold, `pad` lines of text above its axes, wrapped to the panel's width."""
+        # Bold letters are about 0.62 em wide, and half an em is free on either side of the axes.
+        width = max(1, int((self.panel_points + self.size) / (self.size * 0.62)))
         ax.set_title(textwrap.fill(heading, width), fontsize=self.size, fontweight="bold", pad=self.size * pad)
 
     def suptitle(self, text: str) -> None:
-        """A heading over all panels."""
+        """Draw a heading over all panels."""
         width = max(1, int(self.figure.get_figwidth() * 72 / (self.size * 0.66)))
         self.figure.suptitle(textwrap.fill(text, width), fontsize=self.size + 1)
 
     def legend(self, handles: list["Artist"]) -> None:
-        """One legend under all panels, of two rows where one would not fit."""
+        """Draw one legend under all panels, in as many rows as it needs."""
         em = sum(len(str(handle.get_label())) * 0.5 + 3.8 for handle in handles)
         rows = -(-em * self.size // (self.figure.get_figwidth() * 72))
         self.figure.legend(handles=handles, loc="outside lower center", ncols=int(-(-len(handles) // rows)), frameon=False,
@@ -75,8 +75,8 @@ class Canvas:
 
 
 @contextmanager
-def canvas(count: int, columns: int | None, style: StyleConfig) -> Iterator[Canvas]:
-    """A canvas for `count` panels, as wide as they want to be and the page allows; drawing happens inside the block."""
+def panel_grid(count: int, columns: int | None, style: StyleConfig) -> Iterator[PanelGrid]:
+    """Yield a grid of `count` panels, as wide as the style wants and the page allows; draw inside the block."""
     import matplotlib as mpl
     import seaborn as sns
     from matplotlib.figure import Figure
@@ -93,31 +93,31 @@ def canvas(count: int, columns: int | None, style: StyleConfig) -> Iterator[Canv
         axes = figure.subplots(rows, columns, sharey=True, squeeze=False).flat
         for ax in axes[count:]:
             ax.set_visible(False)
-        # Inches beside the axes: the labels of the axis of y once, half a label of a tick on either side of each panel.
-        room = 72 * ((width - 0.5) / columns - 0.3)
-        yield Canvas(figure, list(axes[:count]), size, room)
+        # Inches that are not axes: 0.5 for the y axis's labels, and 0.3 per panel for half a tick label on either side.
+        panel_points = 72 * ((width - 0.5) / columns - 0.3)
+        yield PanelGrid(figure, list(axes[:count]), size, panel_points)
         sns.despine(figure)
 
 
-def label_axes(shown: Canvas, x: str, y: str) -> None:
-    """`y` at the left of each row, `x` under each column."""
-    for ax in shown.axes:
+def label_axes(grid: PanelGrid, x: str, y: str) -> None:
+    """Write `y` at the left of each row and `x` under each column."""
+    for ax in grid.axes:
         spec = ax.get_subplotspec()
         assert spec is not None
         if spec.is_first_col():
             ax.set_ylabel(y)
         columns = spec.get_gridspec().ncols
-        if spec.num1 + columns >= len(shown.axes):
+        if spec.num1 + columns >= len(grid.axes):
             ax.set_xlabel(x)
 
 
 def read_values(paths: list[Path]) -> pl.DataFrame:
-    """The rows of all VALUES tables; the same table may be given twice, as the parent of two runs."""
+    """Return the rows of all VALUES tables, each once: a table is given twice if it is the parent of two runs."""
     return VALUES.check(pl.concat([VALUES.read(path) for path in paths]).unique(maintain_order=True), "the figure's values")
 
 
 def save(figure: "Figure", pdf: Path, png: Path, dpi: int) -> None:
-    """Write the figure as PDF and PNG, without a time of day."""
+    """Write the figure as PDF and PNG, without the time of creation."""
     import matplotlib as mpl
 
     mpl.use("Agg")

@@ -1,4 +1,4 @@
-"""Where each run's numbers come from, as its manifest tells it."""
+"""The provenance of each run, from its manifest."""
 
 from pathlib import Path
 from typing import Any
@@ -8,18 +8,18 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from valuedrift.errors import UserError
 
 SHORT = 12
-"""Digits of a hash that are shown: enough to tell a study's files apart."""
+"""Digits of a hash that are printed, enough to distinguish a study's files."""
 
 
 class Checkpoint(BaseModel):
-    """A saved checkpoint: optimizer step and hash of the weights."""
+    """A saved checkpoint: optimizer step and hash of its weights."""
 
     step: int
     hash: str
 
 
 class Manifest(BaseModel):
-    """What the report shows of the manifest.json beside a run's checkpoints; further keys are no concern of it."""
+    """The keys of a run's manifest.json that the report prints; others are ignored."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -37,29 +37,31 @@ class Manifest(BaseModel):
 
     @property
     def weights(self) -> str | None:
-        """Hash of the last checkpoint's weights, short."""
+        """First SHORT digits of the hash of the last checkpoint's weights."""
         return max(self.checkpoints, key=lambda c: c.step).hash[:SHORT] if self.checkpoints else None
 
     @property
     def data(self) -> str | None:
-        """Hash of the training data, short."""
+        """First SHORT digits of the hash of the training data."""
         return self.data_hash[:SHORT] if self.data_hash else None
 
 
 def read_manifests(paths: list[Path]) -> dict[str, Manifest]:
-    """Run → its manifest; raises UserError for a file that is none."""
+    """Return run → its manifest; raises UserError for a file that is not a manifest."""
     manifests = {}
     for path in paths:
         try:
             manifest = Manifest.model_validate_json(path.read_bytes())
         except (OSError, ValidationError) as error:
-            raise UserError(f"{path} is no manifest of a run: {error}; delete the run's folder and train again") from error
+            raise UserError(
+                f"{path} is not a manifest of a run ({error}); write it again with `snakemake --force {path}`"
+            ) from error
         manifests[manifest.run] = manifest
     return manifests
 
 
 def version_sets(manifests: dict[str, Manifest]) -> list[tuple[str, list[str]]]:
-    """Each set of library versions that occurs, as one line, with the runs trained by it."""
+    """Return each set of library versions that occurs, as one line, with the runs trained with it."""
     found: dict[str, list[str]] = {}
     for run, manifest in manifests.items():
         line = ", ".join(f"{name} {version}" for name, version in sorted(manifest.versions.items())) or "none recorded"

@@ -1,4 +1,4 @@
-"""How much of what was judged is sound: flagged responses, option mass and the judge's steadiness, at checkpoints of runs."""
+"""Quality of the judged data at checkpoints of runs: flagged responses, option mass and how often the judge changes its answer."""
 
 from collections.abc import Callable
 from itertools import groupby, zip_longest
@@ -7,13 +7,13 @@ from statistics import fmean
 
 import polars as pl
 
-from valuedrift.config.report import QualityTableJob
+from valuedrift.config.tables import QualityTableJob
 from valuedrift.errors import UserError
-from valuedrift.io.tables import STANCES
-from valuedrift.report.html_tables import percent
-from valuedrift.report.layout import decimal
+from valuedrift.io import tables
+from valuedrift.report.numbers import decimal, percent
 from valuedrift.report.seeds import FLAGS
-from valuedrift.report.texts import Block, Column, Rows, TextTable, write
+from valuedrift.report.table import Table, block, number_column, text_column
+from valuedrift.report.table_files import Rows, write
 
 NUMBERS: dict[str, tuple[str, Callable[[float | None], str]]] = {
     **{flag: (flag.capitalize(), percent) for flag in FLAGS},
@@ -21,12 +21,12 @@ NUMBERS: dict[str, tuple[str, Callable[[float | None], str]]] = {
     "bound": ("Not returned\n(at most)", lambda bound: decimal(bound, 3)),
     "flips": ("Flips", percent),
 }
-"""Column of the CSV → its heading and how its numbers are written."""
+"""Column of the CSV → its heading and the format of its numbers."""
 
 
 def run(*, config: QualityTableJob, stances: list[Path], csv: Path, markdown: Path, latex: Path) -> None:
-    """Write the table; `stances` are those of its runs by one judge, in any order. The CSV has a row a run and checkpoint."""
-    measured = pl.concat([quality(STANCES.read(path), config.categories) for path in stances])
+    """Write the table. `stances` are those of its runs by one judge, in any order; the CSV has one row per run and checkpoint."""
+    measured = pl.concat([quality(tables.STANCES.read(path), config.categories) for path in stances])
     if config.checkpoints == "ends":
         step = pl.col("step")
         measured = measured.filter((step == step.min().over("run")) | (step == step.max().over("run")))
@@ -41,9 +41,9 @@ def run(*, config: QualityTableJob, stances: list[Path], csv: Path, markdown: Pa
 
 
 def quality(stances: pl.DataFrame, categories: list[str]) -> pl.DataFrame:
-    """One row a checkpoint of a STANCES table: run, step, the number of responses and NUMBERS.
+    """Return run, step, number of responses and NUMBERS, one row per checkpoint of a STANCES table.
 
-    Flags are shares of the responses; mass and flips are means and bound the maximum over those that have one.
+    Flags are shares of the responses; mass and flips are means and bound is the maximum, over the responses that have one.
     """
     rows = stances.filter(pl.col("category").is_in(categories)).group_by("run", "step")
     found = rows.agg(
@@ -53,15 +53,15 @@ def quality(stances: pl.DataFrame, categories: list[str]) -> pl.DataFrame:
     return found.select("run", "step", "responses", *NUMBERS).sort("run", "step")
 
 
-def layout(rows: Rows) -> TextTable:
-    """The table of the CSV's rows; seeds of one row are counted together."""
+def layout(rows: Rows) -> Table:
+    """Return the table of the CSV's rows; the seeds of a row are pooled."""
     heads = [heading for heading, _ in NUMBERS.values()]
-    columns = [Column("Model"), *(Column(heading, numeric=True) for heading in ("Step", "Responses", *heads))]
-    return TextTable(columns, [Block(group, list(_block(list(same)))) for group, same in groupby(rows, lambda row: row["group"])])
+    columns = [text_column("Model"), *(number_column(heading) for heading in ("Step", "Responses", *heads))]
+    return Table(columns, [block(group, _model_rows(list(same))) for group, same in groupby(rows, lambda row: row["group"])])
 
 
-def _block(rows: Rows) -> list[list[str]]:
-    """A run's name stands in its first row."""
+def _model_rows(rows: Rows) -> list[list[str]]:
+    """Return one row per model and checkpoint; the model's name is printed in its first."""
     found = []
     for name, same in groupby(rows, lambda row: row["name"]):
         runs = [list(checkpoints) for _, checkpoints in groupby(same, lambda row: row["run"])]

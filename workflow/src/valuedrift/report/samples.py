@@ -1,4 +1,4 @@
-"""Sample responses: what each run said to the same few prompts where it began and where it ended."""
+"""Sample responses: those of each run to the same few prompts, at its first and last checkpoint."""
 
 import hashlib
 from collections.abc import Mapping
@@ -12,15 +12,19 @@ from valuedrift.io.tables import GENERATIONS
 
 @dataclass(frozen=True)
 class Sample:
-    """A prompt with responses, first checkpoint first: (which checkpoint, its response or None where it has none)."""
+    """A prompt with its responses."""
 
     question: str
     category: str
     answers: list[tuple[str, str | None]]
+    """Checkpoint and its response (None for none), first checkpoint first."""
 
 
 def choose_prompts(prompts: pl.DataFrame, categories: list[str], count: int, seed: int) -> pl.DataFrame:
-    """`count` rows of PROMPTS: a draw that depends on the seed and on no prompt but those shown, of different categories first."""
+    """Return `count` random rows of PROMPTS, a second one of a category only after all others have one.
+
+    The order is by a hash of seed and prompt id, so prompts that were not drawn may change without changing the draw.
+    """
     draw = pl.col("prompt_id").map_elements(lambda p: hashlib.sha256(f"{seed}:{p}".encode()).hexdigest(), return_dtype=pl.String)
     return (
         prompts.filter(pl.col("category").is_in(categories))
@@ -34,9 +38,9 @@ def choose_prompts(prompts: pl.DataFrame, categories: list[str], count: int, see
 
 
 def read_responses(paths: list[Path], prompt_ids: list[str]) -> pl.DataFrame:
-    """run, step, prompt_id, response: the first sample of each prompt at the first and last checkpoint of each run.
+    """Return run, step, prompt_id, response of each prompt's first sample at the first and last checkpoint of each run.
 
-    One table at a time is in memory: a study's responses are gigabytes, and this keeps a handful.
+    One table at a time is in memory: a study's responses are gigabytes, of which a handful is kept.
     """
     return pl.concat([_ends(GENERATIONS.frame([]), []), *(_ends(GENERATIONS.read(path), prompt_ids) for path in paths)])
 
@@ -44,9 +48,9 @@ def read_responses(paths: list[Path], prompt_ids: list[str]) -> pl.DataFrame:
 def samples(
     prompts: pl.DataFrame, responses: pl.DataFrame, parents: Mapping[str, str | None], runs: list[str]
 ) -> dict[str, list[Sample]]:
-    """Run → a sample for each of `prompts`; a run with no responses has none.
+    """Return run → one sample for each of `prompts`; a run without responses is left out.
 
-    A run's first checkpoint is its parent's last one where its own table does not begin at step 0.
+    The first checkpoint is the parent's last one if the run's own table does not begin at step 0.
     """
     steps = {row[0]: (row[1], row[2]) for row in responses.group_by("run").agg(pl.min("step"), pl.max("step").alias("last")).rows()}
     texts = {(row["run"], row["step"], row["prompt_id"]): row["response"] for row in responses.iter_rows(named=True)}
@@ -71,7 +75,7 @@ def _ends(generations: pl.DataFrame, prompt_ids: list[str]) -> pl.DataFrame:
 
 
 def _checkpoints(run: str, parent: str | None, steps: Mapping[str, tuple[int, int]]) -> list[tuple[str, str, int]]:
-    """Label, run and step of the first and last checkpoint; one where they are the same."""
+    """Return label, run and step of the first and the last checkpoint; one entry if they are the same."""
     if run not in steps:
         return []
     first, last = steps[run]

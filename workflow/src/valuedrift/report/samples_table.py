@@ -1,38 +1,39 @@
-"""Tables 4-6 of the paper: what the last checkpoints of several runs say to one prompt."""
+"""Tables 4-6 of the paper: responses of several runs' last checkpoints to one prompt."""
 
 from itertools import groupby
 from pathlib import Path
 
 import polars as pl
 
-from valuedrift.config.report import SamplesTableJob
+from valuedrift.config.tables import SamplesTableJob
 from valuedrift.errors import UserError
 from valuedrift.io.tables import PROMPTS
 from valuedrift.report.samples import choose_prompts, read_responses
-from valuedrift.report.texts import Block, Column, Rows, TextTable, shorten, write
+from valuedrift.report.table import Table, block, text_column
+from valuedrift.report.table_files import Rows, shorten, write
 
 EMPTY = "(an empty response)"
 DRAWN = "(drawn; the prompt asked for is not among the evaluation prompts)"
 
 
 def run(*, config: SamplesTableJob, prompts: Path, generations: list[Path], csv: Path, markdown: Path, latex: Path) -> None:
-    """Write the table; `generations` are those of its runs, in any order. Responses are cut, in the CSV too."""
+    """Write the table. `generations` are those of its runs, in any order; long responses are cut, in the CSV too."""
     prompt, note = choose(PROMPTS.read(prompts), config)
     responses = read_responses(generations, [prompt["prompt_id"]]).sort("step").unique("run", keep="last")
-    told = {row["run"]: row for row in responses.iter_rows(named=True)}
+    found = {row["run"]: row for row in responses.iter_rows(named=True)}
     rows = []
     for row in config.rows:
-        if row.run not in told:
+        if row.run not in found:
             raise UserError(f"no response of the run `{row.run}` to the prompt {prompt['prompt_id']}: generate its responses first")
         *group, name = row.headings
-        answer = shorten(told[row.run]["response"], config.longest) or EMPTY
-        rows.append((config.category, prompt["question"], note, " ".join(group), name, row.run, told[row.run]["step"], answer))
+        answer = shorten(found[row.run]["response"], config.longest) or EMPTY
+        rows.append((config.category, prompt["question"], note, " ".join(group), name, row.run, found[row.run]["step"], answer))
     names = ["category", "prompt", "note", "group", "name", "run", "step", "response"]
     write(pl.DataFrame(rows, schema=names, orient="row"), layout, config.caption, csv, markdown, latex)
 
 
 def choose(prompts: pl.DataFrame, job: SamplesTableJob) -> tuple[dict[str, str], str]:
-    """The row of PROMPTS that the job names, or one of its category drawn by the seed, and a note where it was not to be had."""
+    """Return the row of PROMPTS that the job names, or one drawn from its category, and a note if the named one is missing."""
     drawn = choose_prompts(prompts, [job.category], 1, job.seed)
     if drawn.is_empty():
         raise UserError(f"there are no evaluation prompts of the category `{job.category}`")
@@ -43,13 +44,13 @@ def choose(prompts: pl.DataFrame, job: SamplesTableJob) -> tuple[dict[str, str],
     return (named[0], "") if named else (drawn.row(0, named=True), DRAWN)
 
 
-def layout(rows: Rows) -> TextTable:
-    """The table of the CSV's rows: the category and the prompt first, then the responses, group by group."""
+def layout(rows: Rows) -> Table:
+    """Return the table of the CSV's rows: category and prompt first, then the responses by group."""
     first = rows[0]
     about = [["Category", first["category"]], ["Prompt", f"{first['prompt']} {first['note']}".strip()]]
     groups = [(group, [[row["name"], row["response"]] for row in same]) for group, same in groupby(rows, key=lambda r: r["group"])]
-    columns = [Column("", share=0.18), Column("", share=0.82)]
-    return TextTable(columns, [Block("", about), *(Block(group, block) for group, block in groups)])
+    columns = [text_column("", share=0.18), text_column("", share=0.82)]
+    return Table(columns, [block("", about), *(block(*group) for group in groups)])
 
 
 def _plain(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The scorecard: every value that the paper prints beside the study's, as a CSV of cells and one HTML page."""
+"""The scorecard: every value that the paper prints next to the study's, as a CSV of cells and one HTML page."""
 
 from math import isfinite
 from pathlib import Path
@@ -18,28 +18,28 @@ CELL = ["table", *RUN, "category", "benchmark", "metric", "shots", "stance"]
 MEASURED = ["ours", "low", "high", "stderr", "seeds"]
 COLUMNS = [*CELL, "paper", "ours", "low", "high", "difference", "seeds", "status", "flag"]
 NORMAL = 1.96
-"""Standard errors either side of a score in its 95% interval."""
+"""Half the width of a 95% interval, in standard errors."""
 
 
 def run(*, config: ScorecardJob, drift: Path, downstream: list[Path], csv: Path, html: Path) -> None:
-    """Write every printed value with the study's, the difference, the status and what is wrong with it; and the page."""
+    """Write every printed value with the study's, the difference, the status and the reasons of its flags, and the page."""
     scores = pl.concat([DOWNSTREAM.frame([]), *(DOWNSTREAM.read(path) for path in downstream)])
     ours = pl.concat([_drift(DRIFT.read(drift), config), _downstream(scores, config)])
-    cells, idle = _flagged(_compared(_printed(config), ours, config.runs), config.faults)
+    cells, unused = _flagged(_compared(_printed(config), ours, config.runs), config.faults)
     with replacing(csv) as scratch:
         cells.with_columns(flag=pl.col("flags").list.join(" ")).select(COLUMNS).write_csv(scratch)
     with replacing(html) as scratch:
-        scratch.write_text(render(cells, list(lines(cells)), idle), encoding="utf-8")
+        scratch.write_text(render(cells, list(lines(cells)), unused), encoding="utf-8")
 
 
 def _printed(config: ScorecardJob) -> pl.DataFrame:
-    """CELL, paper and paper_stderr of every printed value, by number of the table and else in the order of the files."""
+    """Return CELL, paper and paper_stderr of every printed value, by number of its table, then in the order of the files."""
     frames = [pl.DataFrame(schema=dict.fromkeys(CELL, pl.String) | {"paper": pl.Float64, "paper_stderr": pl.Float64})]
     for path, key in ((config.drift, DRIFT_CELL), (config.downstream, SCORE_CELL)):
         if path is not None:
             rows = _read(path, [*key, "value"])
             if rows.select(key).is_duplicated().any():
-                raise UserError(f"{path}: two rows print the same cell ({', '.join(key)}); name each once")
+                raise UserError(f"{path}: two rows are the same cell ({', '.join(key)}); give each once")
             numbers: dict[str, pl.Series | pl.Expr] = {
                 "paper": _number(rows["value"], path),
                 "paper_stderr": pl.lit(None, pl.Float64),
@@ -51,25 +51,25 @@ def _printed(config: ScorecardJob) -> pl.DataFrame:
 
 
 def _read(path: str, needed: list[str]) -> pl.DataFrame:
-    """The CSV as text, with "" for what is empty."""
+    """Return the CSV as text, with "" for missing values; raises UserError if a needed column is missing."""
     try:
         frame = pl.read_csv(path, infer_schema=False).fill_null("")
     except (OSError, pl.exceptions.PolarsError) as error:
         raise UserError(f"{path} cannot be read: {error}") from error
     if missing := [name for name in needed if name not in frame.columns]:
-        raise UserError(f"{path} lacks the columns {', '.join(missing)}; config/reference/README.md says what stands in them")
+        raise UserError(f"{path} lacks the columns {', '.join(missing)}; config/reference/README.md describes them")
     return frame
 
 
 def _number(column: pl.Series, path: str) -> pl.Series:
     numbers = column.cast(pl.Float64, strict=False)
     if wrong := [text for text, number in zip(column, numbers, strict=True) if number is None or not isfinite(number)]:
-        raise UserError(f"{path}: the {column.name} {wrong[0]!r} is no number")
+        raise UserError(f"{path}: the {column.name} {wrong[0]!r} is not a number")
     return numbers
 
 
 def _drift(drift: pl.DataFrame, config: ScorecardJob) -> pl.DataFrame:
-    """RUN, CELL's further columns and MEASURED of the drift by the job's judge."""
+    """Return RUN, CELL's further columns and MEASURED of the drift by the job's judge."""
     judged = drift.filter(pl.col("judge") == config.judge).with_columns(pl.col("stance").cast(pl.String))
     none, empty = pl.lit(None, pl.Float64), pl.lit("")
     judged = judged.with_columns(benchmark=empty, shots=empty, stderr=none)
@@ -84,7 +84,7 @@ def _drift(drift: pl.DataFrame, config: ScorecardJob) -> pl.DataFrame:
 
 
 def _downstream(scores: pl.DataFrame, config: ScorecardJob) -> pl.DataFrame:
-    """The same of the scores; their intervals need the paper's standard errors."""
+    """Return the same columns of the scores, without intervals, which need the paper's standard errors."""
     none, empty = pl.lit(None, pl.Float64), pl.lit("")
     rows = scores.select(
         "run", "metric", "stderr", category=empty, stance=empty, benchmark="task", shots=pl.col("shots").cast(pl.String),
@@ -94,7 +94,7 @@ def _downstream(scores: pl.DataFrame, config: ScorecardJob) -> pl.DataFrame:
 
 
 def _over_seeds(rows: pl.DataFrame, runs: list[ReferenceRun]) -> pl.DataFrame:
-    """Means over the seeds that have a value, also of the ends of the intervals: more seeds do not make the prompts any surer."""
+    """Return means over the seeds that have a value, also of the intervals' ends, which are about prompts, not about seeds."""
     schema = dict.fromkeys([*RUN, "run"], pl.String)
     named = pl.DataFrame([(*run.key, seed) for run in runs for seed in run.runs], schema=schema, orient="row")
     key = [*RUN, *(name for name in CELL if name not in RUN and name != "table")]
@@ -104,7 +104,7 @@ def _over_seeds(rows: pl.DataFrame, runs: list[ReferenceRun]) -> pl.DataFrame:
 
 
 def _compared(printed: pl.DataFrame, ours: pl.DataFrame, runs: list[ReferenceRun]) -> pl.DataFrame:
-    """Printed cells with MEASURED, the difference and the status."""
+    """Return the printed cells with MEASURED, the difference and the status."""
     ran = pl.DataFrame([run.key for run in runs], schema=dict.fromkeys(RUN, pl.String), orient="row").with_columns(ran=True)
     key = [name for name in CELL if name != "table"]
     joined = printed.join(ours, on=key, how="left", maintain_order="left").join(ran, on=RUN, how="left", maintain_order="left")
@@ -120,17 +120,17 @@ def _compared(printed: pl.DataFrame, ours: pl.DataFrame, runs: list[ReferenceRun
 
 
 def _flagged(cells: pl.DataFrame, path: str | None) -> tuple[pl.DataFrame, int]:
-    """The cells with `flags`, the reasons of the rules that name them; and how many rules name no cell."""
+    """Return the cells with `flags`, the reasons of the rules that match them, and the number of rules that match no cell."""
     reasons: list[list[str]] = [[] for _ in range(len(cells))]
-    idle = 0
+    unused = 0
     rules = _read(path, ["reason"]) if path else pl.DataFrame()
     if unknown := [name for name in rules.columns if name not in (*CELL, "reason")]:
         raise UserError(f"{path}: unknown columns {', '.join(unknown)}; known are {', '.join(CELL)} and reason")
     for rule in rules.iter_rows(named=True):
         reason = rule.pop("reason")
         matches = [pl.col(name).is_in(value.split("|")) for name, value in rule.items() if value]
-        named = cells.with_row_index().filter(pl.all_horizontal(matches or [pl.lit(True)]))["index"].to_list()
-        idle += not named
-        for number in named:
+        matching = cells.with_row_index().filter(pl.all_horizontal(matches or [pl.lit(True)]))["index"].to_list()
+        unused += not matching
+        for number in matching:
             reasons[number] += [reason] if reason not in reasons[number] else []
-    return cells.with_columns(flags=pl.Series(reasons, dtype=pl.List(pl.String))), idle
+    return cells.with_columns(flags=pl.Series(reasons, dtype=pl.List(pl.String))), unused

@@ -1,7 +1,7 @@
-"""The scorecard's page: the statistics, then each printed table with the study's values in it."""
+"""The scorecard's page: statistics of agreement, then each printed table with the study's values in it."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -10,78 +10,71 @@ import polars as pl
 
 from valuedrift.config.base import STANCES
 from valuedrift.io.pages import fill
-from valuedrift.report.html_tables import Sheet, percent
-from valuedrift.report.layout import MISSING, TITLES, decimal
+from valuedrift.report.drift_table import TITLES
+from valuedrift.report.html_tables import breakable
+from valuedrift.report.numbers import MISSING, decimal, percent
 from valuedrift.report.scorecard_stats import NO_SIGN, Agreement, Line
+from valuedrift.report.table import Block, Cell, Table, block, number_column, text_column
 
 TEMPLATE = Path(__file__).with_name("scorecard.html.j2")
 RUN = ["model", "sft_dataset", "phase", "preference_dataset", "chosen"]
 NAMES = {"sft": "SFT", "ppo": "PPO", "dpo": "DPO", "simpo": "SimPO", "support": "support chosen", "oppose": "oppose chosen"}
 ONE_CHECKPOINT, THREE_CHECKPOINTS = 0.12, 0.35
-"""Differences of drift times; on the coarsest of the paper's grids a checkpoint is 0.11 of the training."""
+"""Differences of drift times; on the coarsest of the paper's grids one checkpoint is 0.11 of the training."""
 NEAR_SCORE = 0.05
-"""Difference up to which a score outside the interval is called near."""
+"""Largest difference of a score outside the interval that is still called near."""
 
-Cell = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Shown:
-    """A cell as it stands on the page; `notes` are the numbers of its footnotes."""
-
-    paper: str
-    ours: str
-    verdict: str
-    hover: str
-    notes: list[int]
+Row = dict[str, Any]
+"""A row of the scorecard's CSV, with `flags`."""
+Run = tuple[str, ...]
+"""Values of RUN."""
+Found = Mapping[tuple[Run, str, str, str, str], "Comparison"]
+"""Run, category, benchmark, metric and stance → the cell."""
 
 
 @dataclass(frozen=True)
-class Printed:
-    """A printed table. `levels` are headings from the top with their widths; a block is a title and rows of name and cells."""
+class Comparison(Cell):
+    """A printed value and the study's, which is the cell's text."""
 
-    table: str
-    title: str
-    corner: str
-    levels: list[list[tuple[str, int]]]
-    group: int
-    """Columns that belong together."""
-    blocks: list[tuple[str, list[tuple[str, list[Shown | None]]]]] = field(default_factory=list)
+    paper: str = ""
+    verdict: str = ""
+    hover: str = ""
+    notes: Sequence[int] = ()
+    """Numbers of its footnotes."""
 
 
-def render(cells: pl.DataFrame, lines: list[Line], idle: int) -> str:
-    """The page of cells with `paper`, `ours`, `status` and `flags`; `idle` is how many rules of faults name no cell."""
+def render(cells: pl.DataFrame, statistics: list[Line], unused: int) -> str:
+    """Return the page of cells with `paper`, `ours`, `status` and `flags`; `unused` is the number of rules that flag no cell."""
     reasons = list(dict.fromkeys(reason for flags in cells["flags"] for reason in flags))
-    tables = [_printed(str(table), rows, reasons) for (table,), rows in cells.group_by("table", maintain_order=True)]
+    tables = [(str(number), *_printed(rows, reasons)) for (number,), rows in cells.group_by("table", maintain_order=True)]
     statuses = [(status, len(cells.filter(pl.col("status") == status))) for status in ("compared", "not measured", "not run")]
     context = {
-        "statuses": statuses, "cells": len(cells), "flagged": len(cells.filter(pl.col("flags").list.len() > 0)), "idle": idle,
-        "reasons": reasons, "tables": tables, "statistics": statistics_sheet(lines), "no_sign": NO_SIGN, "one": ONE_CHECKPOINT,
-        "three": THREE_CHECKPOINTS, "near": NEAR_SCORE, "MISSING": MISSING,
+        "statuses": statuses, "cells": len(cells), "flagged": len(cells.filter(pl.col("flags").list.len() > 0)), "unused": unused,
+        "reasons": reasons, "tables": tables, "statistics": statistics_table(statistics), "no_sign": NO_SIGN,
+        "one": ONE_CHECKPOINT, "three": THREE_CHECKPOINTS, "near": NEAR_SCORE, "MISSING": MISSING,
     }  # fmt: skip
-    return fill(TEMPLATE, context)
+    return fill(TEMPLATE, context, breakable=breakable)
 
 
-def statistics_sheet(lines: list[Line]) -> Sheet:
-    """One row a line: how many cells, and the agreement over all and over the sound ones."""
+def statistics_table(lines: list[Line]) -> Table:
+    """Return one row per line: the number of cells, and the agreement over all cells and over those not flagged."""
     rows = [
         [line.table, line.metric, *map(str, (line.cells, line.every.compared, line.flagged)), *_numbers(line.every),
          str(line.sound.compared), *_numbers(line.sound)]
         for line in lines
     ]  # fmt: skip
     four = ["same sign", "rank corr.", "mean |diff.|", "in interval"]
-    header = ["table", "metric", "printed", "compared", "flagged", *four, "compared", *four]
-    return Sheet(
-        header, rows, set(range(2, len(header))), [("", 2), ("cells", 3), ("all compared cells", 4), ("without the flagged", 5)]
-    )
+    groups = {"cells": ["printed", "compared", "flagged"], "all compared cells": four, "without the flagged": ["compared", *four]}
+    columns = [number_column(group, heading) for group, headings in groups.items() for heading in headings]
+    return Table([text_column("table"), text_column("metric"), *columns], [block("", rows)])
 
 
 def _numbers(found: Agreement) -> list[str]:
     return [percent(found.sign), decimal(found.rank), decimal(found.difference, 3), percent(found.inside)]
 
 
-def verdict(cell: Cell) -> str:
-    """agrees, near, differs or none, by what the page says about colours."""
+def verdict(cell: Row) -> str:
+    """Return agrees, near, differs or none, by the rules that the page prints above its tables."""
     if cell["status"] != "compared":
         return "none"
     if cell["metric"] == "time":
@@ -94,57 +87,64 @@ def verdict(cell: Cell) -> str:
     return "near" if abs(cell["difference"]) <= NEAR_SCORE else "differs"
 
 
-def _printed(table: str, rows: pl.DataFrame, reasons: list[str]) -> Printed:
-    """The table: drift has categories down and runs by stances across, scores have runs down and benchmarks across."""
+def _printed(rows: pl.DataFrame, reasons: list[str]) -> tuple[str, Table]:
+    """Return the title and the printed table: of drift with runs by stances as columns, of scores with benchmarks."""
     runs = rows.select(RUN).unique(maintain_order=True).rows()
     varying = _slowest_first(runs)
-    labels = {run: tuple(_label(run[i]) for i in varying) for run in runs}
     title = ", ".join(_label(value) for i, value in enumerate(runs[0]) if i not in varying and value)
-    cells = [(tuple(cell[name] for name in RUN), cell) for cell in rows.iter_rows(named=True)]
-    places = {(run, c["category"], c["benchmark"], c["metric"], c["stance"]): _shown(c, reasons) for run, c in cells}
-    if rows["benchmark"][0]:
-        columns = rows.select("benchmark", "metric").unique(maintain_order=True).rows()
-        levels = [[(benchmark, 1) for benchmark, _ in columns], [(metric, 1) for _, metric in columns]]
-        names = [(run, " ".join(_label(run[i]) for i in sorted(varying) if run[i])) for run in runs]
-        body = [(name, [places.get((run, "", benchmark, metric, "")) for benchmark, metric in columns]) for run, name in names]
-        return Printed(table, title, "Model", levels, 1, [("score", body)])
-    levels = [_spans([labels[run][: depth + 1] for run in runs for _ in STANCES]) for depth in range(len(varying))]
-    levels.append([(stance, 1) for _ in runs for stance in STANCES])
+    found = {
+        (tuple(cell[name] for name in RUN), cell["category"], cell["benchmark"], cell["metric"], cell["stance"]): _cell(
+            cell, reasons
+        )
+        for cell in rows.iter_rows(named=True)
+    }
+    return title, (_scores if rows["benchmark"][0] else _drift)(rows, runs, varying, found)
+
+
+def _scores(rows: pl.DataFrame, runs: list[Run], varying: list[int], found: Found) -> Table:
+    benchmarks = rows.select("benchmark", "metric").unique(maintain_order=True).rows()
+    names = [" ".join(_label(run[i]) for i in sorted(varying) if run[i]) for run in runs]
+    body = [
+        [Cell(name), *(found.get((run, "", benchmark, metric, ""), Cell("")) for benchmark, metric in benchmarks)]
+        for run, name in zip(runs, names, strict=True)
+    ]
+    columns = [number_column(benchmark, metric) for benchmark, metric in benchmarks]
+    return Table([text_column("Model"), *columns], [Block("score", body)])
+
+
+def _drift(rows: pl.DataFrame, runs: list[Run], varying: list[int], found: Found) -> Table:
     blocks = []
     for metric in rows["metric"].unique(maintain_order=True):
         categories = rows.filter(pl.col("metric") == metric)["category"].unique(maintain_order=True)
-        body = [(c, [places.get((run, c, "", metric, stance)) for run in runs for stance in STANCES]) for c in categories]
-        blocks.append((TITLES.get(metric, metric), body))
-    return Printed(table, title, "Category", levels, len(STANCES), blocks)
+        body = [
+            [Cell(category), *(found.get((run, category, "", metric, stance), Cell("")) for run in runs for stance in STANCES)]
+            for category in categories
+        ]
+        blocks.append(Block(TITLES.get(metric, metric), body))
+    columns = [number_column(*(_label(run[i]) for i in varying), stance) for run in runs for stance in STANCES]
+    return Table([text_column("Category"), *columns], blocks)
 
 
-def _slowest_first(runs: list[tuple[str, ...]]) -> list[int]:
-    """Positions in RUN at which the runs of a table differ; first that which changes least often from one run to the next."""
+def _slowest_first(runs: list[Run]) -> list[int]:
+    """Return the positions in RUN at which a table's runs differ, first the one that changes least often from run to run."""
     changes = {i: sum(a[i] != b[i] for a, b in pairwise(runs)) for i in range(len(RUN))}
     return sorted((i for i, count in changes.items() if count), key=lambda i: changes[i])
-
-
-def _spans(headings: Iterable[tuple[str, ...]]) -> list[tuple[str, int]]:
-    """Equal neighbours as one heading with its width."""
-    spans: list[tuple[tuple[str, ...], int]] = []
-    for heading in headings:
-        same = bool(spans) and spans[-1][0] == heading
-        spans[-1:] = [(heading, spans[-1][1] + 1)] if same else [*spans[-1:], (heading, 1)]
-    return [(heading[-1], width) for heading, width in spans]
 
 
 def _label(value: str) -> str:
     return NAMES.get(value, value)
 
 
-def _shown(cell: Cell, reasons: list[str]) -> Shown:
+def _cell(cell: Row, reasons: list[str]) -> Comparison:
     places = 4 if cell["benchmark"] else 2
     notes = [reasons.index(reason) + 1 for reason in cell["flags"]]
-    told = [f"paper {decimal(cell['paper'], places)}"]
+    parts = [f"paper {decimal(cell['paper'], places)}"]
     if cell["status"] == "compared":
         interval = f" ({decimal(cell['low'], places)} to {decimal(cell['high'], places)})" if cell["low"] is not None else ""
-        told += [f"ours {decimal(cell['ours'], places)}{interval}", f"difference {decimal(cell['difference'], places)}"]
+        parts += [f"ours {decimal(cell['ours'], places)}{interval}", f"difference {decimal(cell['difference'], places)}"]
     else:
-        told.append(cell["status"])
-    hover = "; ".join(told) + "".join(f"\n{number}: {reasons[number - 1]}" for number in notes)
-    return Shown(decimal(cell["paper"], places), decimal(cell["ours"], places), verdict(cell), hover, notes)
+        parts.append(cell["status"])
+    hover = "; ".join(parts) + "".join(f"\n{number}: {reasons[number - 1]}" for number in notes)
+    return Comparison(
+        decimal(cell["ours"], places), paper=decimal(cell["paper"], places), verdict=verdict(cell), hover=hover, notes=notes
+    )

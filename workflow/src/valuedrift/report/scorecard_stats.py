@@ -1,4 +1,4 @@
-"""How well a study agrees with printed values, as statistics of their cells."""
+"""Statistics of how well a study agrees with printed values."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,25 +7,29 @@ import polars as pl
 from scipy import stats
 
 NO_SIGN = 0.005
-"""A magnitude below this is printed as 0.00 and has no sign to agree with."""
+"""A magnitude below this is printed as 0.00 and has no sign."""
 FEWEST = 3
-"""Cells that a statistic needs."""
+"""Cells that a statistic needs at least."""
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """How well the compared cells agree; None where there are fewer than FEWEST that it can be told by, or ranks do not exist."""
+    """Agreement of the compared cells; a statistic of fewer than FEWEST cells is None, and so is the correlation of equal ranks."""
 
     compared: int
     sign: float | None
+    """Share of magnitudes with the same sign."""
     rank: float | None
+    """Spearman's rank correlation."""
     difference: float | None
+    """Mean absolute difference."""
     inside: float | None
+    """Share of the printed values inside the study's interval."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """One line of the scorecard: the agreement over all its cells, and over those that are not flagged."""
+    """One line of the scorecard: the agreement over all its cells (`every`) and over those not flagged (`sound`)."""
 
     table: str
     metric: str
@@ -36,7 +40,7 @@ class Line:
 
 
 def lines(cells: pl.DataFrame) -> Iterator[Line]:
-    """A line for each table and metric, or benchmark, and for each metric of drift over all tables."""
+    """Yield a line per drift metric over all tables, then one per table and metric or benchmark."""
     drift = cells.filter(pl.col("benchmark") == "")
     groups = [(("all tables", str(metric)), rows) for (metric,), rows in drift.group_by("metric", maintain_order=True)]
     by = ["table", pl.when(pl.col("benchmark") == "").then("metric").otherwise("benchmark")]
@@ -47,7 +51,7 @@ def lines(cells: pl.DataFrame) -> Iterator[Line]:
 
 
 def agreement(cells: pl.DataFrame) -> Agreement:
-    """Statistics of cells of one metric, over those that were compared."""
+    """Return the statistics of the compared cells; all cells are of one metric."""
     compared = cells.filter(pl.col("status") == "compared")
     signed = compared.filter(pl.col("metric") == "magnitude", pl.col("paper").abs() >= NO_SIGN)
     ranged = compared.filter(pl.col("low").is_not_null(), pl.col("high").is_not_null())

@@ -1,33 +1,35 @@
-"""The study in a few lines for the terminal, printed when it is done."""
+"""A short drift table for the terminal, printed when a study is done."""
 
+import textwrap
 from pathlib import Path
 
 import polars as pl
 
 from valuedrift.io.tables import DRIFT
-from valuedrift.report.layout import decimal
+from valuedrift.report.numbers import decimal
 from valuedrift.report.overview import mean_drift
 
 WIDTH = 100
 
 
 def run(*, drift: Path, report: Path) -> None:
-    """Print the drift of each run by the first judge of the table, mean over the categories, and where the report lies."""
+    """Print each run's drift by the first judge of the table, mean over the categories, and the path of the report."""
     print(summary(DRIFT.read(drift)))
     print(f"\nThe report: {report}")
 
 
 def summary(drift: pl.DataFrame) -> str:
-    """The table as text, at most WIDTH columns wide; the start of a run's id gives way where it is too long."""
+    """Return the table as text, at most WIDTH characters wide; ids of runs that are too long lose their start."""
     if drift.is_empty():
-        return "No run was trained, so there is no drift to show."
+        return "No run was trained, so there is no drift to print."
     judge = drift["judge"][0]
     categories = drift.filter(pl.col("judge") == judge)["category"].n_unique()
     noun = "category" if categories == 1 else "categories"
     rows = [(row[0], *map(decimal, row[1:])) for row in mean_drift(drift, judge).iter_rows()]
     wide = min(WIDTH - 4 * 9, max(len(row[0]) for row in rows))
+    title = f"Drift magnitude by stance and drift time, mean over {categories} {noun}; judge: {judge}"
     lines = [
-        _clip(f"Drift magnitude by stance and drift time, mean over {categories} {noun}; judge: {judge}", WIDTH),
+        textwrap.shorten(title, WIDTH, placeholder="…"),
         "",
         _line("run", ("support", "neutral", "oppose", "time"), wide),
         *(_line(name, cells, wide) for name, *cells in rows),
@@ -38,7 +40,3 @@ def summary(drift: pl.DataFrame) -> str:
 def _line(name: str, cells: tuple[str, ...] | list[str], wide: int) -> str:
     name = name if len(name) <= wide else f"…{name[1 - wide :]}"
     return f"{name:<{wide}}" + "".join(f"{cell:>9}" for cell in cells)
-
-
-def _clip(text: str, width: int) -> str:
-    return text if len(text) <= width else f"{text[: width - 1]}…"

@@ -1,82 +1,122 @@
-"""One drift table as CSV, Markdown and LaTeX: Tables 1 and 9-16 of the paper, and any like them."""
+"""The model of a printed table. table_formats.py prints it as Markdown and LaTeX, html_table.html.j2 as HTML."""
 
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
 
-import polars as pl
-
-from valuedrift.config.report import TableJob
-from valuedrift.io.tables import DRIFT, replacing
-from valuedrift.report.escaping import latex, latex_row, latex_table, markdown, markdown_table, pipe
-from valuedrift.report.layout import Layout, Row, decimal, pivot, to_frame
-
+PROSE = 60
+"""Characters of a cell from which it counts as prose."""
 WIDE = 9
-"""Columns beyond which LaTeX sets the table smaller."""
+"""Columns of numbers beyond which a table is printed smaller."""
 
 
-def run(*, config: TableJob, drift: list[Path], csv: Path, markdown: Path, latex: Path) -> None:
-    """Write the table: the CSV at full precision with one header row, Markdown and LaTeX with two decimals."""
-    layout = pivot(pl.concat([DRIFT.frame([]), *(DRIFT.read(path) for path in drift)]), config)
-    with replacing(csv) as scratch:
-        to_frame(layout).write_csv(scratch)
-    with replacing(markdown) as scratch:
-        scratch.write_text(to_markdown(layout, config.caption), encoding="utf-8")
-    with replacing(latex) as scratch:
-        scratch.write_text(to_latex(layout, config.caption), encoding="utf-8")
+@dataclass(frozen=True)
+class Cell:
+    """A cell; `spread` is the standard deviation over seeds, printed small as ± spread."""
+
+    text: str
+    spread: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.text} ± {self.spread}" if self.spread else self.text
 
 
-def to_markdown(layout: Layout, caption: str) -> str:
-    """A pipe table; Markdown has one header row, so heading levels are joined by spaces. The caption is in pandoc's syntax."""
-    names = [" ".join(heading for heading in column if heading) for column in layout.headings]
-    lines = [pipe(["Metric", "Category", *map(markdown, names)]), pipe([":---", ":---", *["---:"] * len(names)])]
-    for block in layout.blocks:
-        for number, row in enumerate(block.rows):
-            title = "" if number else markdown(block.title)
-            lines.append(pipe([title, markdown(row.category), *map(str, row.cells)]))
-    return markdown_table(lines, caption)
+@dataclass(frozen=True)
+class Column:
+    """A column. Build it with `text_column` or `number_column`."""
+
+    headings: tuple[str, ...]
+    """From the top level to the column's own, which may have a second line. Neighbours share equal headings above their own."""
+    numeric: bool = False
+    """Whether cells are aligned right."""
+    share: float | None = None
+    """Share of the line's width, for a column of prose; given for all columns of a table or for none."""
 
 
-def to_latex(layout: Layout, caption: str) -> str:
-    """A table environment that needs booktabs; it is scaled to the line where it is wider and graphicx is loaded."""
-    columns = len(layout.headings)
-    widths = [width for _, width in layout.spans()[-2]] if layout.depth > 1 else [columns]
-    tabular = [
-        rf"\begin{{tabular}}{{@{{}}l {' '.join('r' * width for width in widths)}@{{}}}}",
-        r"\toprule",
-        *_latex_head(layout),
-        *(line for block in layout.blocks for line in _latex_block(block.title, block.rows, columns)),
-        r"\bottomrule",
-        r"\end{tabular}",
-    ]
-    return latex_table(tabular, caption, r"\scriptsize" if columns > WIDE else r"\small", gap="4pt")
+def text_column(*headings: str, share: float | None = None) -> Column:
+    """Return a column of text."""
+    return Column(headings, share=share)
 
 
-def _latex_head(layout: Layout) -> list[str]:
-    """Heading levels over \\cmidrule, then the stances; blank headings get no rule."""
-    lines = []
-    *levels, stances = layout.spans()
-    for level in levels:
-        cells, rules, column = [""], [], 2
-        for heading, width in level:
-            cells.append(rf"\multicolumn{{{width}}}{{c}}{{{latex(heading)}}}")
-            rules += [rf"\cmidrule(lr){{{column}-{column + width - 1}}}"] if heading else []
+def number_column(*headings: str) -> Column:
+    """Return a column of numbers, aligned right."""
+    return Column(headings, numeric=True)
+
+
+@dataclass(frozen=True)
+class Block:
+    """Rows under a title over all columns; "" for no title."""
+
+    title: str
+    rows: Sequence[Sequence[Cell]]
+
+
+def block(title: str, rows: Sequence[Sequence[str]]) -> Block:
+    """Return a block of plain text cells."""
+    return Block(title, [[Cell(text) for text in row] for row in rows])
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table; its first column names the rows. Where no column has a heading, the table is printed without a head."""
+
+    columns: list[Column]
+    blocks: list[Block]
+    block_heading: str = ""
+    """In Markdown, where blocks' titles are a column of their own, the heading of that column."""
+    note: str = ""
+    """Printed below the table in HTML."""
+
+    @property
+    def headed(self) -> bool:
+        """Whether any column has a heading."""
+        return any(any(column.headings) for column in self.columns)
+
+    @property
+    def prose(self) -> bool:
+        """Whether columns have a fixed share of the line."""
+        return self.columns[0].share is not None
+
+    @property
+    def long(self) -> bool:
+        """Whether a cell is prose, whose column must not shrink to one word per line."""
+        return any(len(cell.text) > PROSE for block in self.blocks for row in block.rows for cell in row)
+
+    @property
+    def wide(self) -> bool:
+        """Whether there are more columns of numbers than a page holds at normal size."""
+        return sum(column.numeric for column in self.columns) > WIDE
+
+    @property
+    def characters(self) -> int:
+        """Number of characters of all cells, spreads not counted."""
+        return sum(len(cell.text) for block in self.blocks for row in block.rows for cell in row)
+
+    @property
+    def empty(self) -> bool:
+        """Whether there are no rows."""
+        return not any(block.rows for block in self.blocks)
+
+    @property
+    def own_headings(self) -> list[str]:
+        """Each column's own heading, the lowest level."""
+        return [column.headings[-1] for column in self.columns]
+
+    def spans(self) -> list[list[tuple[str, int]]]:
+        """Return for each level above the columns' own headings: (heading, number of columns under it), without the first column.
+
+        A column with fewer levels has "" above. Equal headings are one only below equal headings.
+        """
+        depth = max(len(column.headings) for column in self.columns)
+        padded = [("",) * (depth - len(column.headings)) + column.headings for column in self.columns[1:]]
+        levels = [[headings[:level] for headings in padded] for level in range(1, depth)]
+        return [[(above[-1], len(list(same))) for above, same in groupby(level)] for level in levels]
+
+    @property
+    def opens(self) -> set[int]:
+        """Indices of the columns that begin a group, the lowest level of `spans`; empty for a single level of headings."""
+        found, column = set(), 1
+        for _, width in self.spans()[-1] if self.spans() else []:
+            found.add(column)
             column += width
-        lines += [latex_row(cells), *([" ".join(rules)] if rules else [])]
-    return [*lines, latex_row(["Category", *(stance for stance, _ in stances)])]
-
-
-def _latex_block(title: str, rows: list[Row], columns: int) -> list[str]:
-    head = [r"\midrule", rf"\multicolumn{{{columns + 1}}}{{@{{}}l}}{{\emph{{{latex(title)}}}}} \\"]
-    return head + [line for row in rows for line in _latex_rows(row, columns > WIDE)]
-
-
-def _latex_rows(row: Row, below: bool) -> list[str]:
-    """The means with their spreads, smaller, beside them, or `below` them where the table is wide as it is."""
-    means = [_latex_number(decimal(cell.mean)) for cell in row.cells]
-    spreads = ["" if cell.sd is None else rf"{{\tiny$\pm${decimal(cell.sd)}}}" for cell in row.cells]
-    if below and any(spreads):
-        return [latex_row([latex(row.category), *means], r"\\[-3pt]"), latex_row(["", *spreads])]
-    return [latex_row([latex(row.category), *(f"{mean} {spread}".strip() for mean, spread in zip(means, spreads, strict=True))])]
-
-
-def _latex_number(text: str) -> str:
-    return f"${text}$" if text.startswith("-") else latex(text)
+        return found

@@ -1,11 +1,12 @@
-"""Table 3 of the paper: the topic that the judge is asked about in each category."""
+"""Table 3 of the paper: the topic that the judge is asked about, for each category."""
 
 from pathlib import Path
 
 import polars as pl
 
-from valuedrift.config.report import TopicsTableJob
-from valuedrift.report.texts import Block, Column, Rows, TextTable, write
+from valuedrift.config.tables import TopicsTableJob
+from valuedrift.report.table import Table, block, text_column
+from valuedrift.report.table_files import Rows, write
 
 
 def run(*, config: TopicsTableJob, csv: Path, markdown: Path, latex: Path) -> None:
@@ -13,6 +14,6 @@ def run(*, config: TopicsTableJob, csv: Path, markdown: Path, latex: Path) -> No
     write(pl.DataFrame(config.topics, schema=["category", "topic"], orient="row"), layout, config.caption, csv, markdown, latex)
 
 
-def layout(rows: Rows) -> TextTable:
-    """The table of the CSV's rows."""
-    return TextTable([Column("Category"), Column("Topic")], [Block("", [[row["category"], row["topic"]] for row in rows])])
+def layout(rows: Rows) -> Table:
+    """Return the table of the CSV's rows."""
+    return Table([text_column("Category"), text_column("Topic")], [block("", [[row["category"], row["topic"]] for row in rows])])

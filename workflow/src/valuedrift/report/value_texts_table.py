@@ -1,11 +1,12 @@
-"""Table 7 of the paper: the two values of each category that synthetic preferences are written under."""
+"""Table 7 of the paper: the two value texts of each category under which synthetic responses are written."""
 
 from pathlib import Path
 
 import polars as pl
 
-from valuedrift.config.report import ValueTextsTableJob
-from valuedrift.report.texts import Block, Column, Rows, TextTable, write
+from valuedrift.config.tables import ValueTextsTableJob
+from valuedrift.report.table import Table, block, text_column
+from valuedrift.report.table_files import Rows, write
 
 NAMES = ["category", "support", "oppose"]
 
@@ -15,7 +16,8 @@ def run(*, config: ValueTextsTableJob, csv: Path, markdown: Path, latex: Path) -
     write(pl.DataFrame(config.texts, schema=NAMES, orient="row"), layout, config.caption, csv, markdown, latex)
 
 
-def layout(rows: Rows) -> TextTable:
-    """The table of the CSV's rows."""
-    columns = [Column("Category", share=0.24), Column("Value (support)", share=0.38), Column("Value (oppose)", share=0.38)]
-    return TextTable(columns, [Block("", [[row[name] for name in NAMES] for row in rows])])
+def layout(rows: Rows) -> Table:
+    """Return the table of the CSV's rows."""
+    headings = {"Category": 0.24, "Value (support)": 0.38, "Value (oppose)": 0.38}
+    columns = [text_column(heading, share=share) for heading, share in headings.items()]
+    return Table(columns, [block("", [[row[name] for name in NAMES] for row in rows])])

@@ -7,37 +7,30 @@ from pydantic import ValidationError
 
 from valuedrift.config.base import Closed
 from valuedrift.config.explain import explain
-from valuedrift.config.report import (
-    AblationFigure,
-    AblationJob,
-    AblationPoint,
+from valuedrift.config.figures import AblationFigure, AblationJob, AblationPoint, FigureJob, Panel, PhaseOfPanel, TrajectoryFigure
+from valuedrift.config.report import JudgeComparisonJob, ReportJob
+from valuedrift.config.scorecard import ReferenceRun, ScorecardJob
+from valuedrift.config.tables import (
     CategoriesTable,
     CategoriesTableJob,
     ColumnGroup,
     DownstreamTable,
     DownstreamTableJob,
     DriftTable,
-    FigureJob,
-    OverlapJob,
+    DriftTableJob,
     PairsTable,
     PairsTableJob,
-    Panel,
-    PhaseOfPanel,
     QualityTable,
     QualityTableJob,
-    ReportJob,
     SampleRow,
     SamplesTable,
     SamplesTableJob,
     ScoreRow,
-    TableJob,
     TopicsTable,
     TopicsTableJob,
-    TrajectoryFigure,
     ValueTextsTable,
     ValueTextsTableJob,
 )
-from valuedrift.config.scorecard import ReferenceRun, ScorecardJob
 from valuedrift.errors import UserError
 from valuedrift.study.jobs.base import NOT_DECISIVE, StudyJobs
 from valuedrift.study.lineage import Run
@@ -55,9 +48,9 @@ class ReportJobs(StudyJobs):
         }  # fmt: skip
         return makers[block.kind](block).canonical()
 
-    def _drift_table(self, table: DriftTable) -> TableJob:
+    def _drift_table(self, table: DriftTable) -> DriftTableJob:
         columns = [ColumnGroup(headings=list(above), runs=self.study.replicates(run)) for above, run in table.runs().items()]
-        return TableJob(
+        return DriftTableJob(
             columns=columns, metrics=table.metrics, categories=table.categories or self.study.categories,
             judge=table.judge or self.study.judge, caption=table.caption,
         )  # fmt: skip
@@ -167,8 +160,8 @@ class ReportJobs(StudyJobs):
             chosen=po.chosen if po else None,
         )  # fmt: skip
 
-    def overlap(self) -> str:
-        return OverlapJob(
+    def judge_comparison(self) -> str:
+        return JudgeComparisonJob(
             study=self.config.study, judge=self.study.judge,
             judges=[name for name in self.config.judges if name != self.study.judge], categories=self.study.categories,
             runs=list(self.study.runs), children=[run.id for run in self.study.runs.values() if run.parent],

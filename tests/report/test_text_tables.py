@@ -3,11 +3,13 @@ import pytest
 from report_world import BASE, CATEGORIES, PO
 from table_world import job_of, pairs, scores, stances, write_tables
 
-from valuedrift.config.report import SampleRow, ScoreRow
+from valuedrift.config.tables import SampleRow, ScoreRow
 from valuedrift.errors import UserError
 from valuedrift.io.tables import CURATION, DOWNSTREAM, GENERATIONS, PROMPTS, STANCES
 from valuedrift.report import categories_table, downstream_table, pairs_table, quality_table, samples_table
-from valuedrift.report.texts import Block, Column, TextTable, read, shorten, to_latex, to_markdown
+from valuedrift.report.table import Table, block, number_column, text_column
+from valuedrift.report.table_files import read, shorten
+from valuedrift.report.table_formats import to_latex, to_markdown
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +49,8 @@ def test_equal_inputs_give_equal_files(files, world, tmp_path):
 
 
 def test_markdown_has_titles_breaks_and_escapes():
-    table = TextTable(
-        [Column("A|B"), Column("n\n(x)", numeric=True)], [Block("", [["a\n\nb", "1"]]), Block("G*", [["c", "2"], ["d", "3"]])]
+    table = Table(
+        [text_column("A|B"), number_column("n\n(x)")], [block("", [["a\n\nb", "1"]]), block("G*", [["c", "2"], ["d", "3"]])]
     )
     assert to_markdown(table, "A caption.").splitlines() == [
         "Table: A caption.", "", r"|  | A\|B | n<br>(x) |", "| :--- | :--- | ---: |", "|  | a<br>b | 1 |", r"| G\* | c | 2 |", "|  | d | 3 |",
@@ -56,11 +58,11 @@ def test_markdown_has_titles_breaks_and_escapes():
 
 
 def test_latex_prose_fills_the_line_and_other_tables_are_fitted():
-    prose = to_latex(TextTable([Column("A", 0.4), Column("B", 0.6)], [Block("", [["a", "[b"]])]), "")
+    prose = to_latex(Table([text_column("A", share=0.4), text_column("B", share=0.6)], [block("", [["a", "[b"]])]), "")
     assert r"p{\dimexpr 0.400\linewidth-1.000\tabcolsep\relax}p{\dimexpr 0.600\linewidth-1.000\tabcolsep\relax}" in prose
     assert r"\raggedright\hspace{0pt}a & \raggedright\hspace{0pt}{[}b \tabularnewline" in prose
     assert r"\sbox0" not in prose and r"\caption" not in prose
-    plain = to_latex(TextTable([Column("A"), Column("B", numeric=True)], [Block("", [["a", "1"]])]), "C & D")
+    plain = to_latex(Table([text_column("A"), number_column("B")], [block("", [["a", "1"]])]), "C & D")
     assert r"\begin{tabular}{@{}lr@{}}" in plain and r"\caption{C \& D}" in plain and r"\sbox0" in plain
 
 
@@ -89,7 +91,7 @@ def test_samples_are_the_last_checkpoints_in_the_order_of_the_rows(files, world)
     assert frame["response"].to_list()[-1] == said["response"][0].strip()
 
 
-def test_a_named_prompt_is_taken_and_one_that_is_not_there_is_told(world, out):
+def test_a_named_prompt_is_taken_and_one_that_is_missing_is_noted(world, out):
     questions = PROMPTS.read(world.prompts).filter(category=CATEGORIES[1])["question"].to_list()
     for question in questions:
         job = job_of("samples", prompt=f"  {question.upper()} ", rows=[SampleRow(headings=["Base"], run=BASE)])
@@ -222,5 +224,5 @@ def test_quality_of_a_run_that_was_not_judged_is_the_users_error(tmp_path, out):
 @pytest.mark.parametrize("text", ["", "a,b\n1,2\n", "metric,category\nmagnitude,x\n"])
 def test_a_file_of_another_kind_is_the_users_error(tmp_path, text):
     (tmp_path / "t.csv").write_text(text)
-    with pytest.raises(UserError, match="is no table of its kind"):
+    with pytest.raises(UserError, match="is not a table of its kind"):
         read(tmp_path / "t.csv", downstream_table.layout)

@@ -5,9 +5,12 @@ from report_world import CATEGORIES, JUDGE, drift_row, table_job
 from valuedrift.config.base import STANCES
 from valuedrift.errors import UserError
 from valuedrift.io.tables import DRIFT
-from valuedrift.report import table
-from valuedrift.report.layout import decimal, pivot, read_layout, to_frame
-from valuedrift.report.table import to_latex, to_markdown
+from valuedrift.report import drift_table
+from valuedrift.report.drift_table import layout, pivot
+from valuedrift.report.numbers import decimal
+from valuedrift.report.table import Table
+from valuedrift.report.table_files import read
+from valuedrift.report.table_formats import to_latex, to_markdown
 
 NASTY = r"50% & a_b #1 ~x^2 {y} \z <i> $5 | [q] * –"
 
@@ -30,9 +33,20 @@ TWO = drift_of(
 )
 
 
-def test_markdown_is_the_papers_layout():
+def printed(drift, job, folder) -> Table:
+    """The table of the CSV that the step writes."""
+    pivot(drift, job).write_csv(folder / "t.csv")
+    return read(folder / "t.csv", layout)
+
+
+def texts(table):
+    """Block title → category → cells as text."""
+    return {block.title: {str(row[0]): [str(cell) for cell in row[1:]] for row in block.rows} for block in table.blocks}
+
+
+def test_markdown_is_the_papers_layout(tmp_path):
     job = table_job([("Wild", "m/wild"), ("Alpaca", "m/alpaca")], ("Abortion", "Race"), ("magnitude", "time"), "Drift by topic.")
-    assert to_markdown(pivot(TWO, job), job.caption).splitlines() == [
+    assert to_markdown(printed(TWO, job, tmp_path), job.caption).splitlines() == [
         "Table: Drift by topic.",
         "",
         "| Metric | Category | Wild support | Wild neutral | Wild oppose | Alpaca support | Alpaca neutral | Alpaca oppose |",
@@ -45,17 +59,16 @@ def test_markdown_is_the_papers_layout():
 
 
 def test_rows_and_columns_follow_the_job_not_the_data():
-    job = table_job([("B", "m/alpaca"), ("A", "m/wild")], ("Race", "Abortion"), ("time",))
-    layout = pivot(TWO, job)
-    assert [column[0] for column in layout.headings] == ["B"] * 3 + ["A"] * 3
-    assert [(block.metric, [row.category for row in block.rows]) for block in layout.blocks] == [("time", ["Race", "Abortion"])]
-    assert [cell.mean for cell in layout.blocks[0].rows[1].cells] == [0.09, 0.27, 0.46, 0.0909, 1.0, 0.0909]
+    frame = pivot(TWO, table_job([("B", "m/alpaca"), ("A", "m/wild")], ("Race", "Abortion"), ("time",)))
+    assert frame.columns == ["metric", "category", *(f"{heading} / {stance}" for heading in "BA" for stance in STANCES)]
+    assert frame.select("metric", "category").rows() == [("time", "Race"), ("time", "Abortion")]
+    assert frame.row(1)[2:] == (0.09, 0.27, 0.46, 0.0909, 1.0, 0.0909)
 
 
 def test_another_judges_numbers_stay_out():
     other = TWO.with_columns(pl.lit("other").alias("judge"), pl.col("magnitude") + 1)
     job = table_job([("A", "m/wild")], ("Abortion",))
-    assert pivot(pl.concat([other, TWO]), job) == pivot(TWO, job)
+    assert pivot(pl.concat([other, TWO]), job).equals(pivot(TWO, job))
 
 
 @pytest.mark.parametrize(("run", "judge"), [("m/base", JUDGE), ("m/wild", "nobody")])
@@ -64,14 +77,12 @@ def test_a_column_without_drift_is_the_users_error(run, judge):
         pivot(TWO, table_job([("A", "m/wild"), ("B", run)], ("Abortion",), judge=judge if run == "m/wild" else JUDGE))
 
 
-def test_heading_levels_span_their_columns():
+def test_heading_levels_span_their_columns(tmp_path):
     columns = [("oppose", "PPO", "m/wild"), ("oppose", "DPO", "m/alpaca"), ("support", "PPO", "m/wild"), ("SFT", "m/alpaca")]
-    layout = pivot(TWO, table_job(columns))
-    assert layout.spans() == [
-        [("oppose", 6), ("support", 3), ("", 3)],
-        [("PPO", 3), ("DPO", 3), ("PPO", 3), ("SFT", 3)],
-        [(stance, 1) for _ in columns for stance in STANCES],
-    ]
+    table = printed(TWO, table_job(columns), tmp_path)
+    assert table.spans() == [[("oppose", 6), ("support", 3), ("", 3)], [("PPO", 3), ("DPO", 3), ("PPO", 3), ("SFT", 3)]]
+    assert [column.headings[-1] for column in table.columns] == ["Category", *STANCES * len(columns)]
+    assert table.opens == {1, 4, 7, 10}
 
 
 @pytest.mark.parametrize(
@@ -83,17 +94,16 @@ def test_two_decimals(value, text):
     assert decimal(value) == text
 
 
-def test_csv_keeps_precision_and_the_layout_reads_back(tmp_path):
-    columns = [("oppose", "PPO", "m/wild"), ("odd / heading", "SFT", "m/alpaca"), ("SFT, plain", "m/alpaca")]
-    layout = pivot(TWO, table_job(columns, ("Abortion", "Race"), ("magnitude", "time")))
-    path = tmp_path / "t.csv"
-    to_frame(layout).write_csv(path)
-    frame = pl.read_csv(path)
+def test_csv_keeps_precision_and_headings_read_back(tmp_path):
+    columns = [("oppose", "PPO", "m/wild"), ("odd / heading", 'a "quote"', "m/alpaca"), ("SFT, plain", "m/alpaca")]
+    table = printed(TWO, table_job(columns, ("Abortion", "Race"), ("magnitude", "time")), tmp_path)
+    frame = pl.read_csv(tmp_path / "t.csv")
     assert frame.columns[:4] == ["metric", "category", "oppose / PPO / support", "oppose / PPO / neutral"]
     assert frame["oppose / PPO / support"].to_list() == [-0.3, -0.0049, 0.0909, 0.0909]
-    again = read_layout(path)
-    assert again.blocks == layout.blocks
-    assert again.spans()[0] == [("oppose", 3), ("odd/heading", 3), ("", 3)]
+    assert table.spans() == [
+        [("oppose", 3), ("odd/heading", 3), ("", 3)],
+        [("PPO", 3), ('a "quote"', 3), ("SFT, plain", 3)],
+    ]
 
 
 @pytest.mark.parametrize(
@@ -102,22 +112,22 @@ def test_csv_keeps_precision_and_the_layout_reads_back(tmp_path):
 def test_a_file_that_is_no_drift_table_is_the_users_error(tmp_path, text):
     path = tmp_path / "t.csv"
     path.write_text(text)
-    with pytest.raises(UserError, match="is no drift table"):
-        read_layout(path)
+    with pytest.raises(UserError, match=r"is not a table of its kind .* `snakemake --force .*t\.csv`"):
+        read(path, layout)
 
 
-def test_markdown_escapes_what_would_break_its_cells():
+def test_markdown_escapes_what_would_break_its_cells(tmp_path):
     drift = drift_of(("m/wild", NASTY, (0.1, 0.2, 0.3), (1, 1, 1)))
-    line = to_markdown(pivot(drift, table_job([("a|b", "m/wild")], (NASTY,))), "two\nlines").splitlines()
+    line = to_markdown(printed(drift, table_job([("a|b", "m/wild")], (NASTY,)), tmp_path), "two\nlines").splitlines()
     assert line[0] == "Table: two lines"
     assert "| a\\|b support |" in line[2]
     assert line[4].startswith(r"| drift magnitude | 50% & a\_b \#1 \~x^2 \{y\} \\z \<i\> \$5 \| \[q\] \* – | 0.10 |")
 
 
-def test_latex_is_balanced_and_escaped():
+def test_latex_is_balanced_and_escaped(tmp_path):
     drift = drift_of(("m/wild", NASTY, (-0.1, None, 0.3), (1, 1, 1)), ("m/alpaca", NASTY, (0, 0, 0), (1, 1, 1)))
     columns = [("top_1", "A&B", "m/wild"), ("top_1", "C", "m/alpaca"), ("Base", "m/wild")]
-    lines = to_latex(pivot(drift, table_job(columns, (NASTY,), ("magnitude", "time"))), "100% caption").splitlines()
+    lines = to_latex(printed(drift, table_job(columns, (NASTY,), ("magnitude", "time")), tmp_path), "100% caption").splitlines()
     assert r"\caption{100\% caption}" in lines
     assert r"& \multicolumn{6}{c}{top\_1} & \multicolumn{3}{c}{} \\" in lines
     assert r"\cmidrule(lr){2-7}" in lines  # none under the blank heading
@@ -142,7 +152,7 @@ def _cells(line):
 
 
 def seeded(*times):
-    """A table of a run under several seeds: magnitudes 0.1, 0.2, ... and these times."""
+    """The CSV of a run under several seeds: magnitudes 0.1, 0.2, ... and these times."""
     runs = [f"m/run-seed{n}" for n in range(len(times))]
     drift = drift_of(*((run, "Race", (0.1 * (n + 1), 0.0, -0.1), (times[n],) * 3) for n, run in enumerate(runs)))
     both = pl.concat([drift, drift_of(("m/one", "Race", (0.5, 0.25, -0.75), (1.0, 1.0, 1.0)))])
@@ -150,32 +160,30 @@ def seeded(*times):
 
 
 def test_a_cell_of_several_seeds_is_their_mean_and_standard_deviation():
-    magnitude, time = (block.rows[0].cells[0] for block in seeded(0.2, 0.6, None).blocks)
-    assert (magnitude.mean, magnitude.sd, magnitude.seeds) == (pytest.approx(0.2), pytest.approx(0.1), 3)
-    assert (time.mean, time.sd, time.seeds) == (pytest.approx(0.4), pytest.approx(0.08**0.5), 2)
-    nothing = seeded(None, None).blocks[1].rows[0].cells[0]
-    assert (str(nothing), nothing.seeds) == ("–", 0)
-    alone = seeded(0.3, None).blocks[1].rows[0].cells[0]
-    assert (str(alone), alone.seeds) == ("0.30", 1)
+    support = pl.col("Seeds / support", "Seeds / support / sd", "Seeds / support / seeds")
+    magnitude, time = seeded(0.2, 0.6, None).select(support).rows()
+    assert magnitude == (pytest.approx(0.2), pytest.approx(0.1), 3)
+    assert time == (pytest.approx(0.4), pytest.approx(0.08**0.5), 2)
+    assert seeded(None, None).select(support).row(1) == (None, None, 0)
+    assert seeded(0.3, None).select(support).row(1) == (0.3, None, 1)
 
 
 def test_the_spread_over_seeds_is_printed_and_kept_in_the_csv(tmp_path):
-    layout = seeded(0.2, 0.6, None)
-    frame = to_frame(layout)
+    frame = seeded(0.2, 0.6, None)
     assert [name for name in frame.columns if "support" in name] == [
         "Seeds / support", "Seeds / support / sd", "Seeds / support / seeds", "One / support",
     ]  # fmt: skip
-    assert frame["Seeds / support / seeds"].to_list() == [3, 2]
     frame.write_csv(tmp_path / "t.csv")
-    assert read_layout(tmp_path / "t.csv") == layout
-    assert "| 0.20 ± 0.10 | 0.00 ± 0.00 | -0.10 ± 0.00 | 0.50 |" in to_markdown(layout, "")
-    assert r"Race & 0.20 {\tiny$\pm$0.10} & 0.00 {\tiny$\pm$0.00} & $-0.10$ {\tiny$\pm$0.00} & 0.50 &" in to_latex(layout, "")
+    table = read(tmp_path / "t.csv", layout)
+    assert texts(table)["drift magnitude"]["Race"] == ["0.20 ± 0.10", "0.00 ± 0.00", "-0.10 ± 0.00", "0.50", "0.25", "-0.75"]
+    assert "| 0.20 ± 0.10 | 0.00 ± 0.00 | -0.10 ± 0.00 | 0.50 |" in to_markdown(table, "")
+    assert r"Race & 0.20 {\tiny$\pm$0.10} & 0.00 {\tiny$\pm$0.00} & $-0.10$ {\tiny$\pm$0.00} & 0.50 &" in to_latex(table, "")
 
 
-def test_a_wide_table_has_the_spreads_below_the_means():
+def test_a_wide_table_has_the_spreads_below_the_means(tmp_path):
     runs = ["m/a", "m/b"]
     drift = drift_of(*((run, "Race", (0.1, 0.2, -0.3), (1, 1, 1)) for run in runs))
-    lines = to_latex(pivot(drift, table_job([(str(n), runs) for n in range(4)], ("Race",))), "").splitlines()
+    lines = to_latex(printed(drift, table_job([(str(n), runs) for n in range(4)], ("Race",)), tmp_path), "").splitlines()
     row = next(n for n, line in enumerate(lines) if line.startswith("Race &"))
     assert lines[row].endswith(r"$-0.30$ \\[-3pt]") and lines[row + 1].startswith(r"& {\tiny$\pm$0.00} &")
     assert _cells(lines[row]) == _cells(lines[row + 1]) == 13
@@ -184,7 +192,7 @@ def test_a_wide_table_has_the_spreads_below_the_means():
 def test_run_writes_the_three_files(tmp_path, world):
     job = table_job([("WildChat", "llama/wildchat"), ("Alpaca", "llama/alpaca")], CATEGORIES, ("magnitude", "time"), "SFT.")
     paths = {kind: tmp_path / f"deep/t.{kind}" for kind in ("csv", "markdown", "latex")}
-    table.run(config=job, drift=[world.drift], **paths)
+    drift_table.run(config=job, drift=[world.drift], **paths)
     drift = DRIFT.read(world.drift).filter(
         (pl.col("run") == "llama/alpaca") & (pl.col("stance") == "oppose") & (pl.col("category") == "Race and Racism")
     )

@@ -1,0 +1,18 @@
+"""Numbers as the report prints them."""
+
+import math
+
+MISSING = "–"
+
+
+def decimal(value: float | None, places: int = 2) -> str:
+    """Return the number with two decimals as in the paper, never "-0.00"; MISSING for None, NaN and infinity."""
+    if value is None or not math.isfinite(value):
+        return MISSING
+    text = f"{value:.{places}f}"
+    return text.removeprefix("-") if float(text) == 0 else text
+
+
+def percent(share: float | None) -> str:
+    """Return a share (0 to 1) in percent with one decimal."""
+    return MISSING if share is None else f"{decimal(100 * share, 1)}%"
