@@ -1,10 +1,11 @@
+import re
 import shutil
 import subprocess
 
 import polars as pl
 import pytest
 from report_world import CATEGORIES, JUDGE, PO, SFT, drift_row, table_job
-from table_world import job_of, pairs, write_tables
+from table_world import STEPS, job_of, pairs, write_tables
 
 from valuedrift.config.base import STANCES
 from valuedrift.config.tables import SampleRow, ScoreRow
@@ -15,41 +16,23 @@ NASTY = "[50% & a_b #1 ~x^2 {y} \\z <i> $5 | *q* ?` \"q\" 'r' – — “s” �
 """What TeX treats as its own, quotes, accents, and characters that its fonts lack."""
 PROSE = f"{NASTY}\n\n*[starts like an argument] {'longword/' * 40} {'中' * 200}\n{NASTY * 5}"
 DOCUMENT = (
-    r"\documentclass{article}\usepackage{%s}\setlength{\textwidth}{5.5in}\setlength{\textheight}{9in}\setlength{\topmargin}{0in}"
-    r"\begin{document}%s\end{document}"
+    r"\documentclass{article}\usepackage{booktabs,graphicx}\setlength{\textwidth}{5.5in}\setlength{\textheight}{9in}"
+    r"\setlength{\topmargin}{0in}\begin{document}%s\end{document}"
 )
 """A page of the paper's size."""
 
 pytestmark = pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex (Debian: texlive-latex-recommended)")
 
 
-def typeset(folder, tables, packages="booktabs,graphicx"):
-    """The log of a document with these tables; fails where pdflatex stops."""
-    body = "".join(rf"\input{{{path}}}\clearpage " for path in tables)
-    (folder / "d.tex").write_text(DOCUMENT % (packages, body))
-    command = ["pdflatex", "-halt-on-error", "-interaction=nonstopmode", "d.tex"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace", check=False)
-    assert done.returncode == 0, done.stdout[-2000:]
-    return done.stdout
-
-
-def test_a_document_with_every_kind_of_table(tmp_path, world):
-    files = write_tables(tmp_path, world)
-    log = typeset(tmp_path, [paths["latex"] for paths in files.values()])
-    assert "Overfull" not in log and "Float too large" not in log
-    assert f"({len(files)} pages" in log
-
-
-def test_every_kind_of_table_of_nasty_text(tmp_path, world):
-    drift, curation, generations, prompts = (
-        tmp_path / f"{name}.parquet" for name in ("drift", "curation", "generations", "prompts")
-    )
+def nasty_tables(folder, world):
+    """Tables of every kind with text that LaTeX could stumble over."""
+    drift, curation, generations, prompts = (folder / f"{name}.parquet" for name in ("drift", "curation", "generations", "prompts"))
     rows = [drift_row(run, NASTY, stance, -0.1, None) for run in PO for stance in STANCES]
     DRIFT.write(DRIFT.frame(rows), drift)
     CURATION.write(CURATION.frame([{"step": NASTY, "category": c, "prompts": 1} for c in (NASTY, "all")]), curation)
     PROMPTS.write(PROMPTS.read(world.prompts).with_columns(category=pl.lit(NASTY), question=pl.lit(PROSE)), prompts)
-    said = pl.concat([GENERATIONS.read(path) for path in world.generations])
-    GENERATIONS.write(said.with_columns(response=pl.lit(PROSE)), generations)
+    responses = pl.concat([GENERATIONS.read(path) for path in world.generations])
+    GENERATIONS.write(responses.with_columns(response=pl.lit(PROSE)), generations)
     named = {"caption": NASTY}
     row, run = {"headings": [NASTY, NASTY]}, next(iter(SFT))
     jobs = {
@@ -65,25 +48,62 @@ def test_every_kind_of_table_of_nasty_text(tmp_path, world):
         "drift": {"drift": [drift]},
         "categories": {"curation": curation},
         "samples": {"prompts": prompts, "generations": [generations]},
-        "pairs": {"pairs": pairs(tmp_path / "odd.jsonl", [NASTY], PROSE)},
+        "pairs": {"pairs": pairs(folder / "odd.jsonl", [NASTY], PROSE)},
     }
-    files = write_tables(tmp_path, world, jobs, given)
-    assert "Overfull" not in typeset(tmp_path, [paths["latex"] for paths in files.values()])
-    assert "boxed question mark" in files["samples"]["latex"].read_text()
+    return write_tables(folder, world, jobs, given)
 
 
-@pytest.mark.parametrize("packages", ["booktabs", "booktabs,graphicx"])
-def test_a_wide_drift_table_is_scaled_to_the_line_where_that_can_be_done(tmp_path, world, packages):
-    drift = tmp_path / "drift.parquet"
+def wide_table(folder):
+    """A drift table of six runs with two seeds each, which is wider than the line."""
     rows = [
         drift_row(f"{run}{seed}", c, s, 0.1 * seed - 0.05, 0.5, JUDGE)
-        for run in PO
-        for seed in (0, 1)
-        for c in CATEGORIES
-        for s in STANCES
-    ]
-    DRIFT.write(DRIFT.frame(rows), drift)
+        for run in PO for seed in (0, 1) for c in CATEGORIES for s in STANCES
+    ]  # fmt: skip
+    DRIFT.write(DRIFT.frame(rows), folder / "wide.parquet")
     job = table_job([("oppose", run.split("/")[-1], [f"{run}0", f"{run}1"]) for run in PO], CATEGORIES, ("magnitude", "time"))
-    files = {name: tmp_path / f"t.{name}" for name in ("csv", "markdown", "latex")}
-    drift_table.run(config=job, drift=[drift], **files)
-    assert ("Overfull" in typeset(tmp_path, [files["latex"]], packages)) == ("graphicx" not in packages)
+    files = {name: folder / f"wide.{name}" for name in ("csv", "markdown", "latex")}
+    drift_table.run(config=job, drift=[folder / "wide.parquet"], **files)
+    return files["latex"]
+
+
+@pytest.fixture(scope="module")
+def typeset(world, tmp_path_factory):
+    """Name of the part → its part of the log, of one document with all tables; fails where pdflatex stops."""
+    folder = tmp_path_factory.mktemp("latex")
+    plain = write_tables(folder / "plain", world)
+    (folder / "nasty").mkdir()
+    nasty = nasty_tables(folder / "nasty", world)
+    wide = wide_table(folder)
+    parts = {
+        "plain": [paths["latex"] for paths in plain.values()],
+        "nasty": [paths["latex"] for paths in nasty.values()],
+        "wide": [wide],
+    }
+    body = "".join(rf"\typeout{{PART}}{_input(paths)}" for paths in parts.values())
+    body += rf"\typeout{{PART}}\let\resizebox\undefined{_input([wide])}\typeout{{PART}}"  # as without graphicx
+    (folder / "d.tex").write_text(DOCUMENT % body)
+    command = ["pdflatex", "-halt-on-error", "-interaction=nonstopmode", "d.tex"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace", check=False)
+    assert done.returncode == 0, done.stdout[-2000:]
+    logs = done.stdout.split("\nPART\n")
+    return dict(zip(["plain", "nasty", "wide", "wide without graphicx"], logs[1:-1], strict=True)), nasty
+
+
+def _input(paths):
+    return "".join(rf"\input{{{path}}}\clearpage " for path in paths)
+
+
+def test_every_kind_of_table_fits_its_page(typeset):
+    log = typeset[0]["plain"]
+    assert "Overfull" not in log and "Float too large" not in log
+    assert len(re.findall(r"\[\d+", log)) == len(STEPS)  # one page each
+
+
+def test_every_kind_of_table_of_nasty_text_compiles(typeset):
+    assert "Overfull" not in typeset[0]["nasty"]
+    assert "boxed question mark" in typeset[1]["samples"]["latex"].read_text()
+
+
+def test_a_wide_drift_table_is_scaled_to_the_line_if_graphicx_is_loaded(typeset):
+    assert "Overfull" not in typeset[0]["wide"]
+    assert "Overfull" in typeset[0]["wide without graphicx"]

