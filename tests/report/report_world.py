@@ -37,7 +37,7 @@ LABELS = {"ppo": "PPO", "dpo": "DPO", "simpo": "SimPO"}
 
 
 def values_row(run, step, category, stance, mean, low=None, high=None, judge=JUDGE):
-    """A row of VALUES with a band of ±0.05 unless told."""
+    """A row of VALUES with a band of ±0.05 unless given."""
     if mean is not None:
         low, high = (mean - 0.05 if low is None else low), (mean + 0.05 if high is None else high)
     return {

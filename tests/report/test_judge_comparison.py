@@ -132,7 +132,7 @@ def test_shifts_equal_the_difference_of_the_studys_values_and_magnitudes_where_b
     assert again.equals(table)
 
 
-def test_a_bootstrap_draws_prompts_so_that_more_alike_responses_make_nothing_surer(tmp_path):
+def test_a_bootstrap_draws_prompts_so_that_more_alike_responses_narrow_no_interval(tmp_path):
     widths = []
     for samples in (1, 20):
         said = {judge: {(0, "Race", f"p{n}", s): NO if n < 5 and judge == "other" else YES for n in range(20) for s in range(samples)}
@@ -146,7 +146,7 @@ def test_a_bootstrap_draws_prompts_so_that_more_alike_responses_make_nothing_sur
 
 
 @pytest.mark.parametrize(("other", "interval"), [(YES, "1.00 [0.34, 1.00]"), (NO, "0.00 [0.00, 0.66]")])
-def test_where_all_agree_or_none_the_interval_is_wilsons_over_the_prompts(tmp_path, other, interval):
+def test_if_all_or_none_agree_the_interval_is_wilsons_over_the_prompts(tmp_path, other, interval):
     said = {(0, "Race", prompt, sample): YES for prompt in "pq" for sample in range(50)}
     tables = [stances(BASE, "own", said), stances(BASE, "other", dict.fromkeys(said, other))]
     _, page = compare(tmp_path, tables, JOB.model_copy(update={"runs": [BASE]}))
@@ -164,7 +164,7 @@ def test_a_run_that_nobody_judged_is_left_out(found, tmp_path):
     assert set(table["run"]) == {"", BASE} and CHILD not in page.text
 
 
-def test_a_judge_that_scored_nothing_is_said_to_and_all_is_escaped(tmp_path):
+def test_a_judge_that_scored_nothing_has_no_agreement_and_all_is_escaped(tmp_path):
     said = {(0, EVIL, "p", 0): YES}
     tables = [stances(BASE, "own", said), stances(BASE, EVIL, dict.fromkeys(said, f"unscorable: {EVIL}"))]
     _, page = compare(tmp_path, tables, JOB.model_copy(update={"runs": [BASE], "judges": [EVIL], "categories": [EVIL]}))

@@ -54,7 +54,7 @@ def test_summary_fits_the_terminal(world, capsys, tmp_path):
     assert max(map(len, lines[:-1])) <= summary.WIDTH
 
 
-def test_long_names_give_way_and_keep_their_ends():
+def test_long_names_lose_their_start_and_keep_their_end():
     rows = _rows(f"model/{'x' * 120}/dpo-synthetic-oppose", "c", (0.1, 0.1, -0.2), (1, 1, 1), judge="j" * 90)
     lines = summary.summary(DRIFT.frame(rows)).splitlines()
     assert max(map(len, lines)) == summary.WIDTH
@@ -62,5 +62,5 @@ def test_long_names_give_way_and_keep_their_ends():
     assert "dpo-synthetic-oppose     0.10" in lines[3]
 
 
-def test_no_trained_run_is_said():
+def test_a_study_without_trained_runs_has_a_message():
     assert summary.summary(DRIFT.frame([])) == "No run was trained, so there is no drift to print."

@@ -113,7 +113,7 @@ def test_the_drawn_prompt_follows_the_seed(world, out):
     assert len(drawn) > 1
 
 
-def test_empty_responses_are_said_to_be_empty(world, out, tmp_path):
+def test_empty_responses_are_marked_as_empty(world, out, tmp_path):
     path = tmp_path / "g.parquet"
     GENERATIONS.write(GENERATIONS.read(world.generations[0]).with_columns(response=pl.lit(" \n")), path)
     job = job_of("samples", rows=[SampleRow(headings=["Base"], run=BASE)])
