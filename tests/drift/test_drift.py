@@ -27,7 +27,7 @@ def trajectory(means, step=100, half=0.02):
         ([0.2, 0.5, 0.59, 0.6, 0.6], 400, PAPER, 0.5, 0.6, 300),  # 0.59 is within 0.02 of 0.6
         ([0.2, 0.5, 0.7, 0.6, 0.6], 400, PAPER, 0.5, 0.7, 200),  # rises: the peak, though it falls again
         ([0.8, 0.3, 0.1, 0.2], 300, PAPER, 2 / 3, 0.1, 200),  # falls: the low point
-        ([0.5, 0.5, 0.5], 200, PAPER, 0.5, 0.5, 100),  # no change: the start is no candidate, so never 0
+        ([0.5, 0.5, 0.5], 200, PAPER, 0.5, 0.5, 100),  # no change: the start is not a candidate, so never 0
         ([0.5, 0.9, 0.49], 200, PAPER, 1.0, 0.49, 200),  # ends a little lower: the direction is down
         ([0.5, 0.9, 0.49], 200, DriftConfig(extremum="farthest"), 0.5, 0.9, 100),
         ([0.5, 0.5, 0.5], 200, DriftConfig(start_is_candidate=True), 0.0, 0.5, 0),
