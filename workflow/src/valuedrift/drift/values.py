@@ -5,12 +5,10 @@ from pathlib import Path
 import polars as pl
 
 from valuedrift.config.drift import ValuesConfig, ValuesJob
-from valuedrift.io.tables import STANCE, STANCES, VALUES
+from valuedrift.io.tables import FLAGS, STANCE, STANCES, VALUES
 from valuedrift.stats.intervals import mean_interval
 
 GROUP = ["run", "step", "judge", "category"]
-FLAGS = ("unscorable", "malformed", "refused")
-"""Prefixes of a status that is not ok, and columns of VALUES with their shares."""
 
 
 def run(*, config: ValuesJob, stances: list[Path], output: Path) -> None:

@@ -172,6 +172,8 @@ VALUES = _table(
     category=pl.String, stance=STANCE, mean=pl.Float64, low=pl.Float64, high=pl.Float64, prompts=pl.Int64, unscorable=pl.Float64,
     malformed=pl.Float64, refused=pl.Float64, mass=pl.Float64, bound=pl.Float64, flips=pl.Float64,
 )  # fmt: skip
+FLAGS = ("malformed", "refused", "unscorable")
+"""Kinds of flagged responses: the status of one in STANCES begins with its kind, and VALUES has a column for each."""
 # magnitude is a difference of probabilities; time a fraction of total_steps; extremum a probability.
 DRIFT = _table(
     "drift", "run judge category stance", "magnitude magnitude_low magnitude_high time extremum extremum_step", run=pl.String,

@@ -9,10 +9,10 @@ from markupsafe import Markup, escape
 
 from valuedrift.config.base import STANCES
 from valuedrift.errors import UserError
+from valuedrift.io.tables import FLAGS
 from valuedrift.report.numbers import MISSING, decimal, percent
 from valuedrift.report.overview import End
 from valuedrift.report.provenance import Manifest, version_sets
-from valuedrift.report.seeds import FLAGS
 from valuedrift.report.table import Column, Table, block, number_column, text_column
 
 MAX_ROWS = 500

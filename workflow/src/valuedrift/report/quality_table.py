@@ -9,9 +9,8 @@ import polars as pl
 
 from valuedrift.config.tables import QualityTableJob
 from valuedrift.errors import UserError
-from valuedrift.io import tables
+from valuedrift.io.tables import FLAGS, STANCES
 from valuedrift.report.numbers import decimal, percent
-from valuedrift.report.seeds import FLAGS
 from valuedrift.report.table import Table, block, number_column, text_column
 from valuedrift.report.table_files import Rows, write
 
@@ -26,7 +25,7 @@ NUMBERS: dict[str, tuple[str, Callable[[float | None], str]]] = {
 
 def run(*, config: QualityTableJob, stances: list[Path], csv: Path, markdown: Path, latex: Path) -> None:
     """Write the table. `stances` are those of its runs by one judge, in any order; the CSV has one row per run and checkpoint."""
-    measured = pl.concat([quality(tables.STANCES.read(path), config.categories) for path in stances])
+    measured = pl.concat([quality(STANCES.read(path), config.categories) for path in stances])
     if config.checkpoints == "ends":
         step = pl.col("step")
         measured = measured.filter((step == step.min().over("run")) | (step == step.max().over("run")))

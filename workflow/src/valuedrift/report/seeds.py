@@ -3,9 +3,8 @@
 import polars as pl
 
 from valuedrift.errors import UserError
+from valuedrift.io.tables import FLAGS
 
-FLAGS = ("malformed", "refused", "unscorable")
-"""Kinds of flagged responses: the status of one begins with its kind, and VALUES has a column for each."""
 FLAGGED = pl.sum_horizontal(FLAGS).alias("flagged")
 
 
