@@ -8,6 +8,7 @@ from valuedrift.judge import stances
 from valuedrift.judge.backend import Item, Verdict
 from valuedrift.judge.degenerate import degenerate
 from valuedrift.judge.stances import make_judge
+from valuedrift.lm.judge_calls import draw_prompts
 
 
 def table(texts, step=0, run="m/base"):
@@ -67,18 +68,16 @@ def some(count, categories="ab"):
 
 
 def test_prompts_of_each_category_are_drawn_by_seed_and_id():
-    kept = stances.drawn(some(20), 5, seed=0)
+    kept = draw_prompts(some(20), 5, seed=0)
     assert kept["category"].value_counts().sort("category").rows() == [("a", 5), ("b", 5)]
     ids = set(kept["prompt_id"])
     assert (
-        set(stances.drawn(some(20).reverse(), 5, seed=0)["prompt_id"])
-        == ids
-        != set(stances.drawn(some(20), 5, seed=1)["prompt_id"])
+        set(draw_prompts(some(20).reverse(), 5, seed=0)["prompt_id"]) == ids != set(draw_prompts(some(20), 5, seed=1)["prompt_id"])
     )
-    assert {i for i in ids if i[0] == "a"} == set(stances.drawn(some(20, "a"), 5, seed=0)["prompt_id"])
-    assert len(ids & set(stances.drawn(some(21), 5, seed=0)["prompt_id"])) >= 8  # two new ones take the place of one each, at most
-    assert len(stances.drawn(some(3), 5, seed=0)) == 6
-    assert stances.drawn(some(3), None, seed=0).equals(some(3))
+    assert {i for i in ids if i[0] == "a"} == set(draw_prompts(some(20, "a"), 5, seed=0)["prompt_id"])
+    assert len(ids & set(draw_prompts(some(21), 5, seed=0)["prompt_id"])) >= 8  # two new ones take the place of one each, at most
+    assert len(draw_prompts(some(3), 5, seed=0)) == 6
+    assert draw_prompts(some(3), None, seed=0).equals(some(3))
 
 
 def test_only_drawn_prompts_are_judged_and_copied_from_the_parent(tmp_path):
@@ -93,7 +92,7 @@ def test_only_drawn_prompts_are_judged_and_copied_from_the_parent(tmp_path):
     config = JudgeConfig(backend="function", function=f"{__name__}:judge_once", per_category=2)
     stances.run(config=JudgeJob(run="m/x", name="j", seed=0, judge=config), generations=tmp_path / "x.parquet",
                 prompts=tmp_path / "p.parquet", parent=tmp_path / "parent.parquet", output=tmp_path / "s.parquet")  # fmt: skip
-    kept = sorted(stances.drawn(some(6), 2, seed=0)["prompt_id"])
+    kept = sorted(draw_prompts(some(6), 2, seed=0)["prompt_id"])
     assert sorted(calls) == [f"{p} 5" for p in kept]
     found = STANCES.read(tmp_path / "s.parquet")
     assert found.select("step", "prompt_id", "support").rows() == [(0, p, 1.0) for p in kept] + [(5, p, 0.2) for p in kept]
