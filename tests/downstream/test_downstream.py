@@ -236,9 +236,9 @@ def test_shots_for_a_task_without_examples_are_an_error():
 
 
 def test_missing_data_is_an_error_with_the_command(tiny_base, fetched, tmp_path):
-    with pytest.raises(UserError, match=r"lacks json .* for other: run `snakemake .*data --force --configfile ...`"):
+    with pytest.raises(UserError, match=r"lacks json .* for other. Make it again with `snakemake .*data --force"):
         evaluated(tiny_base, fetched, tmp_path / "a.parquet", {"other": TASKS["plain"]})
-    with pytest.raises(UserError, match=r"has no datasets.json: run `snakemake downloads --configfile ...`"):
+    with pytest.raises(UserError, match=r"has no datasets.json. Make it with `snakemake .* --force"):
         evaluated(tiny_base, tmp_path, tmp_path / "a.parquet", {"plain": TASKS["plain"]})
 
 

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from valuedrift.config.prompts import ValueLadenJob
@@ -73,6 +73,8 @@ def test_only_the_questions_of_a_text_decide():
     assert classify("Mines closed. Should they?").keep
 
 
+# Without limits on time: they measure how busy the machine is.
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.text())
 def test_every_text_gets_a_verdict_with_a_short_reason(text):
     assert 0 < len(classify(text).reason) < 80

@@ -8,7 +8,7 @@ from typing import Any
 
 from valuedrift.config.downstream import DownstreamJob, TaskConfig
 from valuedrift.errors import UserError
-from valuedrift.io.tables import DOWNSTREAM
+from valuedrift.io.tables import DOWNSTREAM, command_for
 
 # The libraries read these when they are imported. A benchmark can take hours, and a fast progress bar would fill the log.
 ENVIRONMENT = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "TQDM_MININTERVAL": "60"}
@@ -23,9 +23,7 @@ def run(*, config: DownstreamJob, manifest: Path, data: Path, output: Path) -> N
     settings, trained = config.downstream, json.loads(manifest.read_text())
     final = manifest.parent / "final"
     if not final.exists():
-        raise UserError(
-            f"{final} is missing, but {manifest} lists it: run `snakemake {manifest} --force --configfile ...` to train it"
-        )
+        raise UserError(f"{final} is missing, but {manifest} lists it. Train it again with `{command_for(manifest, again=True)}`")
     manager = task_manager([settings.name_of(key) for key in settings.tasks], settings.include)
     model, rows = _model(final, config), []
     for key, task in settings.tasks.items():

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 from datasets import Dataset, DatasetDict
 
 from valuedrift.errors import UserError
+from valuedrift.io.tables import command_for
 
 INDEX = "datasets.json"
 
@@ -41,7 +42,7 @@ class Store:
 def stored(folder: Path, key: str) -> Callable[..., DatasetDict]:
     """Return a replacement for `datasets.load_dataset` that reads the datasets of the benchmark `key` from the folder."""
     if not (folder / INDEX).exists():
-        raise UserError(f"{folder} has no {INDEX}: run `snakemake downloads --configfile ...`")
+        raise UserError(f"{folder} has no {INDEX}. Make it with `{command_for(folder, again=True)}`")
     records = json.loads((folder / INDEX).read_text()).get(key, [])
 
     def load(path: str, name: str | None = None, **options: Any) -> DatasetDict:
@@ -50,7 +51,7 @@ def stored(folder: Path, key: str) -> Callable[..., DatasetDict]:
             if record["asked"] == asked:
                 return DatasetDict({s: Dataset(pq.read_table(_path(folder, key, number, s))) for s in record["splits"]})
         raise UserError(
-            f"{folder} lacks {path} ({name or 'its only part'}) for {key}: run `snakemake {folder} --force --configfile ...`"
+            f"{folder} lacks {path} ({name or 'its only part'}) for {key}. Make it again with `{command_for(folder, again=True)}`"
         )
 
     return load

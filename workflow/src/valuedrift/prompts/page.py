@@ -13,7 +13,7 @@ import yaml
 from valuedrift.config.prompts import ClustersPageJob
 from valuedrift.errors import UserError
 from valuedrift.io.pages import fill
-from valuedrift.io.tables import CATEGORIES, CLUSTERS, EMBEDDINGS, MAP2D, NGRAMS, QUESTIONS, replacing
+from valuedrift.io.tables import CATEGORIES, CLUSTERS, EMBEDDINGS, MAP2D, NGRAMS, QUESTIONS, command_for, replacing
 from valuedrift.lm.embedding import Matrix, matrix
 from valuedrift.prompts.categories import centroids
 from valuedrift.prompts.cluster_map import cluster_colour, draw_map
@@ -54,7 +54,7 @@ def run(
 ) -> None:  # fmt: skip
     """Write the page; it ends with the suggestion, ready to copy."""
     if not suggestion.exists():
-        raise UserError(f"{suggestion} is missing: run `snakemake {suggestion} --configfile ...`, which writes it")
+        raise UserError(f"{suggestion} is missing. Make it with `{command_for(suggestion)}`")
     block = suggestion.read_text(encoding="utf-8")
     prompts = CLUSTERS.read(clusters).join(QUESTIONS.read(questions), on="source_id", maintain_order="left")
     prompts = prompts.join(EMBEDDINGS.read(embeddings), on="source_id", maintain_order="left")
