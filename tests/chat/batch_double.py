@@ -24,7 +24,7 @@ class BatchServerDouble(AbstractContextManager["BatchServerDouble"]):
     def __init__(
         self, plan: Callable[[str], Planned | str | list[Planned | None] | None] = lambda _: "Yes", looks: int = 1
     ) -> None:
-        self.plan, self.looks = plan, looks  # a batch ends after so many looks at it
+        self.plan, self.looks = plan, looks  # a batch ends after this many looks at it
         self.files: dict[str, bytes] = {}
         self.batches: dict[str, dict[str, Any]] = {}
         self.requests: dict[str, list[Asked]] = {}
@@ -36,7 +36,7 @@ class BatchServerDouble(AbstractContextManager["BatchServerDouble"]):
         self.fails_whole: dict[int, str] = {}
         """Number of a batch, from 0 → the message with which it fails."""
         self.lost_replies = 0
-        """So many next batches are created without the caller's learning of it."""
+        """The next batches that are created while the reply is lost."""
         self.most_open = 0
         self.keys: set[str | None] = set()
         self.log: list[str] = []

@@ -129,7 +129,7 @@ def test_a_server_that_rejects_everything_is_not_believed(chat, ledger):
     assert len(server.batches) == 1
 
 
-def test_an_item_that_another_batch_would_not_mend_ends_the_run_once_the_others_are_stored(chat, ledger):
+def test_an_item_that_another_batch_would_not_fix_ends_the_run_once_the_others_are_stored(chat, ledger):
     plan = lambda question: error(404, "The model is gone") if question == "question 0" else "Yes"  # noqa: E731
     with BatchServerDouble(plan) as server:
         config = chat(server.base_url)
@@ -354,7 +354,7 @@ def test_the_cap_leaves_what_is_under_way_to_be_stored_and_goes_on_where_it_cost
     assert max(server.paid.values()) == 1
 
 
-def test_progress_is_told_when_there_is_some(chat, ledger, capsys):
+def test_progress_is_reported_when_there_is_some(chat, ledger, capsys):
     with BatchServerDouble(looks=5) as server:
         ask(requests(3), chat(server.base_url), ledger)
     words = capsys.readouterr().err

@@ -144,15 +144,15 @@ def test_openai_wants_a_key_and_others_get_none(chat, ledger, monkeypatch):
 
 def test_a_question_that_fails_to_the_end_stops_the_run_and_the_rest_is_asked_later(chat, ledger):
     def plan(question):
-        return error(500, "broken") if question == "question 5" and not mended else Planned()
+        return error(500, "broken") if question == "question 5" and not fixed else Planned()
 
-    mended = False
+    fixed = False
     with ChatServerDouble(plan) as server:
         config = chat(server.base_url, attempts=3, concurrency=1)
         with pytest.raises(UserError, match=r"still fails: broken\. 5 of 20 questions are answered and kept; run again"):
             ask(requests(20), config, ledger)
         assert server.questions.count("question 5") == 3
-        mended = True
+        fixed = True
         server.asked.clear()
         assert ask(requests(20), config, ledger) == [Reply("Yes", None)] * 20
     assert sorted(server.questions) == sorted(f"question {number}" for number in range(5, 20))
@@ -200,7 +200,7 @@ def test_an_answer_without_logprobs_is_asked_again_where_others_have_them(chat, 
     assert len(server.asked) == 2
 
 
-def test_a_server_that_never_returns_logprobs_is_told_before_much_is_paid(chat, ledger):
+def test_a_server_that_never_returns_logprobs_is_reported_before_much_is_paid(chat, ledger):
     with (
         ChatServerDouble() as server,
         pytest.raises(UserError, match=r"returns no logprobs: set the judge's `reading: sampling` or ask another server"),
@@ -248,7 +248,7 @@ def test_a_spending_cap_ends_the_run_and_keeps_what_was_under_way(chat, ledger):
     assert len(server.asked) == 50
 
 
-def test_a_model_s_last_day_is_told_before_it_is_asked(chat, ledger, capsys):
+def test_a_model_s_last_day_is_reported_before_it_is_asked(chat, ledger, capsys):
     with ChatServerDouble() as server:
         ask([Request("a")], chat(server.base_url, shutdown="2027-01-14"), ledger)
     assert "talker" in capsys.readouterr().err.split("2027-01-14")[0]
@@ -326,9 +326,9 @@ def test_the_key_is_in_no_log_file_or_error(chat, ledger, monkeypatch, caplog, c
         config = chat(server.base_url, key_variable="TALKER_KEY", attempts=4, concurrency=1, requests_per_minute=6000)
         with pytest.raises(UserError, match=r"for \*\*\*") as raised:
             ask([Request("good"), Request("bad")], config, ledger)
-    told = capfd.readouterr()
+    output = capfd.readouterr()
     assert "openai" in {record.name.split(".")[0] for record in caplog.records}  # which is where it would be
-    assert KEY not in caplog.text + told.out + told.err + str(raised.value)
+    assert KEY not in caplog.text + output.out + output.err + str(raised.value)
     kept = [path for path in ledger.parent.rglob("*") if path.is_file()]
     assert len(kept) >= 2
     assert not any(KEY.encode() in path.read_bytes() for path in kept)
@@ -340,7 +340,7 @@ def test_no_more_than_the_agreed_questions_are_under_way(chat, ledger):
     assert server.most_at_once == 6
 
 
-def test_progress_is_told(chat, ledger, monkeypatch, capsys):
+def test_progress_is_reported(chat, ledger, monkeypatch, capsys):
     monkeypatch.setattr(live, "PROGRESS_INTERVAL", 0.0)
     with ChatServerDouble() as server:
         ask(requests(3), chat(server.base_url), ledger)

@@ -44,13 +44,13 @@ MALFORMED = {
     "no message": {"model": "talker", "choices": [{"finish_reason": "stop"}]},
     "a message that is none": with_choice(message="Yes"),
     "a text that is none": with_choice(message={"content": 7}),
-    "a logprob that is no number": with_choice(logprobs={"content": [{"token": "A", "top_logprobs": [{"token": "A", "logprob": float("nan")}]}]}),
+    "a logprob that is not a number": with_choice(logprobs={"content": [{"token": "A", "top_logprobs": [{"token": "A", "logprob": float("nan")}]}]}),
     "a place that is none": with_choice(logprobs={"content": ["A"]}),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", MALFORMED)
-def test_what_is_no_whole_answer_is_garbled(chat, name):
+def test_what_is_not_a_whole_answer_is_malformed(chat, name):
     with pytest.raises(MalformedAnswer) as raised:
         read(MALFORMED[name], Request("a", logprobs=3), chat("http://x/v1"))
     assert not isinstance(raised.value, UnusableAnswer)
@@ -59,7 +59,7 @@ def test_what_is_no_whole_answer_is_garbled(chat, name):
 @pytest.mark.parametrize(
     "logprobs", [None, {}, {"content": None}, {"content": []}, {"content": [{"token": "A", "top_logprobs": []}]}]
 )
-def test_missing_logprobs_are_told_apart(chat, logprobs):
+def test_missing_logprobs_are_distinguished(chat, logprobs):
     with pytest.raises(UnusableAnswer, match="returns no logprobs") as raised:
         read(with_choice(logprobs=logprobs) | {"usage": {"prompt_tokens": 9}}, Request("a", logprobs=3), chat("http://x/v1"))
     assert raised.value.paid == {"usage": [9, 0], "by": ["talk", "talker", None]}

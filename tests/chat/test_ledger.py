@@ -52,7 +52,7 @@ def test_answers_are_stored_together_or_not_at_all(tmp_path):
         assert book.get(["a", "b"]) == {"b": {}}
 
 
-def test_a_full_disk_is_told_and_what_was_stored_before_stays(tmp_path):
+def test_a_full_disk_is_reported_and_what_was_stored_before_stays(tmp_path):
     path = tmp_path / "answers.sqlite"
     with Ledger(path) as book:
         book.put({"a": {"text": "kept"}})
@@ -74,7 +74,7 @@ with Ledger(Path(sys.argv[1])) as book:
 """
 
 
-def test_a_write_that_the_system_refuses_is_told_and_loses_nothing_that_was_stored(tmp_path):
+def test_a_write_that_the_system_refuses_is_reported_and_loses_nothing_that_was_stored(tmp_path):
     path = tmp_path / "answers.sqlite"
     job = subprocess.run(
         [sys.executable, "-c", LIMITED, str(path)],

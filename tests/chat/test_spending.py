@@ -52,38 +52,38 @@ def test_the_file_says_what_the_ledger_has_cost(priced, book):
     book.put({"a": ANSWER, "b": {**ANSWER, "batch": True}, "old": {"text": "without usage"}})
     config = priced()
     budget = Budget(config, book)
-    (told,) = files(config)
-    assert told.pop("dollars") == pytest.approx(0.0035 + 0.4 * 0.0035)
-    assert not Path(told.pop("ledger")).is_absolute()
+    (record,) = files(config)
+    assert record.pop("dollars") == pytest.approx(0.0035 + 0.4 * 0.0035)
+    assert not Path(record.pop("ledger")).is_absolute()
     tokens = {"question_tokens": 2_000, "answer_tokens": 200}
-    assert told == {"chat": "talk", "model": "talker", "calls": 3, "under_way": 0, **tokens}
+    assert record == {"chat": "talk", "model": "talker", "calls": 3, "under_way": 0, **tokens}
     budget.spend([ANSWER])
     budget.close()
     assert files(config)[0]["calls"] == 4
 
 
 def test_what_a_ledger_has_cost_one_chat_or_model_stays_so_when_its_judge_moves_to_another(priced, book):
-    def told(**settings):
+    def files_by_chat(**settings):
         config = priced(**settings)
         Budget(config, book)
         return {(one["chat"], one["model"]): (one["calls"], one["dollars"]) for one in files(config)}
 
     book.put({"a": ANSWER | {"by": ["talk", "talker", None]}, "b": ANSWER | {"by": ["talk", "talker", "v2"]}})
     before = {("talk", "talker"): (2, pytest.approx(0.007))}
-    assert told() == before
-    assert told(name="mini") == before | {("mini", "talker"): (0, 0)}
+    assert files_by_chat() == before
+    assert files_by_chat(name="mini") == before | {("mini", "talker"): (0, 0)}
     book.put({"c": ANSWER | {"by": ["mini", "small", None]}})
     cheap = PRICE.model_copy(update={"input": 0.25, "output": 1})
-    now = told(name="mini", model="small", price=cheap)
+    now = files_by_chat(name="mini", model="small", price=cheap)
     assert now == before | {("mini", "talker"): (0, 0), ("mini", "small"): (1, pytest.approx(0.00035))}
 
 
 def test_the_cap_sees_what_is_under_way_in_other_ledgers_until_it_is_fetched(priced, book, tmp_path):
     config = priced(spending_cap=0.01)
     with Ledger(tmp_path / "second.sqlite") as second:
-        beside = Budget(config, second)
+        other_budget = Budget(config, second)
         second.note_batch("batch_0", {"a": {"usage": [4_000, 1_000], "by": ["talk", "talker", None], "batch": True}})
-        beside.look_under_way()
+        other_budget.look_under_way()
         budget = Budget(config, book)
         budget.check(upcoming=0.001)
         with pytest.raises(
@@ -92,7 +92,7 @@ def test_the_cap_sees_what_is_under_way_in_other_ledgers_until_it_is_fetched(pri
         ):
             budget.check(upcoming=0.003)
         second.forget_batch(["a"])
-        beside.look_under_way()
+        other_budget.look_under_way()
         Budget(config, book).check(upcoming=0.003)
 
 
@@ -129,9 +129,9 @@ def test_the_cap_is_over_all_jobs_that_ask_the_chat_and_over_no_others(priced, b
         other = Budget(priced(spending_cap=0.01, name="other"), third)
         other.add([ANSWER] * 100)
         other.close()
-        budget, beside = Budget(config, book), Budget(config, second)
-        beside.spend([ANSWER] * 2)
-        beside.close()
+        budget, other_budget = Budget(config, book), Budget(config, second)
+        other_budget.spend([ANSWER] * 2)
+        other_budget.close()
         budget.check(upcoming=0.003)
         with pytest.raises(
             UserError, match=r"spent \$0.007 of the cap \$0.01 on talk, and what comes next may cost \$0.004: raise"

@@ -27,10 +27,10 @@ def pins(*files):
 LOCK = pins("lock.txt", "minilm.txt")
 COMPLETE = runpy.run_path(str(ENVS / "complete.py"))
 # vLLM's installation is its own: numba, which it needs, wants an older numpy.
-BESIDE = {"vllm.yaml": {"torch": LOCK["torch"]} | pins("vllm-gpu.txt")}
+SEPARATE = {"vllm.yaml": {"torch": LOCK["torch"]} | pins("vllm-gpu.txt")}
 # What vLLM's lock leaves out.
 UNLOCKED = {"torchvision": "0.28.0", "torchaudio": "2.11.0", "torchcodec": "0.17.0"}
-# Imported where they are, and installed by who wants them: the engine beside, ZeRO-3.
+# Imported only where installed, by users who want them: the engine vLLM, ZeRO-3.
 OPTIONAL = {"vllm", "deepspeed"}
 # What both installations import of the study decides results and must be of one version.
 SHARED = ("transformers", "tokenizers", "safetensors", "huggingface-hub", "openai", "tenacity", "aiolimiter", "polars", "pydantic",
@@ -48,7 +48,7 @@ def test_conda_envs_pin_exactly_what_pip_installs(env):
     conda, pip = dependencies(env)
     assert [str(MatchSpec(line, strict=True)) for line in conda] == ["python 3.11.*", "pip"]
     assert all(PIN.fullmatch(line) for line in pip)
-    lock = BESIDE.get(env, LOCK)
+    lock = SEPARATE.get(env, LOCK)
     assert {name: version for name, version in pins(env).items() if lock.get(name, UNLOCKED.get(name)) != version} == {}
 
 
@@ -116,17 +116,17 @@ def test_every_env_is_named_by_a_rule_and_every_rule_names_one_that_is_there():
 
 @pytest.mark.parametrize("lock", ["vllm-cpu.txt", "vllm-gpu.txt"])
 def test_vllms_installation_shares_versions_with_the_studys_and_leaves_out_what_breaks_it(lock):
-    beside = pins(lock)
-    assert {name: beside.get(name) for name in SHARED} == {name: LOCK[name] for name in SHARED}
-    assert lock != "vllm-cpu.txt" or beside["pytest"] == LOCK["pytest"]  # its tests run there
+    vllm = pins(lock)
+    assert {name: vllm.get(name) for name in SHARED} == {name: LOCK[name] for name in SHARED}
+    assert lock != "vllm-cpu.txt" or vllm["pytest"] == LOCK["pytest"]  # its tests run there
     # Installed by name before, in the build that fits the machine; the other three break the import of transformers.
-    assert not {"torch", "torchvision", "torchaudio", "torchcodec"} & beside.keys()
+    assert not {"torch", "torchvision", "torchaudio", "torchcodec"} & vllm.keys()
     assert all(PIN.fullmatch(line) for line in (ENVS / lock).read_text().split())
 
 
 @pytest.mark.engines
 def test_the_gpu_installation_resolves_as_it_is_locked(tmp_path):
-    """Wheels for GPUs cannot run here, but whether their versions exist and agree can be asked."""
+    """Wheels for GPUs cannot run here, but pip can resolve whether their versions exist and agree."""
     report = tmp_path / "report.json"
     asked = ["vllm==0.32.0", f"torch=={LOCK['torch']}", "--constraint", str(ENVS / "vllm-gpu.txt")]
     subprocess.run(

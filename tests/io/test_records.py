@@ -60,7 +60,7 @@ def test_a_csv_with_bytes_that_are_no_text_or_too_few_fields(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("raw", "message"), [(b"{", "no valid JSON"), (b'{"a": 1}', "holds no list"), (b"[\xff]", "no valid JSON")]
+    ("raw", "message"), [(b"{", "not valid JSON"), (b'{"a": 1}', "does not hold a list"), (b"[\xff]", "not valid JSON")]
 )
 def test_a_json_file_that_is_no_list_stops(tmp_path, raw, message):
     (tmp_path / "a.json").write_bytes(raw)

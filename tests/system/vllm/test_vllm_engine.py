@@ -137,5 +137,5 @@ def test_another_vocabulary_gets_an_engine_of_its_own(engine, steps, planted, ca
 
 def test_a_first_checkpoint_that_lacks_a_tensor_is_refused_too(engine, planted):
     engine.close()
-    with pytest.raises(UserError, match="vLLM does not take the model"):
+    with pytest.raises(UserError, match="vLLM does not accept the model"):
         engine.load(planted("first", lambda tensors: tensors.pop("model.norm.weight")), chat=False)

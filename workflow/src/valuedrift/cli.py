@@ -1,7 +1,7 @@
-"""One idiom for every command: `python -m valuedrift.<stage> <step>` calls the step's function `run`.
+"""The command line of every step: `python -m valuedrift.<stage> <step>` calls the step's function `run`.
 
-A step is a module of its stage's folder; its command line is read off the signature of `run`: a config model is passed as
-JSON (or `@file`), a path or a string as itself, a list as several values, a truth as a flag. Only the chosen step is imported:
+A step is a module of its stage's folder. Its options are the parameters of `run`: a config model is passed as
+JSON (or `@file`), a path or a string as itself, a list as several values, a bool as a flag. Only the chosen step is imported:
 torch alone costs seconds.
 """
 

@@ -1,5 +1,5 @@
-"""The one exception for what a user can cause."""
+"""The exception for errors that a user can cause."""
 
 
 class UserError(Exception):
-    """Ends a command with its message, exit status 1 and no traceback; the message says what to do."""
+    """Ends a command with its message and exit status 1, without a traceback; it says what is wrong, where, what to do."""

@@ -1,4 +1,4 @@
-"""HTML pages: one set-up of the templates for all of them, everything escaped, nothing missing unseen."""
+"""HTML pages: one set-up of the templates for all of them, which escapes everything and fails on missing values."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -7,7 +7,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 
 def fill(template: Path, context: Mapping[str, object], **filters: Callable[..., object]) -> str:
-    """The template filled in; it may include the files beside it."""
+    """Return the template filled in; it may include files of its own folder."""
     environment = Environment(
         loader=FileSystemLoader(template.parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
         keep_trailing_newline=True,

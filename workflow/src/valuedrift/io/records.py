@@ -1,4 +1,4 @@
-"""Reading rows that others wrote: single files or folders of a downloaded dataset; rows that fall away are counted by reason."""
+"""Reading rows of single files or of downloaded datasets; rows that are left out are counted by reason."""
 
 import codecs
 import csv
@@ -24,23 +24,23 @@ csv.field_size_limit(sys.maxsize)  # the default, 128 KiB, is shorter than some 
 
 
 class MalformedRow(Exception):
-    """Raised by a parser for a row that is not in its schema; the message is the reason. Too many of them stop the stage."""
+    """Raised by a parser for a row that violates its schema; the message is the reason. Too many of them stop the stage."""
 
 
 class UnusableRow(Exception):
-    """Raised by a parser for a row that is in its schema and still cannot be used; the message is the reason.
+    """Raised by a parser for a row that follows its schema and still cannot be used; the message is the reason.
 
-    Public datasets hold such rows (13 of 2,312 real HH-RLHF pairs), and a user can mend neither them nor the config.
+    Public datasets hold such rows (13 of 2,312 real HH-RLHF pairs), and a user can fix neither them nor the config.
     """
 
 
 def is_local(path: str) -> bool:
-    """Whether a dataset's `path` is a file, or a folder that is here, rather than a hub name."""
+    """Return True if a dataset's `path` is a file or an existing folder rather than a hub name."""
     return Path(path.removesuffix(".gz")).suffix in LOCAL_FORMATS or Path(path).is_dir()
 
 
 def read_rows(path: str, split: str = "train", subset: str | None = None) -> Iterator[tuple[int, Row | MalformedRow]]:
-    """Line (or row) number, from 1, with the row or what is wrong with it.
+    """Yield the line (or row) number, from 1, with the row or what is wrong with it.
 
     `path` is a file, or the folder of a downloaded dataset; `split` and `subset` choose among the files of a folder.
     """
@@ -71,8 +71,8 @@ def read_rows(path: str, split: str = "train", subset: str | None = None) -> Ite
 
 @dataclass
 class Tally:
-    """What became of the rows: `read`, `kept`, `skipped`, `unusable: <reason>`, `malformed: <reason>` and what a stage adds, and
-    the first malformed one."""
+    """Counts of rows: `read`, `kept`, `skipped`, `unusable: <reason>`, `malformed: <reason>` and what a stage adds; and the first
+    malformed row."""
 
     counts: Counter[str]
     first_malformed: str | None = None
@@ -80,8 +80,8 @@ class Tally:
     def write(self, path: Path) -> None:
         """Write the tally as JSON."""
         with replacing(path) as scratch:
-            told = {**self.counts, "first_malformed": self.first_malformed}
-            scratch.write_text(json.dumps(told, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+            record = {**self.counts, "first_malformed": self.first_malformed}
+            scratch.write_text(json.dumps(record, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
 
 
 def parse_rows(
@@ -120,7 +120,7 @@ def parse_rows(
     if malformed:
         message = f"{name}: {malformed} of {counts['read']} rows are malformed; the first is {first}"
         if malformed > max_malformed * counts["read"]:
-            raise UserError(f"{message}. Mend the data, or raise `max_malformed` (now {max_malformed:g})")
+            raise UserError(f"{message}. Fix the data, or raise `max_malformed` (now {max_malformed:g})")
         print(message, file=sys.stderr)
     if not kept:
         raise UserError(f"{name}: no usable rows among the {counts['read']} read ({counts['skipped']} were not wanted)")
@@ -128,7 +128,7 @@ def parse_rows(
 
 
 def text_field(row: Row, name: str, allow_empty: bool = False) -> str:
-    """The string under `name`; raises MalformedRow where it is missing, no string or empty."""
+    """Return the string under `name`; raises MalformedRow where it is missing, empty or not a string."""
     value = row.get(name)
     if not isinstance(value, str):
         raise MalformedRow(f"no text in the field `{name}`")
@@ -138,8 +138,8 @@ def text_field(row: Row, name: str, allow_empty: bool = False) -> str:
 
 
 def _folder_rows(path: str, split: str, subset: str | None) -> Iterator[Row]:
-    """Rows of a downloaded dataset, by the rules of its own README and file names; streamed, since an Arrow copy of WildChat would
-    take 4 GB of the user's cache."""
+    """Yield the rows of a downloaded dataset, by the rules of its README and file names; streamed, since an Arrow copy of WildChat
+    would take 4 GB of the user's cache."""
     import datasets
 
     try:
@@ -163,9 +163,9 @@ def _json_list(raw: bytes, path: str) -> Iterator[Row | MalformedRow]:
     try:
         rows = json.loads(raw.decode("utf-8"))
     except ValueError as error:
-        raise UserError(f"{path} is no valid JSON in UTF-8: {error}") from error
+        raise UserError(f"{path} is not valid JSON in UTF-8: {error}") from error
     if not isinstance(rows, list):
-        raise UserError(f"{path} holds no list of rows")
+        raise UserError(f"{path} does not hold a list of rows")
     yield from (row if isinstance(row, dict) else MalformedRow("no JSON object") for row in rows)
 
 

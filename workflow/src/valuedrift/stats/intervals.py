@@ -7,7 +7,7 @@ from valuedrift.config.drift import ValuesConfig
 
 
 def mean_interval(sample: np.ndarray, config: ValuesConfig, seed: int) -> tuple[float | None, float | None, float | None]:
-    """Mean and interval (mean, low, high) of a sample (prompts,); the mean of nothing is None, as is the interval of one prompt.
+    """Return mean and interval (mean, low, high) of a sample (prompts,); an empty one has no mean, one prompt no interval (None).
 
     t: mean ± t(n-1) · s / √n; normal: the same with the normal quantile; bootstrap: percentiles of the means of resamples.
     """
