@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from valuedrift.config.load import load_study_config, merge, read
+from valuedrift.config.load import load_study_config, merge, read_files
 from valuedrift.errors import UserError
 from valuedrift.study.inputs import Inputs, is_pruned, options, step_sources
 from valuedrift.study.study import Study
@@ -91,13 +91,13 @@ def test_a_judge_is_its_weights_its_chat_models_or_the_files_of_its_function():
     assert not any(Path(path).is_absolute() for path in inputs().judge("oracle"))
     service = {"judges": {"api": {"backend": "openai", "chat": "grammar"}}}
     assert inputs(**service).judge("api") == []
-    paper = merge(read([CONFIG / "paper.yaml"]), {"judges": {"large": {"backend": "openai", "chat": "qwen-72b"}}})
+    paper = merge(read_files([CONFIG / "paper.yaml"]), {"judges": {"large": {"backend": "openai", "chat": "qwen-72b"}}})
     (folder,) = Inputs(Study(load_study_config(paper))).judge("large")
     assert folder.startswith("results/hub/models/Qwen--Qwen2.5-72B-Instruct/")
 
 
 def test_a_step_that_calls_no_chat_model_waits_for_none():
-    paper = read([CONFIG / "paper.yaml"])
+    paper = read_files([CONFIG / "paper.yaml"])
     calls = Inputs(Study(load_study_config(merge(paper, {"prompts": {"rephrase": "llm", "filter": "rules", "naming": "ngrams"}}))))
     assert len(calls.chat("questions")) == 1
     assert calls.chat("value_laden") == calls.chat("cluster_names") == []

@@ -70,7 +70,7 @@ def tracked(study: Study) -> dict[str, list[str]]:
         **{name: [jobs.table(name)] for name in study.config.tables},
         **{name: [jobs.figure(name)] for name in study.config.figures},
         "scorecard": [jobs.scorecard()],
-        "judges_page": [jobs.judges_page()],
+        "judges_page": [jobs.judge_comparison()],
         "report": [jobs.report()],
         **{f"miniature {'+'.join(keys)}": [jobs.miniature(*keys)] for keys in miniature_steps()},
         "miniature_recovery": [jobs.recovery()],
