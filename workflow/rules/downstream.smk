@@ -1,4 +1,4 @@
-# Benchmarks of final models, one by one, for the runs that a table of them shows.
+# Benchmarks of final models, one job each, for the runs that a table of the kind downstream shows.
 localrules:
     downstream_data,
 

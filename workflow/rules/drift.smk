@@ -1,4 +1,4 @@
-# Values and drift of each run, and the drift of all.
+# Values and drift of each run, and the drift of all runs in one table.
 localrules:
     values,
     drift,

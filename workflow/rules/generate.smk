@@ -1,4 +1,4 @@
-# Responses of a run's checkpoints; those of step 0 are the parent's.
+# Responses of a run's checkpoints; those of step 0 are copied from the parent's last.
 rule generations:
     input:
         source=sources("generate.responses"),

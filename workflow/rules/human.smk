@@ -1,4 +1,4 @@
-# The human check: judged responses for people to label, and the judge against their labels. Targets by the rules' names.
+# The human check: judged responses for people to label, and the judge against their labels. Targets: `snakemake human_sample`, `snakemake human_check`.
 localrules:
     human_sample,
     human_check,

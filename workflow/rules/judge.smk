@@ -1,5 +1,5 @@
-# Stances of a run's responses, by one judge; those of step 0 are the parent's. Judges behind a service are asked by a rule of their own,
-# which runs where the network is.
+# Stances of a run's responses, by one judge; those of step 0 are copied from the parent's last. Judges behind a service have a rule of
+# their own, which runs where there is a network.
 rule stances:
     input:
         source=sources("judge.stances"),
