@@ -1,4 +1,5 @@
-# Wiring only: the study's config decides which runs there are, the rule files say how each artifact is made.
+# Wiring only: the study's config decides which runs there are, the rule files name the command that makes each artifact, and typed
+# Python (study/inputs.py, study/jobs/, study/environments.py) says what a job reads and where it runs.
 from snakemake.utils import min_version
 
 min_version("9.27")
@@ -11,7 +12,7 @@ if not workflow.config_settings.configfiles:
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/resources.smk"
-include: "workflow/rules/prune.smk"
+include: "workflow/rules/start.smk"
 include: "workflow/rules/hub.smk"
 include: "workflow/rules/prompts.smk"
 include: "workflow/rules/data.smk"
@@ -36,5 +37,5 @@ rule all:
         f"{R}/report.html",
         f"{R}/drift.parquet",
         f"{P}/clusters.html",
-        scorecard_files(),
-        judges_files(),
+        study.scorecard_pages,
+        study.judges_pages,

@@ -11,9 +11,10 @@ import yaml
 from valuedrift.config.load import load_study_config, merge, read_files
 from valuedrift.config.reference import PAGE, SCHEMA, reference_page, schema
 from valuedrift.errors import UserError
+from valuedrift.study.inputs import Inputs
 from valuedrift.study.jobs import Jobs
 from valuedrift.study.load import load_study
-from valuedrift.study.study import Study
+from valuedrift.study.study import Study, pattern
 
 CONFIG = Path(__file__).parents[2] / "config"
 PAPER, REFERENCE = CONFIG / "paper.yaml", CONFIG / "reference" / "paper_drift.csv"
@@ -127,8 +128,8 @@ def test_a_run_can_start_from_a_base_model_without_sft():
 
 
 def test_no_names_match_nothing():
-    assert not re.fullmatch(Study.pattern([]), "")
-    assert re.fullmatch(Study.pattern(["a.b"]), "a.b") and not re.fullmatch(Study.pattern(["a.b"]), "aXb")
+    assert not re.fullmatch(pattern([]), "")
+    assert re.fullmatch(pattern(["a.b"]), "a.b") and not re.fullmatch(pattern(["a.b"]), "aXb")
 
 
 def test_reference_page_and_schema_are_those_of_the_models():
@@ -262,7 +263,7 @@ def test_only_the_keys_of_a_chat_model_that_decide_its_answers_rerun_steps():
         config = read_files([PAPER])
         config["chats"]["qwen-72b"] |= changes
         jobs = Jobs(load_study(config))
-        return [jobs.asking(job)[1] for job in (jobs.answers(), jobs.questions(), jobs.value_laden())]
+        return [jobs.chat_job(job).tracked for job in (jobs.answers(), jobs.questions(), jobs.value_laden())]
 
     assert tracked(concurrency=3, timeout=5, server=["serve", "{folder}", "{port}"]) == tracked()
     assert not set(tracked(temperature=0.5)) & set(tracked())
@@ -272,7 +273,7 @@ def test_a_chat_model_that_is_served_from_a_folder_is_downloaded_before():
     study = load_study(read_files([PAPER]))
     chat = study.chat("qwen-72b")
     folder = next(folder for folder in study.hub_models if "Qwen2.5-72B" in folder)
-    assert folder in chat.server and study.chat_inputs("qwen-72b") == [folder]
+    assert folder in chat.server and Inputs(study).chat("answers") == [folder]
 
 
 def test_a_reward_model_has_the_seed_of_its_run():
@@ -299,10 +300,10 @@ def test_a_table_that_is_null_is_removed():
         ("figures.figure_13.parameter", "bta", "the training of mini/alpaca/dpo-synthetic-support-beta0.03 has no number `bta`"),
         ("figures.figure_13.parameter", "learning_rate", "two of them have the same learning_rate"),
         ("figures.figure_13.runs", ["mini/alpaca/dpo-synthetic-support", "mini/alpaca/simpo-synthetic-support"], "these differ in more than beta"),
-        ("synthetic.sources", ["alpaca"], "`synthetic.sources`: alpaca is no preference set with labels"),
-        ("synthetic.sources", ["synthetic"], "`synthetic.sources`: synthetic is no preference set with labels"),
+        ("synthetic.sources", ["alpaca"], "`synthetic.sources`: alpaca is not a preference set with labels"),
+        ("synthetic.sources", ["synthetic"], "`synthetic.sources`: synthetic is not a preference set with labels"),
         ("synthetic.values", {"Abortion": {"support": "a", "oppose": "b"}}, "`synthetic.values`: unknown category `Abortion`"),
-        ("tables.table_8.dataset", "ultrafeedback", "`tables.table_8.dataset`: ultrafeedback is no synthetic set"),
+        ("tables.table_8.dataset", "ultrafeedback", "`tables.table_8.dataset`: ultrafeedback is not a synthetic set"),
         ("scorecard.models", {"mimi": "llama3-3b"}, "`scorecard.models`: unknown model `mimi`; did you mean `mini`?"),
         ("chats.grammar.base_url", "localhost:8000", "`base_url` must begin with http:// or https://"),
         ("chats.grammar.key_variable", "sk-abc", "`key_variable` is the name of an environment variable"),

@@ -7,19 +7,22 @@ import pytest
 from valuedrift.io.source_files import DECISIVE, NOT_DECISIVE, ROOT, function_sources, has_function, sources
 
 RULES = ROOT.parents[2] / "workflow" / "rules"
-DOWNLOADS = {"hub.access", "hub.dataset", "hub.model"}
+DOWNLOADS = {"hub.dataset", "hub.model"}
 """Steps without sources: a commit of the hub cannot come out differently."""
 
 
 def steps_of_rules():
     """Return the steps that the rules' commands run, and those whose sources they list."""
-    run, listed = set(), set()
+    run, listed, shells = set(), set(), {}
     for path in RULES.glob("*.smk"):
         text = path.read_text()
         listed |= set(re.findall(r'sources\("([\w.]+)"\)', text))
-        for stage, step in re.findall(r"-m valuedrift\.(\w+) (\S+)", text):
-            names = [step] if step.isidentifier() else re.findall(r'\bcommand="?(\w+)', text)
-            run |= {f"{stage}.{name}" for name in names}
+        for base, name, block in re.findall(
+            r"^(?:use rule (\w+) as|rule) (\w+)(?: with)?:\n((?:    .*\n|\n)*)", text, re.MULTILINE
+        ):
+            shells[name] = re.findall(r"-m valuedrift\.(\w+) (\S+)", block) or shells.get(base, [])
+            given = re.findall(r'\bcommand="(\w+)"', block)
+            run |= {f"{stage}.{given[0] if given else name if step == '{rule}' else step}" for stage, step in shells[name]}
     return run, listed
 
 

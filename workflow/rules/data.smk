@@ -3,25 +3,17 @@ localrules:
     mixture,
 
 
-sft_sets = [
-    name for name, dataset in study.config.datasets.items() if not dataset.is_preference
-]
-preference_sets = [
-    name for name, dataset in study.config.datasets.items() if dataset.is_preference
-]
-
-
 rule sft_set:
     input:
         source=sources("data.sft"),
-        raw=raw_dataset,
+        raw=lambda wildcards: inputs.dataset(wildcards.dataset),
     output:
         table=f"{R}/data/{{dataset}}.parquet",
         counts=f"{R}/data/{{dataset}}.counts.json",
     log:
         f"{R}/logs/data/{{dataset}}.log",
     wildcard_constraints:
-        dataset=Study.pattern(sft_sets),
+        dataset=pattern(study.sft_sets),
     conda:
         "../../envs/train.yaml"
     resources:
@@ -36,9 +28,9 @@ rule sft_set:
 use rule sft_set as preference_set with:
     input:
         source=sources("data.preferences"),
-        raw=raw_dataset,
+        raw=lambda wildcards: inputs.dataset(wildcards.dataset),
     wildcard_constraints:
-        dataset=Study.pattern(preference_sets),
+        dataset=pattern(study.preference_sets),
     params:
         config=lambda wildcards: jobs.dataset(wildcards.dataset),
         command="preferences",
@@ -47,15 +39,15 @@ use rule sft_set as preference_set with:
 rule mixture:
     input:
         source=sources("data.mixture"),
-        gap=lambda wildcards: mixed_set(wildcards.dataset, "gap"),
-        rest=lambda wildcards: mixed_set(wildcards.dataset, "rest"),
+        gap=lambda wildcards: inputs.mixture_gap(wildcards.dataset),
+        rest=lambda wildcards: inputs.mixture_rest(wildcards.dataset),
     output:
         table=f"{R}/data/{{dataset}}.parquet",
         counts=f"{R}/data/{{dataset}}.counts.json",
     log:
         f"{R}/logs/data/{{dataset}}.log",
     wildcard_constraints:
-        dataset=Study.pattern(study.mixtures),
+        dataset=pattern(study.mixtures),
     conda:
         "../../envs/train.yaml"
     params:

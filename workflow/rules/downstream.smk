@@ -1,4 +1,4 @@
-# Benchmarks of final models, one by one, for the runs that a table of them shows.
+# Benchmarks of final models, one job each, for the runs that a table of the kind downstream shows.
 localrules:
     downstream_data,
 
@@ -6,7 +6,7 @@ localrules:
 rule downstream_data:
     input:
         source=sources("downstream.data"),
-        tasks=task_files,
+        tasks=lambda wildcards: inputs.task(wildcards.task),
     output:
         directory(f"{R}/downstream/{{task}}"),
     log:
@@ -24,13 +24,13 @@ rule downstream:
         source=sources("downstream.evaluate"),
         manifest=f"{RUN}/manifest.json",
         data=f"{R}/downstream/{{task}}",
-        tasks=task_files,
+        tasks=lambda wildcards: inputs.task(wildcards.task),
     output:
         f"{RUN}/downstream/{{task}}.parquet",
     log:
         f"{R}/logs/downstream/{{run}}/{{task}}.log",
     wildcard_constraints:
-        run=Study.pattern(study.benchmarked),
+        run=pattern(study.benchmarked),
     conda:
         "../../envs/downstream.yaml"
     threads: lambda wildcards: of_benchmark(wildcards).threads

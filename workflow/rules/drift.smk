@@ -1,4 +1,4 @@
-# Values and drift of each run, and the drift of all.
+# Values and drift of each run, and the drift of all runs in one table.
 localrules:
     values,
     drift,
@@ -40,7 +40,7 @@ rule drift:
     log:
         f"{R}/logs/drift/{{run}}-drift.log",
     wildcard_constraints:
-        run=Study.pattern(study.drifting),
+        run=pattern(study.drifting),
     conda:
         "../../envs/report.yaml"
     params:

@@ -1,24 +1,24 @@
-# Responses of a run's checkpoints; those of step 0 are the parent's.
+# Responses of a run's checkpoints; those of step 0 are copied from the parent's last.
 rule generations:
     input:
         source=sources("generate.responses"),
         manifest=f"{RUN}/manifest.json",
-        trajectory=trajectory,
+        trajectory=lambda wildcards: inputs.trajectory(wildcards.run),
         prompts=f"{P}/prompts.parquet",
-        parent=lambda wildcards: of_parent(wildcards.run, "generations.parquet"),
+        parent=lambda wildcards: inputs.of_parent(wildcards.run, "generations.parquet"),
     output:
         f"{RUN}/generations.parquet",
     log:
         f"{R}/logs/generate/{{run}}.log",
     conda:
-        env_of(study.config.generation.engine, "../../envs/generate.yaml")
+        environments.sampling()
     threads: lambda wildcards: of_sampling(wildcards).threads
     resources:
         **asked(of_sampling),
     params:
-        config=lambda wildcards: jobs.generation(wildcards.run)[0],
-        tracked=lambda wildcards: jobs.generation(wildcards.run)[1],
-        python=python_of(study.config.generation.engine),
+        config=lambda wildcards: jobs.generation(wildcards.run).config,
+        tracked=lambda wildcards: jobs.generation(wildcards.run).tracked,
+        python=environments.sampling_python(),
         parent=lambda wildcards, input: (
             f"--parent {input.parent}" if input.parent else ""
         ),

@@ -1,4 +1,4 @@
-# The human check: judged responses for people to label, and the judge against their labels. Targets by the rules' names.
+# The human check: judged responses for people to label, and the judge against their labels. Targets: `snakemake human_sample`, `snakemake human_check`.
 localrules:
     human_sample,
     human_check,
@@ -7,8 +7,8 @@ localrules:
 rule human_sample:
     input:
         source=sources("human.sample"),
-        stances=of_runs(f"stances/{study.judge}.parquet", human_runs()),
-        generations=of_runs("generations.parquet", human_runs()),
+        stances=inputs.human_sample(f"stances/{study.judge}.parquet"),
+        generations=inputs.human_sample("generations.parquet"),
         prompts=f"{P}/prompts.parquet",
     output:
         table=f"{R}/human/sample.parquet",
@@ -29,7 +29,7 @@ rule human_check:
     input:
         source=sources("human.check"),
         sample=f"{R}/human/sample.parquet",
-        labels=human_labels,
+        labels=lambda wildcards: inputs.human_labels(),
     output:
         csv=f"{R}/human/agreement.csv",
         page=f"{R}/human/agreement.html",

@@ -1,12 +1,12 @@
-# Stances of a run's responses, by one judge; those of step 0 are the parent's. Judges behind a service are asked by a rule of their own,
-# which runs where the network is.
+# Stances of a run's responses, by one judge; those of step 0 are copied from the parent's last. Judges behind a service have a rule of
+# their own, which runs where there is a network.
 rule stances:
     input:
         source=sources("judge.stances"),
-        judge=judge_inputs,
+        judge=lambda wildcards: inputs.judge(wildcards.judge),
         generations=f"{RUN}/generations.parquet",
         prompts=f"{P}/prompts.parquet",
-        parent=lambda wildcards: of_parent(
+        parent=lambda wildcards: inputs.of_parent(
             wildcards.run, f"stances/{wildcards.judge}.parquet"
         ),
     output:
@@ -14,16 +14,16 @@ rule stances:
     log:
         f"{R}/logs/judge/{{judge}}/{{run}}.log",
     wildcard_constraints:
-        judge=Study.pattern(set(study.config.judges) - set(outside_judges())),
+        judge=pattern(set(study.config.judges) - set(outside_judges())),
     conda:
-        judging_env
+        lambda wildcards: environments.judging(wildcards.judge)
     threads: lambda wildcards: of_judging(wildcards).threads
     resources:
         **asked(of_judging),
     params:
-        config=lambda wildcards: jobs.judge(wildcards.run, wildcards.judge)[0],
-        tracked=lambda wildcards: jobs.judge(wildcards.run, wildcards.judge)[1],
-        python=lambda wildcards: python_of(study.config.judges[wildcards.judge].backend),
+        config=lambda wildcards: jobs.judge(wildcards.run, wildcards.judge).config,
+        tracked=lambda wildcards: jobs.judge(wildcards.run, wildcards.judge).tracked,
+        python=lambda wildcards: environments.judging_python(wildcards.judge),
         parent=lambda wildcards, input: (
             f"--parent {input.parent}" if input.parent else ""
         ),
@@ -34,7 +34,7 @@ rule stances:
 
 use rule stances as service_stances with:
     wildcard_constraints:
-        judge=Study.pattern(outside_judges()),
+        judge=pattern(outside_judges()),
     localrule: study.config.cluster.network == "local"
     resources:
         **asked(of_judging, network()),

@@ -1,6 +1,5 @@
-# The built-in world: datasets, base model and judge for a study that then is one more config.
+# The built-in world: datasets, a base model and a judge, which a study reads as it reads any others.
 W = study.config.miniature.folder
-miniature = study.config.miniature
 
 
 localrules:

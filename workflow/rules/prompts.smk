@@ -1,4 +1,4 @@
-# Curation: every step's result is one rule's output.
+# Curation of the evaluation prompts: each step is a rule, so that an edited step repeats only what follows it.
 localrules:
     raw_prompts,
     category_embeddings,
@@ -10,13 +10,10 @@ localrules:
     clusters_page,
 
 
-prompts = study.config.prompts
-
-
 rule raw_prompts:
     input:
         source=sources("prompts.raw"),
-        raw=study.dataset_inputs(prompts.source.path, prompts.source.revision),
+        raw=inputs.raw_prompts(),
     output:
         table=f"{P}/raw.parquet",
         counts=f"{P}/raw.counts.json",
@@ -33,21 +30,21 @@ rule raw_prompts:
 rule questions:
     input:
         source=sources("prompts.questions"),
-        chat=study.chat_inputs(jobs.asks("rephrase")),
+        chat=inputs.chat("questions"),
         raw=f"{P}/raw.parquet",
     output:
         f"{P}/questions.parquet",
     log:
         f"{R}/logs/prompts/questions.log",
-    localrule: beside(jobs.asks("rephrase"))
+    localrule: beside(chat_of(study, "questions"))
     conda:
-        asking_env(jobs.asks("rephrase"))
-    threads: asking_threads(jobs.asks("rephrase"))
+        environments.chat_step("questions")
+    threads: asking_threads(chat_of(study, "questions"))
     resources:
-        **asking(jobs.asks("rephrase")),
+        **asking(chat_of(study, "questions")),
     params:
-        config=lambda wildcards: jobs.asking(jobs.questions())[0],
-        tracked=lambda wildcards: jobs.asking(jobs.questions())[1],
+        config=lambda wildcards: jobs.chat_job(jobs.questions()).config,
+        tracked=lambda wildcards: jobs.chat_job(jobs.questions()).tracked,
     shell:
         "python -m valuedrift.prompts questions --config {params.config:q} --raw {input.raw} --output {output} > {log} 2>&1"
 
@@ -55,7 +52,7 @@ rule questions:
 rule embeddings:
     input:
         source=sources("prompts.embeddings"),
-        model=study.encoder_inputs(prompts.embedding),
+        model=inputs.prompts_encoder(),
         questions=f"{P}/questions.parquet",
     output:
         f"{P}/embeddings.parquet",
@@ -75,7 +72,7 @@ rule embeddings:
 rule category_embeddings:
     input:
         source=sources("prompts.category_embeddings"),
-        model=study.encoder_inputs(prompts.embedding),
+        model=inputs.prompts_encoder(),
     output:
         f"{P}/category_embeddings.parquet",
     log:
@@ -119,7 +116,7 @@ rule clusters:
     resources:
         **asked(of_texts),
     params:
-        config=lambda wildcards: prompts.clustering.canonical(),
+        config=lambda wildcards: jobs.clusters(),
     shell:
         "python -m valuedrift.prompts clusters --config {params.config:q} --reduced {input.reduced} --output {output} > {log} 2>&1"
 
@@ -136,7 +133,7 @@ rule ngrams:
     conda:
         "../../envs/prompts.yaml"
     params:
-        config=lambda wildcards: prompts.ngrams.canonical(),
+        config=lambda wildcards: jobs.ngrams(),
     shell:
         "python -m valuedrift.prompts ngrams --config {params.config:q} --questions {input.questions}"
         " --clusters {input.clusters} --output {output} > {log} 2>&1"
@@ -145,21 +142,21 @@ rule ngrams:
 rule cluster_names:
     input:
         source=sources("prompts.names"),
-        chat=study.chat_inputs(jobs.asks("naming")),
+        chat=inputs.chat("cluster_names"),
         ngrams=f"{P}/ngrams.parquet",
     output:
         f"{P}/names.parquet",
     log:
         f"{R}/logs/prompts/names.log",
-    localrule: beside(jobs.asks("naming"))
+    localrule: beside(chat_of(study, "cluster_names"))
     conda:
-        asking_env(jobs.asks("naming"))
-    threads: asking_threads(jobs.asks("naming"))
+        environments.chat_step("cluster_names")
+    threads: asking_threads(chat_of(study, "cluster_names"))
     resources:
-        **asking(jobs.asks("naming")),
+        **asking(chat_of(study, "cluster_names")),
     params:
-        config=lambda wildcards: jobs.asking(jobs.cluster_names())[0],
-        tracked=lambda wildcards: jobs.asking(jobs.cluster_names())[1],
+        config=lambda wildcards: jobs.chat_job(jobs.cluster_names()).config,
+        tracked=lambda wildcards: jobs.chat_job(jobs.cluster_names()).tracked,
     shell:
         "python -m valuedrift.prompts names --config {params.config:q} --ngrams {input.ngrams} --output {output} > {log} 2>&1"
 
@@ -187,7 +184,7 @@ rule cluster_categories:
 rule value_laden:
     input:
         source=sources("prompts.value_laden"),
-        chat=study.chat_inputs(jobs.asks("filter")),
+        chat=inputs.chat("value_laden"),
         questions=f"{P}/questions.parquet",
         clusters=f"{P}/clusters.parquet",
         categories=f"{P}/categories.parquet",
@@ -195,15 +192,15 @@ rule value_laden:
         f"{P}/value_laden.parquet",
     log:
         f"{R}/logs/prompts/value_laden.log",
-    localrule: beside(jobs.asks("filter"))
+    localrule: beside(chat_of(study, "value_laden"))
     conda:
-        asking_env(jobs.asks("filter"))
-    threads: asking_threads(jobs.asks("filter"))
+        environments.chat_step("value_laden")
+    threads: asking_threads(chat_of(study, "value_laden"))
     resources:
-        **asking(jobs.asks("filter")),
+        **asking(chat_of(study, "value_laden")),
     params:
-        config=lambda wildcards: jobs.asking(jobs.value_laden())[0],
-        tracked=lambda wildcards: jobs.asking(jobs.value_laden())[1],
+        config=lambda wildcards: jobs.chat_job(jobs.value_laden()).config,
+        tracked=lambda wildcards: jobs.chat_job(jobs.value_laden()).tracked,
     shell:
         "python -m valuedrift.prompts value_laden --config {params.config:q} --questions {input.questions}"
         " --clusters {input.clusters} --categories {input.categories} --output {output} > {log} 2>&1"
@@ -247,7 +244,7 @@ rule curation_counts:
         " --categories {input.categories} --value-laden {input.value_laden} --prompts {input.prompts} --output {output} > {log} 2>&1"
 
 
-# The page for the manual step: what the clusters are, and the `categories:` block that places them.
+# The page for the step that people do: what the clusters are, and a `categories:` block that assigns them.
 rule map2d:
     input:
         source=sources("prompts.map2d"),
@@ -261,7 +258,7 @@ rule map2d:
     resources:
         **asked(of_texts),
     params:
-        config=lambda wildcards: jobs.map(),
+        config=lambda wildcards: jobs.map2d(),
     shell:
         "python -m valuedrift.prompts map2d --config {params.config:q} --embeddings {input.embeddings} --output {output} > {log} 2>&1"
 

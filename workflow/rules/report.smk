@@ -18,12 +18,7 @@ localrules:
 rule drift_table:
     input:
         source=sources("report.drift_table"),
-        drift=lambda wildcards: of_runs(
-            "drift.parquet",
-            study.with_replicates(
-                study.config.tables[wildcards.table].runs().values()
-            ),
-        ),
+        drift=lambda wildcards: inputs.table_runs(wildcards.table, "drift.parquet"),
     output:
         csv=f"{R}/tables/{{table}}.csv",
         markdown=f"{R}/tables/{{table}}.md",
@@ -31,15 +26,14 @@ rule drift_table:
     log:
         f"{R}/logs/report/table-{{table}}.log",
     wildcard_constraints:
-        table=tables_of("drift"),
+        table=pattern(study.tables("drift")),
     conda:
         "../../envs/report.yaml"
     params:
         config=lambda wildcards: jobs.table(wildcards.table),
-        command="drift_table",
-        given=lambda wildcards, input: f"--drift {input.drift}",
+        given=lambda wildcards, input: options(input),
     shell:
-        "python -m valuedrift.report {params.command} --config {params.config:q} {params.given} --csv {output.csv}"
+        "python -m valuedrift.report {rule} --config {params.config:q} {params.given} --csv {output.csv}"
         " --markdown {output.markdown} --latex {output.latex} > {log} 2>&1"
 
 
@@ -48,139 +42,92 @@ use rule drift_table as categories_table with:
         source=sources("report.categories_table"),
         curation=f"{P}/curation.parquet",
     wildcard_constraints:
-        table=tables_of("categories"),
-    params:
-        config=lambda wildcards: jobs.table(wildcards.table),
-        command="categories_table",
-        given=lambda wildcards, input: f"--curation {input.curation}",
+        table=pattern(study.tables("categories")),
 
 
 use rule drift_table as topics_table with:
     input:
         source=sources("report.topics_table"),
     wildcard_constraints:
-        table=tables_of("topics"),
-    params:
-        config=lambda wildcards: jobs.table(wildcards.table),
-        command="topics_table",
-        given="",
+        table=pattern(study.tables("topics")),
 
 
 use rule drift_table as value_texts_table with:
     input:
         source=sources("report.value_texts_table"),
     wildcard_constraints:
-        table=tables_of("value_texts"),
-    params:
-        config=lambda wildcards: jobs.table(wildcards.table),
-        command="value_texts_table",
-        given="",
+        table=pattern(study.tables("value_texts")),
 
 
 use rule drift_table as samples_table with:
     input:
         source=sources("report.samples_table"),
         prompts=f"{P}/prompts.parquet",
-        generations=lambda wildcards: of_runs(
-            "generations.parquet", study.config.tables[wildcards.table].runs().values()
+        generations=lambda wildcards: inputs.table_runs(
+            wildcards.table, "generations.parquet"
         ),
     wildcard_constraints:
-        table=tables_of("samples"),
-    params:
-        config=lambda wildcards: jobs.table(wildcards.table),
-        command="samples_table",
-        given=(
-            lambda wildcards, input: f"--prompts {input.prompts} --generations {input.generations}"
-        ),
+        table=pattern(study.tables("samples")),
 
 
 use rule drift_table as pairs_table with:
     input:
         source=sources("report.pairs_table"),
-        pairs=lambda wildcards: pairs_of(study.config.tables[wildcards.table].dataset),
+        pairs=lambda wildcards: inputs.table_pairs(wildcards.table),
     wildcard_constraints:
-        table=tables_of("pairs"),
-    params:
-        config=lambda wildcards: jobs.table(wildcards.table),
-        command="pairs_table",
-        given=lambda wildcards, input: f"--pairs {input.pairs}",
+        table=pattern(study.tables("pairs")),
 
 
 use rule drift_table as downstream_table with:
     input:
         source=sources("report.downstream_table"),
-        downstream=lambda wildcards: benchmark_scores(
-            study.with_replicates(study.config.tables[wildcards.table].runs().values())
-        ),
+        downstream=lambda wildcards: inputs.table_scores(wildcards.table),
     wildcard_constraints:
-        table=tables_of("downstream"),
-    params:
-        config=lambda wildcards: jobs.table(wildcards.table),
-        command="downstream_table",
-        given=lambda wildcards, input: f"--downstream {input.downstream}",
+        table=pattern(study.tables("downstream")),
 
 
 use rule drift_table as quality_table with:
     input:
         source=sources("report.quality_table"),
-        stances=lambda wildcards: of_runs(
-            f"stances/{study.config.tables[wildcards.table].judge or study.judge}.parquet",
-            study.with_replicates(
-                study.config.tables[wildcards.table].runs().values()
-            ),
-        ),
+        stances=lambda wildcards: inputs.table_stances(wildcards.table),
     wildcard_constraints:
-        table=tables_of("quality"),
-    params:
-        config=lambda wildcards: jobs.table(wildcards.table),
-        command="quality_table",
-        given=lambda wildcards, input: f"--stances {input.stances}",
+        table=pattern(study.tables("quality")),
 
 
 rule figure:
     input:
         source=sources("report.figure"),
-        values=lambda wildcards: of_runs(
-            "values.parquet",
-            study.lineages(study.config.figures[wildcards.figure].panels.values()),
-        ),
+        values=lambda wildcards: inputs.figure_values(wildcards.figure),
     output:
         pdf=f"{R}/figures/{{figure}}.pdf",
         png=f"{R}/figures/{{figure}}.png",
     log:
         f"{R}/logs/report/figure-{{figure}}.log",
     wildcard_constraints:
-        figure=figures_of("trajectory"),
+        figure=pattern(study.figures("trajectory")),
     conda:
         "../../envs/report.yaml"
     params:
         config=lambda wildcards: jobs.figure(wildcards.figure),
-        command="figure",
     shell:
-        "python -m valuedrift.report {params.command} --config {params.config:q} --values {input.values} --pdf {output.pdf}"
+        "python -m valuedrift.report {rule} --config {params.config:q} --values {input.values} --pdf {output.pdf}"
         " --png {output.png} > {log} 2>&1"
 
 
 use rule figure as ablation with:
     input:
         source=sources("report.ablation"),
-        values=lambda wildcards: of_runs(
-            "values.parquet",
-            study.lineages(study.config.figures[wildcards.figure].runs),
-        ),
+        values=lambda wildcards: inputs.figure_values(wildcards.figure),
     wildcard_constraints:
-        figure=figures_of("ablation"),
-    params:
-        config=lambda wildcards: jobs.figure(wildcards.figure),
-        command="ablation",
+        figure=pattern(study.figures("ablation")),
 
 
 rule scorecard:
     input:
         source=sources("report.scorecard"),
-        reference=reference_files(),
+        reference=inputs.reference(),
         drift=f"{R}/drift.parquet",
-        downstream=benchmark_scores(study.benchmarked),
+        downstream=inputs.benchmark_scores(study.benchmarked),
     output:
         csv=f"{R}/scorecard.csv",
         html=f"{R}/scorecard.html",
@@ -195,7 +142,7 @@ rule scorecard:
         " --csv {output.csv} --html {output.html} > {log} 2>&1"
 
 
-# What other judges say of the same responses, where a study has more than one judge.
+# What the other judges answer for the same responses; a target of studies with more than one judge.
 rule judges_page:
     input:
         source=sources("report.judges_page"),
@@ -224,10 +171,7 @@ rule report:
         drift=f"{R}/drift.parquet",
         prompts=f"{P}/prompts.parquet",
         curation=f"{P}/curation.parquet",
-        data=[
-            f"{P}/raw.counts.json",
-            *(f"{R}/data/{name}.counts.json" for name in study.datasets),
-        ],
+        data=inputs.counts(),
         values=expand(f"{RUN}/values.parquet", run=study.runs),
         generations=expand(f"{RUN}/generations.parquet", run=study.runs),
         manifests=expand(f"{RUN}/manifest.json", run=study.runs),
@@ -248,7 +192,7 @@ rule report:
         " --tables {input.tables} --figures {input.figures} --appendices {input.appendices:q} --output {output} > {log} 2>&1"
 
 
-# Targets by name: each table, each figure, the scorecard's page, and all of them.
+# Targets by name: each table, each figure, and all of them with the scorecard.
 taken = {rule.name for rule in workflow.rules}
 for name in (*study.config.tables, *study.config.figures):
     if name in taken:
@@ -286,4 +230,4 @@ rule paper:
             figure=study.config.figures,
             format=("pdf", "png"),
         ),
-        scorecard_files(),
+        study.scorecard_pages,

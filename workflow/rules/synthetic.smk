@@ -7,8 +7,8 @@ localrules:
 rule candidates:
     input:
         source=sources("synthetic.candidates"),
-        model=synthetic_encoder(),
-        sets=synthetic_sources(),
+        model=inputs.synthetic_encoder(),
+        sets=inputs.synthetic_sources(),
     output:
         table=f"{S}/candidates.parquet",
         counts=f"{S}/candidates.counts.json",
@@ -47,21 +47,21 @@ rule retrieved:
 rule answers:
     input:
         source=sources("synthetic.answers"),
-        chat=synthetic_chat(),
+        chat=inputs.chat("answers"),
         retrieved=f"{S}/retrieved.parquet",
     output:
         f"{S}/answers.parquet",
     log:
         f"{R}/logs/synthetic/answers.log",
-    localrule: beside(synthetic_chat_name())
+    localrule: beside(chat_of(study, "answers"))
     conda:
-        asking_env(synthetic_chat_name())
-    threads: asking_threads(synthetic_chat_name())
+        environments.chat_step("answers")
+    threads: asking_threads(chat_of(study, "answers"))
     resources:
-        **asking(synthetic_chat_name()),
+        **asking(chat_of(study, "answers")),
     params:
-        config=lambda wildcards: jobs.asking(jobs.answers())[0],
-        tracked=lambda wildcards: jobs.asking(jobs.answers())[1],
+        config=lambda wildcards: jobs.chat_job(jobs.answers()).config,
+        tracked=lambda wildcards: jobs.chat_job(jobs.answers()).tracked,
     shell:
         "python -m valuedrift.synthetic answers --config {params.config:q} --retrieved {input.retrieved} --output {output} > {log} 2>&1"
 

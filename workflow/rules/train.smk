@@ -1,17 +1,18 @@
-# Training: each rule leaves a trajectory, a final model, a log and the manifest that the rules below depend on.
+# Trainings: each rule makes a trajectory, a final model, a training log and the manifest, which is what later rules depend on. The name
+# of a rule is the command of `valuedrift.train`, so an algorithm like SFT or DPO is a rule with its own source files and runs.
 
 
 rule base:
     input:
         source=sources("train.base"),
-        model=base_model,
+        model=lambda wildcards: inputs.base_model(wildcards.run),
     output:
         final=directory(f"{RUN}/final"),
         manifest=f"{RUN}/manifest.json",
     log:
         f"{R}/logs/train/{{run}}.log",
     wildcard_constraints:
-        run=ids("base"),
+        run=pattern(study.ids("base")),
     conda:
         "../../envs/train.yaml"
     resources:
@@ -26,7 +27,7 @@ rule base:
 rule external:
     input:
         source=sources("train.external"),
-        checkpoints=external_checkpoints,
+        checkpoints=lambda wildcards: inputs.external_checkpoints(wildcards.run),
     output:
         trajectory=directory(f"{RUN}/trajectory"),
         final=directory(f"{RUN}/final"),
@@ -34,7 +35,7 @@ rule external:
     log:
         f"{R}/logs/train/{{run}}.log",
     wildcard_constraints:
-        run=ids("external"),
+        run=pattern(study.ids("external")),
     conda:
         "../../envs/train.yaml"
     resources:
@@ -49,8 +50,8 @@ rule external:
 rule sft:
     input:
         source=sources("train.sft"),
-        parent=parent_manifest,
-        data=training_data,
+        parent=lambda wildcards: inputs.parent_manifest(wildcards.run),
+        data=lambda wildcards: inputs.training_data(wildcards.run),
     output:
         trajectory=directory(f"{RUN}/trajectory"),
         final=directory(f"{RUN}/final"),
@@ -59,7 +60,7 @@ rule sft:
     log:
         f"{R}/logs/train/{{run}}.log",
     wildcard_constraints:
-        run=ids("sft"),
+        run=pattern(study.ids("sft")),
     conda:
         "../../envs/train.yaml"
     threads: lambda wildcards: of_training(wildcards).threads
@@ -67,50 +68,39 @@ rule sft:
         **asked(of_training),
     params:
         launch=launch,
-        config=lambda wildcards: jobs.training(wildcards.run)[0],
-        tracked=lambda wildcards: jobs.training(wildcards.run)[1],
+        config=lambda wildcards: jobs.training(wildcards.run).config,
+        tracked=lambda wildcards: jobs.training(wildcards.run).tracked,
         folder=lambda wildcards: study.folder_of(wildcards.run),
-        command="sft",
     shell:
-        "{params.launch} -m valuedrift.train {params.command} --config {params.config:q} --parent {input.parent} --data {input.data}"
+        "{params.launch} -m valuedrift.train {rule} --config {params.config:q} --parent {input.parent} --data {input.data}"
         " --output {params.folder} > {log} 2>&1"
 
 
 use rule sft as dpo with:
     input:
         source=sources("train.dpo"),
-        parent=parent_manifest,
-        data=training_data,
+        parent=lambda wildcards: inputs.parent_manifest(wildcards.run),
+        data=lambda wildcards: inputs.training_data(wildcards.run),
     wildcard_constraints:
-        run=ids("dpo"),
-    params:
-        launch=launch,
-        config=lambda wildcards: jobs.training(wildcards.run)[0],
-        tracked=lambda wildcards: jobs.training(wildcards.run)[1],
-        folder=lambda wildcards: study.folder_of(wildcards.run),
-        command="dpo",
+        run=pattern(study.ids("dpo")),
 
 
 use rule sft as simpo with:
     input:
         source=sources("train.simpo"),
-        parent=parent_manifest,
-        data=training_data,
+        parent=lambda wildcards: inputs.parent_manifest(wildcards.run),
+        data=lambda wildcards: inputs.training_data(wildcards.run),
     wildcard_constraints:
-        run=ids("simpo"),
-    params:
-        launch=launch,
-        config=lambda wildcards: jobs.training(wildcards.run)[0],
-        tracked=lambda wildcards: jobs.training(wildcards.run)[1],
-        folder=lambda wildcards: study.folder_of(wildcards.run),
-        command="simpo",
+        run=pattern(study.ids("simpo")),
 
 
 use rule sft as reward with:
     input:
         source=sources("train.reward"),
-        parent=lambda wildcards: parents_manifest(study.rewards[wildcards.reward].id),
-        data=lambda wildcards: f"{R}/data/{study.rewards[wildcards.reward].dataset}.parquet",
+        parent=lambda wildcards: inputs.parent_manifest(
+            study.rewards[wildcards.reward].id
+        ),
+        data=lambda wildcards: inputs.reward_data(wildcards.reward),
     output:
         trajectory=directory(f"{R}/rewards/{{reward}}/trajectory"),
         final=directory(f"{R}/rewards/{{reward}}/final"),
@@ -119,24 +109,23 @@ use rule sft as reward with:
     log:
         f"{R}/logs/rewards/{{reward}}.log",
     wildcard_constraints:
-        reward=Study.pattern(study.rewards),
+        reward=pattern(study.rewards),
     threads: lambda wildcards: of_reward(wildcards).threads
     resources:
         **asked(of_reward),
     params:
         launch=launch,
-        config=lambda wildcards: jobs.reward(wildcards.reward)[0],
-        tracked=lambda wildcards: jobs.reward(wildcards.reward)[1],
+        config=lambda wildcards: jobs.reward(wildcards.reward).config,
+        tracked=lambda wildcards: jobs.reward(wildcards.reward).tracked,
         folder=lambda wildcards: f"{R}/rewards/{wildcards.reward}",
-        command="reward",
 
 
 rule ppo:
     input:
         source=sources("train.ppo"),
-        parent=parent_manifest,
-        reward=lambda wildcards: f"{R}/rewards/{study.runs[wildcards.run].reward}/manifest.json",
-        data=training_data,
+        parent=lambda wildcards: inputs.parent_manifest(wildcards.run),
+        reward=lambda wildcards: inputs.reward_manifest(wildcards.run),
+        data=lambda wildcards: inputs.training_data(wildcards.run),
     output:
         trajectory=directory(f"{RUN}/trajectory"),
         final=directory(f"{RUN}/final"),
@@ -145,7 +134,7 @@ rule ppo:
     log:
         f"{R}/logs/train/{{run}}.log",
     wildcard_constraints:
-        run=ids("ppo"),
+        run=pattern(study.ids("ppo")),
     conda:
         "../../envs/train.yaml"
     threads: lambda wildcards: of_training(wildcards).threads
@@ -153,8 +142,8 @@ rule ppo:
         **asked(of_training),
     params:
         launch=launch,
-        config=lambda wildcards: jobs.training(wildcards.run)[0],
-        tracked=lambda wildcards: jobs.training(wildcards.run)[1],
+        config=lambda wildcards: jobs.training(wildcards.run).config,
+        tracked=lambda wildcards: jobs.training(wildcards.run).tracked,
         folder=lambda wildcards: study.folder_of(wildcards.run),
     shell:
         "{params.launch} -m valuedrift.train ppo --config {params.config:q} --parent {input.parent} --reward {input.reward}"

@@ -1,19 +1,18 @@
-"""What the profile and the rules ask of SLURM, by dry runs: nothing is submitted."""
+"""What the profile and the rules request of SLURM, by one dry run: nothing is submitted.
 
-import copy
+What decides the requests is tests/cluster/test_resources.py, without Snakemake.
+"""
+
 import os
 import re
 import subprocess
 import sys
-from types import SimpleNamespace
 
 import pytest
 import yaml
 
 from clone import ROOT, SMALL, copy_repository
-from valuedrift.cluster.orphans import refuse_beside
 from valuedrift.config.load import load_study_config, merge
-from valuedrift.errors import UserError
 from valuedrift.sizing import Sizing
 from valuedrift.study.study import Study
 
@@ -54,9 +53,9 @@ def clone(tmp_path_factory):
 
 
 def dry_run(clone, config, *arguments):
-    """The jobs of a dry run with the profile, as they are printed: first line of output → rule, threads and resources."""
+    """Return the jobs that a dry run with the profile prints: first output → rule, threads and resources."""
     (clone.folder / "study.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
-    # A dry run has one core unless it is given more, and no job is told to have more threads.
+    # A dry run has one core unless it is given more, and prints no job with more threads than cores.
     command = ["snakemake", "--profile", "slurm", "--dry-run", "--cores", "1000", *arguments, "--configfile", "study.yaml"]
     done = subprocess.run(
         [sys.executable, "-m", *command], cwd=clone.folder, env=clone.environment, text=True, check=False, stdout=subprocess.PIPE,
@@ -87,7 +86,7 @@ def sizing():
 
 
 def local_rules(clone, config):
-    """Names of the rules whose jobs are not submitted, as Snakemake with this executor decides it."""
+    """Return the names of the rules whose jobs are not submitted, as Snakemake with the SLURM executor decides it."""
     (clone.folder / "study.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
     done = subprocess.run(
         [sys.executable, "-c", IS_LOCAL, "study.yaml"], cwd=clone.folder, env=clone.environment, text=True, check=False, capture_output=True
@@ -96,7 +95,7 @@ def local_rules(clone, config):
     return {name for name, local in yaml.safe_load(done.stdout.splitlines()[-1]).items() if local}
 
 
-def test_the_profile_submits_to_slurm_and_keeps_what_was_learned_of_it():
+def test_the_profile_submits_to_slurm_with_the_settings_that_real_clusters_needed():
     assert PROFILE["executor"] == "slurm"
     assert PROFILE["slurm-status-command"] == "squeue" and PROFILE["slurm-no-requeue"] is True
     assert PROFILE["default-resources"]["slurm_extra"] == "'--signal=TERM@300'" and PROFILE["default-resources"]["nodes"] == 1
@@ -134,7 +133,7 @@ def test_every_job_that_uses_a_gpu_asks_for_what_it_needs(jobs, sizing):
     assert needs[f"{folder}/{tuned}/trajectory"][1].threads == 6 * gpus["sft"]
 
 
-def test_other_jobs_ask_for_none_and_all_keep_to_one_node_and_hear_of_their_end(jobs):
+def test_other_jobs_ask_for_no_gpu_and_all_keep_to_one_node_and_get_a_signal_before_their_end(jobs):
     using = {"sft", "ppo", "dpo", "reward", "generations", "stances", "cluster_names", "value_laden"}
     for rule, _, asked in jobs.values():
         assert rule in using or int(asked.get("gpu", 0)) == 0
@@ -142,7 +141,7 @@ def test_other_jobs_ask_for_none_and_all_keep_to_one_node_and_hear_of_their_end(
     assert {rule for rule, _, _ in jobs.values()} >= using | {"embeddings", "reduction", "miniature_judge"}
 
 
-def test_small_steps_and_steps_that_ask_a_service_run_beside_snakemake(clone):
+def test_small_steps_and_steps_that_call_a_service_are_not_submitted(clone):
     local = local_rules(clone, STUDY)
     assert {
         "values",
@@ -159,91 +158,3 @@ def test_small_steps_and_steps_that_ask_a_service_run_beside_snakemake(clone):
     assert "service_stances" in local
     heavy = {"sft", "ppo", "dpo", "simpo", "reward", "base", "generations", "stances", "embeddings", "candidates", "sft_set"}
     assert not local & {*heavy, "preference_set", "cluster_names", "value_laden"}
-
-
-def test_a_partition_with_a_network_is_asked_for_by_those_that_need_one_alone(clone):
-    config = copy.deepcopy(STUDY)
-    config["cluster"]["network"] = "login"
-    assert "service_stances" not in local_rules(clone, config)
-    for rule, _, asked in dry_run(clone, config).values():
-        assert asked.get("slurm_partition") == ("login" if rule == "service_stances" else None)
-
-
-def test_on_this_machine_itself_no_job_asks_for_gpus_that_are_not_there(clone, monkeypatch):
-    from valuedrift.cluster.local_gpus import gpus_here
-
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    assert gpus_here() == 0
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,3")
-    assert gpus_here() == 2
-
-
-def test_the_most_memory_is_that_of_a_partition_that_has_the_gpus(tmp_path):
-    from valuedrift.cluster.partitions import roomiest
-
-    path = tmp_path / "partitions.yaml"
-    path.write_text(
-        "partitions: {cpu: {max_mem_mb: 3000}, small: {max_mem_mb: 1000, max_gpu: 8}, large: {max_mem_mb: 2000, max_gpu: 2}}"
-    )
-    assert [roomiest(path, gpus) for gpus in (0, 1, 4)] == [3000, 2000, 1000]
-    assert roomiest(path, 16) == float("inf") and roomiest(path, 0, "small") == 1000
-
-
-def test_no_job_asks_for_more_time_than_a_partition_that_has_its_gpus_gives(tmp_path):
-    from valuedrift.cluster.partitions import longest
-
-    path = tmp_path / "partitions.yaml"
-    path.write_text(
-        "partitions: {cpu: {max_runtime: 2d}, short: {max_runtime: 4h, max_gpu: 8}, long: {max_runtime: '1-00:00:00', max_gpu: 2}}"
-    )
-    assert [longest(path, gpus) for gpus in (0, 1, 2, 4, 8)] == [2880, 1440, 1440, 240, 240]
-    assert longest(path, 16) == float("inf")
-    assert longest(path, 0, "short") == 240 and longest(path, 0, "elsewhere") == float("inf")
-    path.write_text("partitions: {open: {max_gpu: 4}}")
-    assert longest(path, 1) == float("inf")
-
-
-@pytest.mark.parametrize(
-    ("text", "told"),
-    [
-        ("partitions: {cpu: {max_cpu: 8}}", "unknown key `partitions.cpu.max_cpu`; did you mean `max_gpu`"),
-        ("partitions: {cpu: }", "`partitions.cpu` must be a name with a block"),
-        ("cpu: {max_gpu: 8}", "the key `partitions` is missing"),
-        ("partitions: {cpu: {max_mem_mb: 250G}}", "`partitions.cpu.max_mem_mb` is no number: '250G'"),
-        ("partitions: {cpu: {max_runtime: two days}}", "`partitions.cpu.max_runtime` is no time: 'two days'"),
-        ("partitions: [", "cannot be read"),
-    ],
-)
-def test_a_mistake_in_the_file_of_partitions_is_one_message(tmp_path, text, told):
-    from valuedrift.cluster.partitions import partitions
-
-    (tmp_path / "partitions.yaml").write_text(text)
-    with pytest.raises(UserError, match=re.escape(told)):
-        partitions(tmp_path / "partitions.yaml")
-
-
-def test_jobs_that_fit_no_partition_are_told_beforehand(tmp_path):
-    from valuedrift.cluster.partitions import unplaced
-
-    def job(rule, threads, **resources):
-        """A double of Snakemake's job, with what the executor reads of one."""
-        return SimpleNamespace(name=rule, rule=SimpleNamespace(name=rule), threads=threads, resources=resources, output=["out"])
-
-    path = tmp_path / "partitions.yaml"
-    path.write_text("partitions: {cpu: {max_cpus_per_task: 32}, gpu: {max_cpus_per_task: 64, max_gpu: 8}}")
-    jobs = [
-        job("sft", 128, gpu=8),
-        job("sft", 128, gpu=8),
-        job("dpo", 64, gpu=8),
-        job("ppo", 8, gpu=16),
-        job("asks", 99, slurm_partition="x"),
-    ]
-    sft, ppo = unplaced(path, jobs)
-    assert sft.startswith("sft (out) fits no partition") and "128 (max_cpus_per_task of `gpu` is 64)" in sft
-    assert "16 (max_gpu of `" in ppo
-
-
-def test_without_slurm_one_line_says_so(monkeypatch, tmp_path):
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(UserError, match="no squeue here"):
-        refuse_beside(tmp_path)

@@ -107,12 +107,6 @@ def prune(found: Trajectory) -> None:
     shutil.rmtree(scratch)
 
 
-def is_pruned(folder: Path) -> bool:
-    """Whether a training's trajectory was deleted, by `prune` or by hand, and has not been trained anew since."""
-    done = all((folder / name).exists() for name in ("manifest.json", "training_log.parquet"))
-    return done and not (folder / "trajectory").exists()
-
-
 def refuse_at_work(study: Study) -> None:
     """Raises UserError while Snakemake holds files of the study, or where a Snakemake that was killed still does."""
     own = f"{study.folder}/"

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from valuedrift.errors import UserError
-from valuedrift.manage.prune import is_pruned
 from valuedrift.sizing import Need, Sizing
 from valuedrift.sizing.counts import NOTHING, Amount
+from valuedrift.study.inputs import is_pruned
 from valuedrift.study.study import Study
 
 TRAININGS = {"sft", "dpo", "simpo", "ppo", "reward"}

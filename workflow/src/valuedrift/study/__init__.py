@@ -1,1 +1,1 @@
-"""What a config means: its runs and their lineage, where artifacts lie, what each step reads, and whether it fits together."""
+"""What a config means: its runs and their lineage, where artifacts are, what each step reads, and whether it all fits together."""

@@ -1,4 +1,4 @@
-"""Whether a study's config fits together, and fits what is on disk: asked before any work; raises UserError in one line."""
+"""Checks before any work that a study's config fits together, and fits what is on disk; each raises UserError in one line."""
 
 import re
 from pathlib import Path
@@ -9,6 +9,7 @@ from valuedrift.config.synthetic import TABLE_7
 from valuedrift.errors import UserError
 from valuedrift.io.records import is_local
 from valuedrift.io.source_files import function_sources, has_function
+from valuedrift.study.inputs import Inputs
 from valuedrift.study.lineage import known
 from valuedrift.study.study import HUB_NAME, Study
 
@@ -16,10 +17,10 @@ COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 def check(study: Study) -> None:
-    """Whether every name in the config refers to something."""
+    """Raise UserError if a name in the config refers to nothing, or to a thing of the wrong kind."""
     config = study.config
     for name in config.tables.keys() & config.figures.keys():
-        raise UserError(f"config: `tables.{name}` and `figures.{name}` have one name; each is a target of its own")
+        raise UserError(f"config: `tables.{name}` and `figures.{name}` have the same name; rename one, each is a target of its own")
     for name, mixture in config.mixtures.items():
         _check_mixture(study, name, mixture)
     for kind, blocks in (("tables", config.tables), ("figures", config.figures)):
@@ -40,23 +41,24 @@ def check(study: Study) -> None:
 
 
 def check_files(study: Study) -> None:
-    """Whether every file and folder exists or is made by the workflow, and every download is pinned to a commit."""
+    """Raise UserError if a file or folder neither exists nor is made by the workflow, or a download is not pinned to a commit."""
+    inputs = Inputs(study)
     for key, path, revision in study.dataset_paths():
         if not is_local(study.here(path)):
             _check_pin(key, path, revision)
         elif not Path(study.here(path)).exists() and not study.is_made(study.here(path)):
-            made = " (the block `synthetic`, which makes it, is missing)" if path.endswith("/synthetic/pairs.parquet") else ""
-            raise UserError(f"config: `{key}.path`: there is no file {study.here(path)}{made}")
+            hint = " (the block `synthetic`, which makes it, is missing)" if path.endswith("/synthetic/pairs.parquet") else ""
+            raise UserError(f"config: `{key}.path`: there is no file {study.here(path)}{hint}")
         elif revision is not None:
-            raise UserError(f"config: `{key}.revision`: {path} is a file or folder here, which has no revisions")
+            raise UserError(f"config: `{key}.revision`: {path} is a file or folder here, which has no revisions; remove the key")
     for key, path, revision in study.model_paths():
         if study.is_on_hub(study.here(path)):
             _check_pin(key, path, revision)
-        elif not study.model_inputs(path, revision) and path != INSTALLED_ENCODER:
+        elif not inputs.model_files(path, revision) and path != INSTALLED_ENCODER:
             name = "model" if key.endswith(".embedding") else "path"
             raise UserError(f"config: `{key}.{name}`: there is no folder {path}; a model of the hub is named owner/name")
         elif revision is not None:
-            raise UserError(f"config: `{key}.revision`: {path} is a folder here, which has no revisions; name its own for each")
+            raise UserError(f"config: `{key}.revision`: {path} is a folder here, which has no revisions; remove the key")
     _check_judges_files(study)
     _check_downstream(study)
 
@@ -104,7 +106,7 @@ def _check_mixture(study: Study, name: str, mixture: MixtureConfig) -> None:
 
 
 def _check_block(study: Study, key: str, block: object) -> None:
-    """The runs, judge, categories and dataset that a table or figure names."""
+    """Raise UserError for a run, judge, category or dataset that a table or figure names and the study lacks."""
     config, runs = study.config, getattr(block, "runs", ())
     for run in runs().values() if callable(runs) else runs:
         known(key, "run", run, study.runs)
@@ -121,7 +123,7 @@ def _check_block(study: Study, key: str, block: object) -> None:
     if dataset := getattr(block, "dataset", None):
         known(f"{key}.dataset", "dataset", dataset, config.datasets)
         if config.datasets[dataset].format != "synthetic":
-            raise UserError(f"config: `{key}.dataset`: {dataset} is no synthetic set, with answers by stance")
+            raise UserError(f"config: `{key}.dataset`: {dataset} is not a synthetic set, whose answers have stances")
 
 
 def _check_synthetic(study: Study) -> None:
@@ -136,7 +138,7 @@ def _check_synthetic(study: Study) -> None:
     for source in synthetic.sources:
         known("synthetic.sources", "dataset", source, config.datasets)
         if not config.datasets[source].is_preference or config.datasets[source].format == "synthetic":
-            raise UserError(f"config: `synthetic.sources`: {source} is no preference set with labels")
+            raise UserError(f"config: `synthetic.sources`: {source} is not a preference set with labels")
 
 
 def _check_downstream(study: Study) -> None:

@@ -1,4 +1,4 @@
-"""The runs of a study, resolved from its blocks: which there are and what each descends from."""
+"""The runs of a study, resolved from its config: which there are, and what each descends from."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
+from valuedrift.config.algorithms import ALGORITHMS
 from valuedrift.config.explain import explain, nearest
 from valuedrift.config.runs import RunItem
 from valuedrift.config.study import StudyConfig
@@ -32,9 +33,9 @@ class Run:
     chosen: str | None = None
     training: TrainingConfig | None = None
     label: str | None = None
-    """What tells it apart from runs that differ in their settings only."""
+    """Distinguishes it from runs that differ only in their settings."""
     plain: str = ""
-    """Id of the same run under its block's first seed."""
+    """Id of the same run under the first seed of its block in `runs`."""
     first_seed: int = 0
     """The first of the study's seeds, whose reward models have no seed in their names."""
 
@@ -44,26 +45,31 @@ class Run:
         return self.algorithm if self.algorithm in ("base", "external", "sft") else "po"
 
     @property
+    def needs_reward(self) -> bool:
+        """True if a reward model is trained for the run first."""
+        return self.algorithm in ALGORITHMS and ALGORITHMS[self.algorithm].needs_reward
+
+    @property
     def lineage(self) -> list["Run"]:
         """From the base model to this run."""
         return [*self.parent.lineage, self] if self.parent else [self]
 
     @property
     def reward(self) -> str:
-        """Id of the reward model that PPO needs: one for each parent, preference set, labelling and seed."""
+        """Id of the run's reward model: one for each parent, preference set, chosen side and seed."""
         assert self.parent and self.dataset
         seed = None if self.seed == self.first_seed else f"seed{self.seed}"
         return f"{self.parent.id}/{'-'.join(filter(None, (self.dataset, self.chosen, seed)))}"
 
 
 def known(key: str, kind: str, name: str, names: Iterable[str]) -> None:
-    """Raises UserError, naming the nearest name, where `name` is none of `names`."""
+    """Raise UserError, with the nearest of the names, if `name` is not among `names`."""
     if name not in set(names):
         raise UserError(f"config: `{key}`: unknown {kind} `{name}`{nearest(name, names)}")
 
 
 def resolve(config: StudyConfig) -> dict[str, Run]:
-    """Every run by id, parents first; blocks may stand in any order."""
+    """Return every run by id, parents first; the blocks of `runs` can be in any order."""
     return _Resolver(config).runs
 
 
@@ -72,7 +78,7 @@ class _Resolver:
         self.config = config
         for name in (*config.datasets, *config.mixtures):
             if name in RESERVED:
-                raise UserError(f"config: `datasets.{name}`: this name is taken by a run's own folders; choose another")
+                raise UserError(f"config: `datasets.{name}`: this name is taken by a folder inside every run; choose another")
         mixed = Counter(name for key, mixture in config.mixtures.items() for name in {key, *mixture.names(key)})
         mixed.update(config.datasets.keys())
         twice = [name for name, count in mixed.items() if count > 1] + sorted(config.models.keys() & config.external.keys())
@@ -112,13 +118,13 @@ class _Resolver:
 
     def _run(self, key: str, first_seed: int, item: RunItem, dataset: str) -> Run:
         self._check_fit(key, item, dataset)
-        asked = self.runs[item.parent]
-        parent = next((r for r in self.runs.values() if r.plain == asked.id and r.seed == item.seed), asked)
+        named = self.runs[item.parent]
+        parent = next((r for r in self.runs.values() if r.plain == named.id and r.seed == item.seed), named)
         slug = "-".join(filter(None, (None if item.algorithm == "sft" else item.algorithm, dataset, item.chosen, item.label)))
         suffix = "" if item.seed == first_seed else f"-seed{item.seed}"
         return Run(
             f"{_prefix(parent)}/{slug}{suffix}", parent.model, item.algorithm, item.seed, parent, dataset, item.chosen,
-            self._training(key, item), item.label, plain=f"{_prefix(asked)}/{slug}",
+            self._training(key, item), item.label, plain=f"{_prefix(named)}/{slug}",
             first_seed=self.config.all_seeds[0],
         )  # fmt: skip
 
@@ -127,17 +133,17 @@ class _Resolver:
         if not mixture:
             known(f"{key}.data", "dataset", name, {*self.config.datasets, *self.mixtures})
         dataset = None if mixture else self.config.datasets[name]
-        preference, told = (mixture or dataset.is_preference, "mixture" if mixture else dataset.format)  # type: ignore[union-attr]
-        if preference == (item.algorithm == "sft"):
+        preference, form = (mixture or dataset.is_preference, "mixture" if mixture else dataset.format)  # type: ignore[union-attr]
+        if preference != ALGORITHMS[item.algorithm].pairs:
             kind = "preference pairs" if preference else "an SFT set"
-            raise UserError(f"config: `{key}.data`: {item.algorithm} cannot train on `{name}`, which is {kind} ({told})")
-        if (told in ("synthetic", "mixture")) != (item.chosen is not None):
+            raise UserError(f"config: `{key}.data`: {item.algorithm} cannot train on `{name}`, which is {kind} ({form})")
+        if (form in ("synthetic", "mixture")) != (item.chosen is not None):
             wants = (
                 "needs `chosen: support` or `chosen: oppose`"
                 if item.chosen is None
                 else "takes no `chosen`: its pairs are labelled"
             )
-            raise UserError(f"config: `{key}`: the dataset `{name}` ({told}) {wants}")
+            raise UserError(f"config: `{key}`: the dataset `{name}` ({form}) {wants}")
 
     def _training(self, key: str, item: RunItem) -> TrainingConfig:
         base = self.config.training.of(item.algorithm)

@@ -7,7 +7,6 @@ from pathlib import Path, PurePosixPath
 
 from valuedrift.config.chat import ChatConfig, ChatJob
 from valuedrift.config.models import ModelConfig
-from valuedrift.config.prompts import EmbeddingConfig
 from valuedrift.config.study import StudyConfig
 from valuedrift.io.records import is_local
 from valuedrift.study.lineage import Run, resolve
@@ -15,15 +14,14 @@ from valuedrift.study.lineage import Run, resolve
 HUB = PurePosixPath("results/hub")
 """Downloads, which all studies share."""
 HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
-COMMIT = re.compile(r"[0-9a-f]{40}")
 MADE = {"prompts.csv", "base", "judge", "benchmark.jsonl"} | {
     f"{name}.jsonl" for name in ("wildchat", "alpaca", "ultrafeedback", "synthetic")
 }
-"""What the miniature makes in its folder; besides `pretraining/<percent>`, checkpoints of the base model's training."""
+"""What the miniature makes in its folder, next to `pretraining/<percent>`, checkpoints of the base model's training."""
 
 
 class Study:
-    """A config with its runs resolved; raises UserError where these contradict themselves."""
+    """A config with its runs resolved; raises UserError where the blocks of `runs` contradict each other."""
 
     def __init__(self, config: StudyConfig) -> None:
         self.config = config
@@ -59,13 +57,35 @@ class Study:
         mixed = [self.config.mixtures[self.mixtures[name][0]] for name in used & self.mixtures.keys()]
         return sorted(used | {part for mixture in mixed for part in (mixture.gap, mixture.rest)})
 
+    @property
+    def sft_sets(self) -> list[str]:
+        """Names of the datasets that SFT trains on."""
+        return [name for name, dataset in self.config.datasets.items() if not dataset.is_preference]
+
+    @property
+    def preference_sets(self) -> list[str]:
+        """Names of the datasets of preference pairs, without mixtures."""
+        return [name for name, dataset in self.config.datasets.items() if dataset.is_preference]
+
+    def tables(self, kind: str) -> list[str]:
+        """Return the names of the tables of a kind."""
+        return [name for name, block in self.config.tables.items() if block.kind == kind]
+
+    def figures(self, kind: str) -> list[str]:
+        """Return the names of the figures of a kind."""
+        return [name for name, block in self.config.figures.items() if block.kind == kind]
+
     def folder_of(self, run: str) -> str:
-        """Folder of a run's artifacts."""
+        """Return the folder of a run's artifacts."""
         return str(self.folder / "runs" / run)
 
     def of(self, *algorithms: str) -> list[Run]:
-        """The runs of these algorithms, parents before children."""
+        """Return the runs of these algorithms, parents before children."""
         return [run for run in self.runs.values() if run.algorithm in algorithms]
+
+    def ids(self, *algorithms: str) -> list[str]:
+        """Return the ids of the runs of these algorithms, parents before children."""
+        return [run.id for run in self.of(*algorithms)]
 
     @property
     def drifting(self) -> list[str]:
@@ -73,15 +93,15 @@ class Study:
         return [run.id for run in self.runs.values() if run.algorithm != "base"]
 
     def replicates(self, run: str) -> list[str]:
-        """Ids of the run under each of its seeds, itself alone where there is one."""
+        """Return the ids of the run under each of its seeds; of the run alone where there is one seed."""
         return [r.id for r in self.runs.values() if r.plain == run] or [run]
 
     def with_replicates(self, runs: Iterable[str]) -> list[str]:
-        """Ids of the runs and of their replicates, each once."""
+        """Return the ids of the runs and of their replicates, each once."""
         return list(dict.fromkeys(replicate for run in runs for replicate in self.replicates(run)))
 
     def lineages(self, runs: Iterable[str]) -> list[str]:
-        """Ids of the runs' lineages, replicates too, each once: what a figure of the runs shows."""
+        """Return the ids of the runs' lineages and their replicates, each once: what a figure of the runs shows."""
         return list(dict.fromkeys(r.id for run in self.with_replicates(runs) for r in self.runs[run].lineage))
 
     @property
@@ -93,51 +113,10 @@ class Study:
     @cached_property
     def rewards(self) -> dict[str, Run]:
         """Reward model id → a PPO run that uses it."""
-        return {run.reward: run for run in reversed(self.of("ppo"))}
-
-    @staticmethod
-    def pattern(names: Iterable[str]) -> str:
-        """A wildcard constraint that matches exactly these names, and nothing where there are none."""
-        return "|".join(re.escape(name) for name in names) or "(?!)"
-
-    # --- places ---
-
-    def here(self, path: str) -> str:
-        """A path of the config with {study} filled in."""
-        return path.replace("{study}", self.config.study)
-
-    def dataset_at(self, path: str, revision: str | None) -> str:
-        """Where a dataset's rows lie: its file, or the folder of its download."""
-        path = self.here(path)
-        return path if is_local(path) else hub_folder("datasets", path, revision)
-
-    def dataset_inputs(self, path: str, revision: str | None) -> list[str]:
-        """What a rule that reads a dataset depends on: its file, the files of its folder, or the folder of its download."""
-        place = Path(self.dataset_at(path, revision))
-        own = is_local(self.here(path)) and place.is_dir()
-        return sorted(str(file) for file in place.rglob("*") if file.is_file()) if own else [str(place)]
-
-    def model_at(self, path: str, revision: str | None) -> str:
-        """Folder of a model, of its download where it comes from the hub."""
-        path = self.here(path)
-        return hub_folder("models", path, revision) if self.is_on_hub(path) else path
-
-    def model_inputs(self, path: str, revision: str | None) -> list[str]:
-        """What a rule that reads a model depends on: the folder if a rule makes it, else its files.
-
-        Files, because a folder's own time of change does not show that a file in it was replaced.
-        """
-        folder = self.model_at(path, revision)
-        if self.is_made(folder) or self.is_on_hub(self.here(path)):
-            return [folder]
-        return sorted(str(file) for file in Path(folder).rglob("*") if file.is_file()) if Path(folder).is_dir() else []
-
-    def encoder_inputs(self, embedding: EmbeddingConfig) -> list[str]:
-        """What a rule that embeds texts depends on."""
-        return self.model_inputs(embedding.model, embedding.revision)
+        return {run.reward: run for run in reversed(self.runs.values()) if run.needs_reward}
 
     def chat(self, name: str) -> ChatJob:
-        """A chat model with the folder of its download in its server's command."""
+        """Return a chat model, its server's command with the folder of the model's download filled in."""
         chat = self.config.chats[name]
         return ChatJob(**chat.model_dump() | {"server": self._command(chat)}, name=name, spending=f"{self.folder}/spending")
 
@@ -147,16 +126,36 @@ class Study:
         folder = self.model_at(chat.model, chat.revision)
         return [part.replace("{folder}", folder) for part in chat.server]
 
-    def chat_inputs(self, name: str | None) -> list[str]:
-        """What a rule that asks a chat model depends on."""
-        if name is None or not self.config.chats[name].is_downloaded:
-            return []
-        return self.model_inputs(self.config.chats[name].model, self.config.chats[name].revision)
+    # --- paths ---
+
+    def here(self, path: str) -> str:
+        """Return a path of the config with {study} filled in."""
+        return path.replace("{study}", self.config.study)
+
+    def dataset_at(self, path: str, revision: str | None) -> str:
+        """Return where a dataset's rows are: its file or folder, or the folder of its download."""
+        path = self.here(path)
+        return path if is_local(path) else hub_folder("datasets", path, revision)
+
+    def model_at(self, path: str, revision: str | None) -> str:
+        """Return the folder of a model: that of its download where it comes from the hub."""
+        path = self.here(path)
+        return hub_folder("models", path, revision) if self.is_on_hub(path) else path
 
     @property
     def appendices(self) -> list[str]:
         """Paths of the report's further tables."""
         return [self.here(appendix.table) for appendix in self.config.report.appendices]
+
+    @property
+    def scorecard_pages(self) -> list[str]:
+        """Paths of the scorecard's files; none for a study without a scorecard."""
+        return [f"{self.folder}/scorecard.{kind}" for kind in ("csv", "html")] if self.config.scorecard else []
+
+    @property
+    def judges_pages(self) -> list[str]:
+        """Paths of the comparison of judges; none for a study with one judge."""
+        return [f"{self.folder}/judges.{kind}" for kind in ("csv", "html")] if len(self.config.judges) > 1 else []
 
     @cached_property
     def hub_models(self) -> dict[str, tuple[str, str]]:
@@ -169,13 +168,13 @@ class Study:
         return {self.dataset_at(p, r): (p, r or "") for _, p, r in self.dataset_paths() if not is_local(self.here(p))}
 
     def dataset_paths(self) -> Iterator[tuple[str, str, str | None]]:
-        """Key, path and revision of every dataset."""
+        """Yield key, path and revision of every dataset."""
         for name, dataset in self.config.datasets.items():
             yield f"datasets.{name}", dataset.path, dataset.revision
         yield "prompts.source", self.config.prompts.source.path, self.config.prompts.source.revision
 
     def model_paths(self) -> Iterator[tuple[str, str, str | None]]:
-        """Key, path and revision of every model."""
+        """Yield key, path and revision of every model."""
         for name, model in self.config.models.items():
             yield f"models.{name}", model.path, model.revision
         for name, external in self.config.external.items():
@@ -192,9 +191,11 @@ class Study:
                 yield f"{key}.embedding", block.embedding.model, block.embedding.revision
 
     def is_on_hub(self, path: str) -> bool:
+        """Return True for owner/name of a model on the hub: not a folder here, nor one that the workflow makes."""
         return HUB_NAME.fullmatch(path) is not None and not self.is_made(path) and not Path(path).is_dir()
 
     def is_made(self, path: str) -> bool:
+        """Return True for a file or folder that the workflow makes: of the built-in world, or the synthetic pairs."""
         if self.config.synthetic and path == f"{self.folder}/synthetic/pairs.parquet":
             return True
         world = self.config.miniature
@@ -205,5 +206,10 @@ class Study:
 
 
 def hub_folder(kind: str, name: str, revision: str | None) -> str:
-    """Folder of a download: a new commit is a new folder."""
+    """Return the folder of a download; a new commit is a new folder."""
     return str(HUB / kind / name.replace("/", "--") / str(revision))
+
+
+def pattern(names: Iterable[str]) -> str:
+    """Return a wildcard constraint that matches exactly these names, and nothing where there are none."""
+    return "|".join(re.escape(name) for name in names) or "(?!)"

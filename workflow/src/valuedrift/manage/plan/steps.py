@@ -11,7 +11,7 @@ from valuedrift.sizing import Need, Sizing
 from valuedrift.sizing.base import IMPORTS, TEXTS
 from valuedrift.sizing.counts import ASSUMED, Amount, mean_tokens
 from valuedrift.sizing.token_counts import MINIATURE
-from valuedrift.study.jobs import Jobs
+from valuedrift.study.chats import chat_of
 from valuedrift.study.lineage import Run
 
 PROMPTS, ANSWERS = "evaluation prompts", "synthetic answers"
@@ -105,11 +105,11 @@ def _shown(sizing: Sizing) -> Iterator[Step]:
 
 def _prompts(sizing: Sizing, calls: dict[str, Amount]) -> Iterator[Step]:
     """Curation, as far as it takes time."""
-    folder, jobs, texts = sizing.work.folder / "prompts", Jobs(sizing.study), _texts(sizing)
+    folder, texts = sizing.work.folder / "prompts", _texts(sizing)
     before: tuple[str, ...] = ()
 
     def asked(step: str) -> Need | None:
-        chat = jobs.asks(step)
+        chat = chat_of(sizing.study, {"rephrase": "questions", "filter": "value_laden"}[step])
         return sizing.asking(chat, calls.get(f"prompts: {step}", texts)) if chat else None
 
     chain = (
@@ -120,7 +120,7 @@ def _prompts(sizing: Sizing, calls: dict[str, Amount]) -> Iterator[Step]:
     )
     for name, table, need in chain:
         if need:
-            service = table != name and _is_service(sizing, jobs.asks(name))
+            service = table != name and _is_service(sizing, chat_of(sizing.study, table))
             yield Step(f"prompts: {name}", "inputs", need, before, folder / f"{table}.parquet", service=service)
             before = (f"prompts: {name}",)
     yield Step(PROMPTS, "inputs", _small(LIGHT * 4), before, folder / "prompts.parquet")

@@ -1,4 +1,4 @@
-"""Jobs of the check of the judge against people."""
+"""Jobs of the check of the judge against people's labels."""
 
 from valuedrift.config.human import HumanCheckJob, HumanSampleJob
 from valuedrift.study.jobs.base import StudyJobs
@@ -6,14 +6,10 @@ from valuedrift.study.jobs.base import StudyJobs
 
 class HumanJobs(StudyJobs):
     def human_sample(self) -> str:
-        human = self.config.human
         return HumanSampleJob(
-            judge=self.study.judge,
-            responses=human.responses,
-            title=self.title,
-            seed=self.config.seed,
+            judge=self.study.judge, responses=self.config.human.responses, title=self.title, seed=self.config.seed,
             options=self.config.judges[self.study.judge].options,
-        ).canonical()
+        ).canonical()  # fmt: skip
 
     def human_check(self) -> str:
         human = self.config.human

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import yaml
 from pydantic import ValidationError
 
+from valuedrift.config.algorithms import ALGORITHMS
 from valuedrift.config.base import Closed
 from valuedrift.config.explain import explain
 from valuedrift.config.figures import AblationFigure, AblationJob, AblationPoint, FigureJob, Panel, PhaseOfPanel, TrajectoryFigure
@@ -35,7 +36,7 @@ from valuedrift.errors import UserError
 from valuedrift.study.jobs.base import NOT_DECISIVE, StudyJobs
 from valuedrift.study.lineage import Run
 
-PHASE_LABELS = {"external": "", "sft": "SFT", "ppo": "PPO", "dpo": "DPO", "simpo": "SimPO"}
+PHASE_LABELS = {"external": ""} | {name: algorithm.label for name, algorithm in ALGORITHMS.items()}
 
 
 class ReportJobs(StudyJobs):
@@ -99,7 +100,7 @@ class ReportJobs(StudyJobs):
         return FigureJob(category=figure.category, panels=panels, columns=figure.columns, judge=judge, style=self.config.style)
 
     def _panel(self, heading: str, run: Run) -> Panel:
-        """A phase is shown under each of the seeds that the panel's run has."""
+        """Return a figure's panel: the phases of the run's lineage, each under every seed that the run has."""
         lineages = [self.study.runs[replicate].lineage for replicate in self.study.replicates(run.id)]
         phases = [list(dict.fromkeys(lineage[i].id for lineage in lineages)) for i in range(len(run.lineage))]
         shown = zip(phases, run.lineage, strict=True)
@@ -124,7 +125,7 @@ class ReportJobs(StudyJobs):
 
     @staticmethod
     def _rest(figure: AblationFigure, run: Run) -> str:
-        """What a run is apart from the parameter."""
+        """Return a description of the run without the ablation's parameter, equal for runs that differ in nothing else."""
         training = run.training.model_dump(exclude={figure.parameter}) if run.training else None
         return repr((run.algorithm, run.chosen, None if figure.parameter == "share" else run.dataset, training))
 
@@ -147,7 +148,7 @@ class ReportJobs(StudyJobs):
         return job.canonical()
 
     def _reference(self, run: Run) -> ReferenceRun | None:
-        """The paper's run that this one stands for; none for a replicate, for one with a label and for other lineages."""
+        """Return the paper's run that this one corresponds to; None for a replicate, a run with a label and other lineages."""
         phases = [one.phase for one in run.lineage]
         plain = all(one.label is None for one in run.lineage)
         if run.plain != run.id or not plain or phases not in (["base"], ["base", "sft"], ["base", "sft", "po"]):
@@ -180,8 +181,8 @@ class ReportJobs(StudyJobs):
         ).canonical()  # fmt: skip
 
     def _settings(self) -> str:
-        """The settings that every result depends on, as YAML. Those of a training stand in its manifest, and a key that no step
-        reads, or that decides no result, must not rerun the report either."""
+        """Return the settings that every result depends on, as YAML. A training's own are in its manifest, and a key that no step
+        reads, or that does not change a result, must not rerun the report either."""
         shown = self.config.model_dump(
             mode="json",
             include={"models", "prompts", "generation", "judges", "values", "drift"},

@@ -1,0 +1,238 @@
+"""What each rule reads, where that depends on the config: files and folders, relative to the working directory."""
+
+import os
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from snakemake.io import ancient
+
+from valuedrift.config.figures import AblationFigure
+from valuedrift.config.prompts import EmbeddingConfig
+from valuedrift.config.tables import PairsTable, QualityTable, SamplesTable
+from valuedrift.errors import UserError
+from valuedrift.io.records import is_local
+from valuedrift.io.source_files import function_sources, sources
+from valuedrift.study.chats import chat_of
+from valuedrift.study.study import Study
+
+
+@cache
+def step_sources(step: str) -> list[str]:
+    """Return the source files of a step, relative so that a clone that was moved reruns nothing."""
+    return [os.path.relpath(path) for path in sources(step)]
+
+
+class Inputs:
+    """Inputs of one study's rules."""
+
+    def __init__(self, study: Study) -> None:
+        self.study, self.config = study, study.config
+
+    # --- models and datasets, made by a rule, downloaded, or here ---
+
+    def dataset_files(self, path: str, revision: str | None) -> list[str]:
+        """Return what a rule that reads a dataset depends on: its file, the files of its folder, or the folder of its download."""
+        place = Path(self.study.dataset_at(path, revision))
+        own = is_local(self.study.here(path)) and place.is_dir()
+        return _files(place) if own else [str(place)]
+
+    def model_files(self, path: str, revision: str | None) -> list[str]:
+        """Return what a rule that reads a model depends on: the folder if a rule makes it, else its files.
+
+        Files, because a folder's own modification time does not show that a file in it was replaced.
+        """
+        folder = self.study.model_at(path, revision)
+        if self.study.is_made(folder) or self.study.is_on_hub(self.study.here(path)):
+            return [folder]
+        return _files(Path(folder)) if Path(folder).is_dir() else []
+
+    def encoder(self, embedding: EmbeddingConfig) -> list[str]:
+        """Return what a rule that embeds texts depends on."""
+        return self.model_files(embedding.model, embedding.revision)
+
+    def chat(self, rule: str, judge: str | None = None) -> list[str]:
+        """Return the weights of the chat model that a job of the rule calls, if the job itself serves a download."""
+        name = chat_of(self.study, rule, judge)
+        if name is None or not self.config.chats[name].is_downloaded:
+            return []
+        return self.model_files(self.config.chats[name].model, self.config.chats[name].revision)
+
+    # --- prompts ---
+
+    def raw_prompts(self) -> list[str]:
+        """Return the dataset that raw prompts are taken from."""
+        return self.dataset_files(self.config.prompts.source.path, self.config.prompts.source.revision)
+
+    def prompts_encoder(self) -> list[str]:
+        """Return the encoder of curation."""
+        return self.encoder(self.config.prompts.embedding)
+
+    # --- data and synthetic preferences ---
+
+    def dataset(self, name: str) -> list[str]:
+        """Return the rows that a dataset of the config is read from."""
+        dataset = self.config.datasets[name]
+        return self.dataset_files(dataset.path, dataset.revision)
+
+    def mixture_gap(self, name: str) -> str:
+        """Return the table of synthetic pairs, which have a value gap, that a mixture is made of."""
+        return self._data(self.config.mixtures[self.study.mixtures[name][0]].gap)
+
+    def mixture_rest(self, name: str) -> str:
+        """Return the table of the pairs with labels that a mixture is made of."""
+        return self._data(self.config.mixtures[self.study.mixtures[name][0]].rest)
+
+    def synthetic_encoder(self) -> list[str]:
+        """Return the encoder of the similarity search; nothing for a study without synthetic preferences."""
+        return self.encoder(self.config.synthetic.embedding) if self.config.synthetic else []
+
+    def synthetic_sources(self) -> list[str]:
+        """Return the preference sets whose prompts are searched; nothing for a study without synthetic preferences."""
+        return [self._data(name) for name in self.config.synthetic.sources] if self.config.synthetic else []
+
+    # --- training ---
+
+    def base_model(self, run: str) -> list[str]:
+        """Return the weights of a base model."""
+        model = self.config.models[self.study.runs[run].model]
+        return self.model_files(model.path, model.revision)
+
+    def external_checkpoints(self, run: str) -> list[str]:
+        """Return the checkpoints of a model that somebody else trained."""
+        external = self.config.external[self.study.runs[run].model]
+        return [file for step in external.checkpoints for file in self.model_files(*external.source(step))]
+
+    def training_data(self, run: str) -> str:
+        """Return the table that a run trains on."""
+        return self._data(str(self.study.runs[run].dataset))
+
+    def reward_data(self, reward: str) -> str:
+        """Return the table of pairs that a reward model trains on."""
+        return self._data(str(self.study.rewards[reward].dataset))
+
+    def reward_manifest(self, run: str) -> str:
+        """Return the manifest of the reward model that a run needs."""
+        return f"{self.study.folder}/rewards/{self.study.runs[run].reward}/manifest.json"
+
+    def parent_manifest(self, run: str) -> list[str]:
+        """Return the manifest of a run's parent.
+
+        With `allow_retrain` it is `ancient` if the parent's trajectory was pruned: training that again does not bring back the
+        runs that start from the parent.
+        """
+        manifest = self.of_parent(run, "manifest.json")
+        again = self.config.allow_retrain and all(is_pruned(Path(path).parent) for path in manifest)
+        return [ancient(path) for path in manifest] if again else manifest
+
+    def trajectory(self, run: str) -> list[str]:
+        """Return a run's checkpoints; nothing for a base model.
+
+        An input, so that Snakemake misses a pruned trajectory only where a job needs it, as it does a temporary file.
+        """
+        return [f"{self.study.folder_of(run)}/trajectory"] if self.study.runs[run].algorithm != "base" else []
+
+    # --- measuring ---
+
+    def of_parent(self, run: str, artifact: str) -> list[str]:
+        """Return the same artifact of the run's parent; nothing for a run without one."""
+        parent = self.study.runs[run].parent
+        return self.of_runs(artifact, [parent.id]) if parent else []
+
+    def of_runs(self, artifact: str, runs: Iterable[str]) -> list[str]:
+        """Return the same artifact of several runs."""
+        return [f"{self.study.folder_of(run)}/{artifact}" for run in runs]
+
+    def judge(self, name: str) -> list[str]:
+        """Return what a judge is made of: its weights, those that its chat model's server loads, or its function's source files."""
+        judge = self.config.judges[name]
+        if judge.chat:
+            return self.chat("stances", name)
+        if judge.path:
+            return self.model_files(judge.path, judge.revision)
+        return [os.path.relpath(path) for path in function_sources(str(judge.function))]
+
+    def human_sample(self, artifact: str) -> list[str]:
+        """Return an artifact of the runs whose responses people label: all runs where `human.runs` names none."""
+        return self.of_runs(artifact, self.config.human.runs or self.study.runs)
+
+    def human_labels(self) -> list[str]:
+        """Return the files of people's labels; raise UserError where the config names none."""
+        if not self.config.human.labels:
+            raise UserError(
+                "config: `human.labels` names no file: make the labelling page with the target human_sample, let people"
+                f" label {self.study.folder}/human/label.html, and name the files that they saved"
+            )
+        return self.config.human.labels
+
+    def task(self, name: str) -> list[str]:
+        """Return what a benchmark is read from, other than the hub: task files of one's own and its data."""
+        downstream = self.config.downstream
+        own = sorted(Path(downstream.include).glob("*.yaml")) if downstream.include else []
+        data = downstream.tasks[name].data
+        return [*map(str, own), *([self.study.here(data)] if data else [])]
+
+    def benchmark_scores(self, runs: Iterable[str]) -> list[str]:
+        """Return the scores of runs on every benchmark."""
+        shown = list(runs)
+        return [path for task in self.config.downstream.tasks for path in self.of_runs(f"downstream/{task}.parquet", shown)]
+
+    # --- tables, figures and report ---
+
+    def table_runs(self, name: str, artifact: str) -> list[str]:
+        """Return an artifact of the runs that a table shows; of their replicates too, except in a table of single responses."""
+        block = self.config.tables[name]
+        shown = block.runs().values()
+        return self.of_runs(artifact, shown if isinstance(block, SamplesTable) else self.study.with_replicates(shown))
+
+    def table_stances(self, name: str) -> list[str]:
+        """Return the stances that a table of the responses' quality counts, by its judge or the study's own."""
+        block = self.config.tables[name]
+        assert isinstance(block, QualityTable)
+        return self.table_runs(name, f"stances/{block.judge or self.study.judge}.parquet")
+
+    def table_scores(self, name: str) -> list[str]:
+        """Return the benchmark scores of the runs that a table shows, and of their replicates."""
+        return self.benchmark_scores(self.study.with_replicates(self.config.tables[name].runs().values()))
+
+    def table_pairs(self, name: str) -> str:
+        """Return the file of synthetic pairs that a table shows."""
+        block = self.config.tables[name]
+        assert isinstance(block, PairsTable)
+        dataset = self.config.datasets[block.dataset]
+        return self.study.dataset_at(dataset.path, dataset.revision)
+
+    def figure_values(self, name: str) -> list[str]:
+        """Return the values of the runs that a figure shows, of their replicates and of all that they descend from."""
+        figure = self.config.figures[name]
+        runs = figure.runs if isinstance(figure, AblationFigure) else figure.panels.values()
+        return self.of_runs("values.parquet", self.study.lineages(runs))
+
+    def reference(self) -> list[str]:
+        """Return the files of printed values that the scorecard compares with."""
+        card = self.config.scorecard
+        return [path for path in (card.drift, card.downstream, card.faults) if path] if card else []
+
+    def counts(self) -> list[str]:
+        """Return the counts of what was read and dropped, of raw prompts and of every dataset that a run needs."""
+        folder = self.study.folder
+        return [f"{folder}/prompts/raw.counts.json", *(f"{folder}/data/{name}.counts.json" for name in self.study.datasets)]
+
+    def _data(self, dataset: str) -> str:
+        return f"{self.study.folder}/data/{dataset}.parquet"
+
+
+def is_pruned(run: Path) -> bool:
+    """Return True if the trajectory in a run's folder was deleted, by `prune` or by hand, and not trained again since."""
+    done = all((run / name).exists() for name in ("manifest.json", "training_log.parquet"))
+    return done and not (run / "trajectory").exists()
+
+
+def _files(folder: Path) -> list[str]:
+    return sorted(str(file) for file in folder.rglob("*") if file.is_file())
+
+
+def options(named: Any) -> str:
+    """Return a job's named inputs, other than source files, as options of a command: `--prompts a --generations b c`."""
+    return " ".join(f"--{name} {files}" for name, files in named.items() if name != "source")
