@@ -17,16 +17,20 @@ demo: .venv/.installed
 plan: .venv/.installed
 	$(BIN)/python -m valuedrift plan --config $(CONFIG)
 
-# Trajectories that are measured go; final models and all tables stay.
+# Deletes trajectories that are measured; final models and all tables stay.
 prune: .venv/.installed
 	$(BIN)/python -m valuedrift prune --config $(CONFIG)
 
+# In two processes, each with one thread; a file's tests stay in one, in the order that tests/conftest.py gives them.
+WORKERS ?= 2
+test: export OMP_NUM_THREADS = 1
 test: .venv/.installed
-	$(BIN)/python -m pytest -m "not paper and not engines and not conda and not slurm"
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not paper and not engines and not conda and not slurm"
 
-# The paper's whole study on tiny models, with every rule and target: a quarter of an hour on two cores.
+# The paper's whole study on tiny models, with every rule and target.
+test-paper: export OMP_NUM_THREADS = 1
 test-paper: .venv/.installed
-	$(BIN)/python -m pytest -m paper
+	$(BIN)/python -m pytest -m paper tests/system/paper
 
 # The conda envs, created by Snakemake with a double of conda, and a rule of each kind run in them.
 test-conda: .venv/.installed
@@ -41,7 +45,7 @@ test-vllm: .venv/.installed .venv-vllm/.installed
 	$(BIN)/python -m pytest -m engines --ignore tests/system/vllm
 	.venv-vllm/bin/python -m pytest -m engines tests/system/vllm
 
-# vLLM beside, in an installation of its own: a study with `engine: vllm` finds it there.
+# vLLM in an installation of its own, where a study with `engine: vllm` finds it.
 vllm: .venv-vllm/.installed
 
 lint: .venv/.installed

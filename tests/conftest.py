@@ -1,29 +1,68 @@
-"""What several stages' tests share: the smallest world that the stages run on."""
+"""What the tests of several stages share: the smallest world that the stages run on, made once for all processes of a session."""
 
+import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from tiny import make_world
 from valuedrift.io.tables import PROMPTS
 
+# Files with the longest tests: started first, the last of them does not keep one process waiting for the other.
+LONGEST_FIRST = ("system/workflow/test_small_study", "train/", "system/workflow/", "miniature/", "prompts/")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Order the tests by how long their files take; within a file the order stays."""
+
+    def place(item: pytest.Item) -> int:
+        name = item.nodeid.removeprefix("tests/")
+        return next((at for at, start in enumerate(LONGEST_FIRST) if name.startswith(start)), len(LONGEST_FIRST))
+
+    items.sort(key=place)
+
+
+Once = Callable[[str, Callable[[Path], object]], Path]
+
 
 @pytest.fixture(scope="session")
-def tiny_world(tmp_path_factory) -> Path:
+def once(tmp_path_factory) -> Once:
+    """A function (name, make) that returns the folder of that name, filled by `make` in the first process that asks for it."""
+    base = tmp_path_factory.getbasetemp()
+    # pytest-xdist gives each process a folder of its own in the session's.
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def made(name: str, make: Callable[[Path], object]) -> Path:
+        folder, done = shared / name, shared / f"{name}.done"
+        with FileLock(shared / f"{name}.lock"):
+            if not done.exists():
+                shutil.rmtree(folder, ignore_errors=True)  # of a process that failed
+                folder.mkdir()
+                make(folder)
+                done.touch()
+        return folder
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def tiny_world(once) -> Path:
     """A folder with a tokenizer, a barely trained base model and a judge, all real and far too small to be good."""
-    return make_world(tmp_path_factory.mktemp("world"), hidden=32, layers=1, heads=2)
+    return once("world", lambda folder: make_world(folder, hidden=32, layers=1, heads=2))
 
 
 @pytest.fixture(scope="session")
-def tiny_base(tiny_world, tmp_path_factory) -> Path:
+def tiny_base(tiny_world, once) -> Path:
     """The run folder of the tiny base model."""
     from valuedrift.config.models import ModelConfig
     from valuedrift.config.train import BaseJob
     from valuedrift.train import base
 
-    folder = tmp_path_factory.mktemp("runs") / "mini" / "base"
-    base.run(config=BaseJob(run="mini/base", model=ModelConfig(path=str(tiny_world / "base")), seed=0), output=folder)
-    return folder
+    job = BaseJob(run="mini/base", model=ModelConfig(path=str(tiny_world / "base")), seed=0)
+    return once("runs", lambda folder: base.run(config=job, output=folder / "mini" / "base")) / "mini" / "base"
 
 
 @pytest.fixture(scope="session")

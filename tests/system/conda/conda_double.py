@@ -1,6 +1,6 @@
 """A double of conda: the commands that Snakemake 9.27 calls. py-rattler solves and links the conda lines, pip installs the rest.
 
-It shows that Snakemake builds the envs and runs rules in them. It does not show that conda itself, or conda-forge, can.
+It shows that Snakemake builds the envs and runs rules in them, not that conda itself or conda-forge can.
 """
 
 import asyncio
@@ -55,9 +55,9 @@ def main(arguments: list[str]) -> None:
         case ["env", "create", "--quiet", "--no-default-packages", "--file", file, "--prefix", prefix]:
             asyncio.run(create(Path(file), Path(prefix)))
         case ["clean", "-y", "--tarballs"]:
-            pass  # what was unpacked for an env lies beside it, and goes with it
+            pass  # what was unpacked for an env lies next to it, and is removed with it
         case _:
-            sys.exit(f"the double of conda knows no {' '.join(arguments)}")
+            sys.exit(f"the double of conda does not know {' '.join(arguments)}")
 
 
 if __name__ == "__main__":

@@ -99,7 +99,7 @@ def uv(tmp_path_factory):
 
 @pytest.mark.parametrize("name", ENVS)
 def test_pip_lines_agree_where_torch_is_built_for_cuda(name, uv, tmp_path):
-    """The index's own torch is the one for GPUs: beside the pins it brings what it names exactly itself, CUDA's libraries."""
+    """The index's own torch is the one for GPUs: in addition to the pins it brings CUDA's libraries, at versions that it names exactly."""
     (tmp_path / "lines.txt").write_text("\n".join(pip_lines(name)))
     platform = ("--python-version", "3.11", "--python-platform", "x86_64-manylinux_2_28")
     solved = subprocess.run(

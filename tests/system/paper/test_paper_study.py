@@ -10,14 +10,15 @@ from world import PAPER, tiny_study, write_hub
 
 from clone import Clone, copy_repository
 from hub.double import Hub
+from warm_python import warm_python
 
 pytestmark = pytest.mark.paper
-# Rules for kinds of run that the paper has not (tests/workflow runs them).
+# Rules for kinds of run that the paper does not have (tests/system/workflow runs them).
 NOT_THE_PAPERS = {"external", "mixture", "judges_page", "quality_table", "human_sample", "human_check", "service_stances"}
 
 
 class Offline(Clone):
-    """A clone whose only hub is the double."""
+    """A clone whose hub is the double."""
 
     hub = ""
 
@@ -74,8 +75,10 @@ def finished(clone, study, hub) -> tuple[Offline, str]:
     assert "hub_model" in downloads
     asked = len(hub.requests)
     address, clone.hub = clone.hub, "http://127.0.0.1:9"  # from here on nothing needs a network
-    log = clone.run(study, "all", "paper")
-    clone.hub = address
+    cold = clone.python
+    with warm_python(clone.environment) as clone.python:
+        log = clone.run(study, "all", "paper")
+    clone.hub, clone.python = address, cold
     assert len(hub.requests) == asked
     return clone, downloads + log
 
@@ -114,12 +117,12 @@ def test_the_scorecard_compares_every_printed_value_that_has_a_run(finished):
     assert set(scores["status"]) == {"compared", "not measured"}
 
 
-def test_the_datasets_counts_stand_beside_the_papers(finished):
+def test_the_report_shows_the_datasets_counts_next_to_the_papers(finished):
     report = (finished[0].folder / "results" / "paper" / "report.html").read_text()
     assert "255751" in report.replace(",", "") and "60908" in report.replace(",", "")
 
 
-@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="there is no pdflatex here")
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex (Debian: texlive-latex-recommended)")
 def test_all_tables_compile_in_one_document(finished, study, tmp_path):
     tables = finished[0].folder / "results" / "paper" / "tables"
     body = "\n".join(rf"\input{{{tables / name}.tex}}\clearpage" for name in study["tables"])

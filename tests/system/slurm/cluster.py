@@ -55,7 +55,7 @@ PartitionName=gpu Nodes=n[1-2] MaxTime=UNLIMITED State=UP
 
 
 class Unavailable(Exception):
-    """SLURM cannot be run here, and why."""
+    """SLURM cannot be run here; the message says why."""
 
 
 class Cluster:
@@ -67,12 +67,12 @@ class Cluster:
 
     @property
     def environment(self) -> dict[str, str]:
-        """For daemons and for what submits jobs: nothing of a SLURM job or GPU around the tests, and whose they are."""
+        """Return the environment of daemons and of Snakemake: without a SLURM job or GPU around the tests, and with this cluster's mark."""
         strange = ("SLURM", "SBATCH", "SRUN", "CUDA_VISIBLE_DEVICES")
         return {**{key: value for key, value in os.environ.items() if not key.startswith(strange)}, OWNER: str(self.folder)}
 
     def ask(self, *command: str) -> str:
-        """Standard output of a SLURM command."""
+        """Return the standard output of a SLURM command."""
         return subprocess.run(command, check=True, text=True, capture_output=True, timeout=60).stdout
 
     def start(self) -> None:
@@ -92,7 +92,7 @@ class Cluster:
         self.wait(lambda: self.states() == dict.fromkeys(NODES, "idle"), "the nodes are idle")
 
     def start_munge(self) -> None:
-        """An own daemon with an own key, in foreground."""
+        """Start a munge daemon with a key of its own, in the foreground."""
         key = self.folder / "munge.key"
         key.write_bytes(os.urandom(128))
         key.chmod(0o600)
@@ -109,7 +109,7 @@ class Cluster:
             self.daemons[name] = subprocess.Popen(command, stdout=out, stderr=out, env=self.environment, start_new_session=True)
 
     def lose(self, node: str) -> None:
-        """The node goes at once: its daemon, those of its jobs' steps, which could still report, and what they run."""
+        """Kill a node: its daemon, those of its jobs' steps, which could still report, and what they run."""
         kill(self.daemons[node].pid)
         # Again until nothing is left: what is killed may have started another process just before.
         while tasks := [pid for pid, environment in self.processes() if f"SLURMD_NODENAME={node}\0".encode() in environment]:
@@ -119,7 +119,7 @@ class Cluster:
         self.daemons[node].wait()
 
     def processes(self) -> Iterator[tuple[int, bytes]]:
-        """Processes that this cluster started, daemons and jobs, with their environments."""
+        """Yield the processes that this cluster started, daemons and jobs, with their environments."""
         for process in Path("/proc").glob("[0-9]*"):
             try:
                 environment = (process / "environ").read_bytes()
@@ -129,22 +129,22 @@ class Cluster:
                 yield int(process.name), environment
 
     def states(self) -> dict[str, str]:
-        """Node → state."""
+        """Return node -> state."""
         return dict(
             line.split() for line in self.ask("sinfo", "--noheader", "--Node", "--format=%N %T", "--partition=gpu").splitlines()
         )
 
     def job_state(self, job: str | None) -> str:
-        return self.told(job, "State:.20")
+        return self.column(job, "State:.20")
 
     def memory(self, job: str | None) -> int:
-        """MiB that a job asked for."""
-        told = self.told(job, "MinMemory:.20")
-        return int(float(told[:-1]) * {"M": 1, "G": 1024}[told[-1]])
+        """Return the MiB that a job asked for."""
+        asked = self.column(job, "MinMemory:.20")
+        return int(float(asked[:-1]) * {"M": 1, "G": 1024}[asked[-1]])
 
-    def told(self, job: str | None, column: str) -> str:
-        """A column of squeue on one job, also when it has ended."""
-        return self.ask("squeue", "--noheader", "--states=all", f"--jobs={job}", f"--Format={column}").strip()
+    def column(self, job: str | None, name: str) -> str:
+        """Return a column of squeue for one job, also when it has ended."""
+        return self.ask("squeue", "--noheader", "--states=all", f"--jobs={job}", f"--Format={name}").strip()
 
     def wait(self, condition: Callable[[], object], what: str, seconds: float = 60) -> None:
         end = time.monotonic() + seconds
@@ -189,7 +189,7 @@ class Cluster:
 
 
 def make_devices(folder: Path) -> None:
-    """Character devices like /dev/null, since SLURM counts GPUs by their device files."""
+    """Make character devices like /dev/null, since SLURM counts GPUs by their device files."""
     try:
         for gpu in range(GPUS):
             os.mknod(folder / f"gpu{gpu}", stat.S_IFCHR | 0o666, os.makedev(1, 3))
@@ -198,7 +198,7 @@ def make_devices(folder: Path) -> None:
 
 
 def fields(pid: int) -> list[str]:
-    """/proc's line on a process from its state on; empty when it is gone."""
+    """Return the fields of /proc/<pid>/stat from the state on; empty when the process is gone."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
@@ -222,7 +222,7 @@ def ours(path: Path) -> bool:
 
 
 def free_ports() -> tuple[int, int]:
-    """A free port, and the first of two that are free together."""
+    """Return a free port, and the first of two that are free together."""
     for first in range(17001, 17999, 2):
         try:
             with socket.create_server(("127.0.0.1", first)), socket.create_server(("127.0.0.1", first + 1)):
@@ -235,7 +235,7 @@ def free_ports() -> tuple[int, int]:
 
 
 def check() -> None:
-    """Raise Unavailable where a SLURM of the tests' own cannot run."""
+    """Raise Unavailable if the tests cannot start SLURM here."""
     missing = [name for name in ("slurmctld", "slurmd", "munged", "sbatch") if not shutil.which(name)]
     if missing:
         raise Unavailable(f"no {', '.join(missing)}: `apt-get install slurm-wlm munge`")
@@ -243,12 +243,12 @@ def check() -> None:
         raise Unavailable("SLURM's daemons need root here")
     for name in ("slurm.conf", "gres.conf"):
         if (ETC / name).exists() and not ours(ETC / name):
-            raise Unavailable(f"{ETC / name} is not the tests': this machine has a SLURM of its own")
+            raise Unavailable(f"{ETC / name} was not written by these tests: this machine has a SLURM of its own")
     clear_after_killed_tests()
 
 
 def clear_after_killed_tests() -> None:
-    """End the daemons of tests that were killed; Unavailable where the tests run already."""
+    """End the daemons of tests that were killed; raise Unavailable if these tests run already."""
     if not ours(ETC / "slurm.conf"):
         return
     pid, folder = (line.partition("=")[2] for line in (ETC / "slurm.conf").read_text().splitlines()[1:3])
@@ -259,7 +259,7 @@ def clear_after_killed_tests() -> None:
 
 @contextmanager
 def running(folder: Path) -> Iterator[Cluster]:
-    """The cluster while the block runs."""
+    """Yield the cluster, which is stopped when the block ends."""
     check()
     cluster = Cluster(folder)
     try:

@@ -1,17 +1,18 @@
-"""A cluster; a study that was run without it; and the same study, run on it while things go wrong."""
+"""A cluster, a study that was run without it, and the same study run on it while jobs, nodes and Snakemake fail."""
 
 import shutil
 from collections.abc import Iterator
 
 import pytest
-from events import Story, tell
+from events import Story, run_through_failures
 from study import TARGETS, study
 from through_profile import ClusterClone
 
 from clone import Clone, copy_repository
 from cluster import Cluster, Unavailable, running
+from warm_python import warm_python
 
-TOLD: list[str] = []
+EVENTS: list[str] = []
 
 
 @pytest.fixture(scope="session")
@@ -27,7 +28,8 @@ def cluster(tmp_path_factory) -> Iterator[Cluster]:
 def reference(tmp_path_factory, cluster) -> Clone:
     """The study, run on this machine alone."""
     clone = copy_repository(tmp_path_factory.mktemp("reference"))
-    clone.run(study(), *TARGETS)
+    with warm_python(clone.environment) as clone.python:
+        clone.run(study(), *TARGETS)
     return clone
 
 
@@ -35,17 +37,16 @@ def reference(tmp_path_factory, cluster) -> Clone:
 def story(tmp_path_factory, cluster, reference) -> Story:
     """The study, run through the profile from its world, data and prompts on; what happened meanwhile."""
     folder = tmp_path_factory.mktemp("study") / "clone"
-    shutil.copytree(reference.folder, folder, symlinks=True)
-    clone = ClusterClone(folder, cluster)
+    clone = ClusterClone(reference.copy(folder).folder, cluster)
     for measured in ("runs", "rewards", "tables"):
         shutil.rmtree(clone.results / measured)
     (clone.results / "drift.parquet").unlink()
-    story = tell(clone)
-    TOLD.extend(story.lines())
+    story = run_through_failures(clone)
+    EVENTS.extend(story.lines())
     return story
 
 
 def pytest_terminal_summary(terminalreporter) -> None:
-    """What went wrong, how SLURM's job ended, and after how long the step was done."""
-    for line in TOLD:
+    """Print each failure, how SLURM reports the end of its job, and after how long the step was done."""
+    for line in EVENTS:
         terminalreporter.write_line(line)

@@ -1,4 +1,4 @@
-"""What goes wrong while the study runs: a killed step, memory, a cancelled job, time, Snakemake itself, a node."""
+"""The failures while the study runs: a killed step, memory, a cancelled job, the time limit, Snakemake itself, a node."""
 
 import os
 import signal
@@ -13,12 +13,12 @@ from watch import Outputs, Step, Watch
 
 @dataclass
 class Event:
-    """Something that went wrong, and the execution of a step that it ended."""
+    """A failure, and the execution of a step that it ended."""
 
     lost: Step
     at: float
     over: float = 0.0
-    """When the same step had been done after all."""
+    """When the same step was done."""
 
 
 @dataclass
@@ -28,22 +28,22 @@ class Story:
     outputs: Outputs
     events: dict[str, Event] = field(default_factory=dict)
     waited: bool = False
-    """Whether SLURM's job was still there while its training saved its state."""
+    """True if SLURM's job was still there while its training saved its state."""
     kept: bool = False
-    """Whether that state was there when the job had ended."""
+    """True if that state was there when the job had ended."""
     refusal: str = ""
-    """What Snakemake said when it was started beside the jobs of the one before."""
+    """What Snakemake printed when it was started while jobs of the one before ran."""
     seconds: float = 0.0
 
     def happened(self, what: str, lost: Step) -> None:
         self.events[what] = Event(lost, time.monotonic())
 
     def attempts(self, event: Event) -> list[Step]:
-        """The executions of the event's step, in their order."""
+        """Return the executions of the event's step, in their order."""
         return self.watch.of(event.lost.stage, event.lost.step, event.lost.output)
 
     def lines(self) -> list[str]:
-        """One for each event, and one for all."""
+        """Return a line for each event, and one for the whole study."""
         found = []
         for what, event in self.events.items():
             step, ended = event.lost, self.clone.cluster.job_state(event.lost.job)
@@ -51,8 +51,8 @@ class Story:
         return [*found, f"the whole study on the cluster: {self.seconds:.0f} s"]
 
 
-def tell(clone: ClusterClone) -> Story:
-    """Run the study to its end, through all that goes wrong."""
+def run_through_failures(clone: ClusterClone) -> Story:
+    """Run the study to its end through all failures; return what happened."""
     begin = time.monotonic()
     with Watch(clone.folder) as watch, Outputs(clone.results) as outputs:
         story = Story(clone, watch, outputs)
@@ -75,7 +75,7 @@ def tell(clone: ClusterClone) -> Story:
 
 
 def running(story: Story, snakemake: Snakemake, stage: str, step: str, output: str, attempt: int = 1) -> Step:
-    """The n-th execution of a step, as soon as it runs."""
+    """Return the n-th execution of a step, as soon as it runs."""
 
     def found() -> Step | None:
         executions = story.watch.of(stage, step, output)
@@ -93,14 +93,14 @@ def unfinished(story: Story, run: str) -> Path:
 
 
 def killed(story: Story, snakemake: Snakemake) -> None:
-    """SIGKILL to the python of SFT."""
+    """Send SIGKILL to the python of SFT."""
     step = running(story, snakemake, "train", "sft", run_folder(SFT))
     os.kill(step.pid, signal.SIGKILL)
     story.happened("SIGKILL", step)
 
 
 def hold(story: Story, snakemake: Snakemake) -> Step:
-    """Stop DPO in the middle: a training that takes long."""
+    """Pause DPO in the middle, so that it takes long."""
     step = running(story, snakemake, "train", "dpo", run_folder(DPO))
     snakemake.until(lambda: list(unfinished(story, DPO).glob("trajectory/step-*")), "DPO has a checkpoint")
     os.kill(step.pid, signal.SIGSTOP)
@@ -108,22 +108,22 @@ def hold(story: Story, snakemake: Snakemake) -> Step:
 
 
 def out_of_memory(story: Story, snakemake: Snakemake) -> None:
-    """The reward model's first training takes more than its job asked for (greedy.py)."""
+    """Wait for the reward model's first training, which takes more memory than its job asked for (greedy.py)."""
     story.happened("memory", running(story, snakemake, "train", "reward", REWARD))
 
 
 def cancelled(story: Story, snakemake: Snakemake) -> None:
-    """scancel of PPO's job."""
+    """Cancel PPO's job by scancel."""
     step = running(story, snakemake, "train", "ppo", run_folder(PPO))
     story.clone.cluster.ask("scancel", step.job)
     story.happened("scancel", step)
 
 
 def out_of_time(story: Story, snakemake: Snakemake, held: Step) -> None:
-    """SLURM tells DPO to stop, ahead of the limit; DPO takes its time to save its state."""
+    """Let SLURM signal DPO ahead of its time limit; DPO needs seconds to save its state."""
     # Five minutes in all: what is left of them is less than the five by which the profile's signal comes ahead of the limit.
     story.clone.cluster.ask("scontrol", "update", f"JobId={held.job}", "TimeLimit=5")
-    snakemake.until(lambda: state_of(held) != "T", "SLURM woke DPO to tell it")
+    snakemake.until(lambda: state_of(held) != "T", "SLURM woke DPO by its signal")
     story.happened("time limit", held)
     for _ in range(50):
         if alive(held):
@@ -137,27 +137,27 @@ def out_of_time(story: Story, snakemake: Snakemake, held: Step) -> None:
 
 
 def without_snakemake(story: Story, snakemake: Snakemake) -> Snakemake:
-    """SIGKILL to Snakemake while DPO goes on; it is started again beside its jobs, and again when they have ended."""
+    """Kill Snakemake while DPO goes on; start it again while its old jobs run, and again when they have ended."""
     step = running(story, snakemake, "train", "dpo", run_folder(DPO), attempt=2)
     snakemake.kill()
     story.happened("Snakemake killed", step)
     story.clone.unlock()
     second = story.clone.start()
     second.process.wait(120)
-    story.refusal = second.said
+    story.refusal = second.printed
     story.clone.cluster.wait(lambda: not story.clone.cluster.ask("squeue", "--noheader"), "all jobs have ended", 300)
     return story.clone.start()
 
 
 def node_lost(story: Story, snakemake: Snakemake) -> None:
-    """The node on which DPO's responses are sampled goes, with all that runs there."""
+    """Kill the node on which DPO's responses are sampled, with all that runs there."""
     step = running(story, snakemake, "generate", "responses", f"{run_folder(DPO)}/generations.parquet")
     story.happened("node lost", step)
     story.clone.cluster.lose(str(step.node))
 
 
 def state_of(step: Step) -> str:
-    """R, S, T, ... as in /proc; empty when the process is gone."""
+    """Return R, S, T, ... as in /proc; empty when the process is gone."""
     try:
         return Path(f"/proc/{step.pid}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:

@@ -1,4 +1,4 @@
-"""Snakemake as it is, but that it asks SLURM for its jobs' states each second: waiting is all that this changes.
+"""Snakemake, except that it asks SLURM for its jobs' states each second: only waiting is changed.
 
 The executor's own pause begins at 10 s and grows by 10 s while no job ends.
 """

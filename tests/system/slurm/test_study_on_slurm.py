@@ -1,4 +1,4 @@
-"""The study on a real SLURM of two nodes, through `--profile slurm`, while steps, jobs, nodes and Snakemake itself die."""
+"""The study on a real SLURM of two nodes, through `--profile slurm`, while steps, jobs, nodes and Snakemake itself are killed."""
 
 import filecmp
 
@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 from events import Story
 from study import DPO, PPO, RESULTS, REWARD, RUNS, SFT
-from watch import halves, shared_gpus, twice_at_once
+from watch import partial_outputs, shared_gpus, twice_at_once
 
 from clone import Clone
 from cluster import GPUS
@@ -34,7 +34,7 @@ def test_each_rule_with_a_model_gets_its_gpu_and_no_other_step_any(story: Story)
         judged_by_model = step.output.endswith("stances/mini-judge.parquet")
         if judged_by_model or (step.stage, step.step) in on_gpu:
             assert step.job and len(step.gpus) == 1 and step.gpus <= set(map(str, range(GPUS))), step
-            assert story.clone.cluster.told(step.job, "tres-per-job:.40") == "gres:gpu:1", step
+            assert story.clone.cluster.column(step.job, "tres-per-job:.40") == "gres:gpu:1", step
         else:
             assert not step.gpus, step
     ran = {(step.stage, step.step) for step in story.watch.steps}
@@ -43,7 +43,7 @@ def test_each_rule_with_a_model_gets_its_gpu_and_no_other_step_any(story: Story)
 
 def test_jobs_at_the_same_time_have_gpus_of_their_own(story: Story):
     held = [step for step in story.watch.steps if step.gpus]
-    assert any(one.node == other.node and one is not other and one.beside(other) for one in held for other in held)
+    assert any(one.node == other.node and one is not other and one.overlaps(other) for one in held for other in held)
     assert shared_gpus(held) == []
 
 
@@ -55,14 +55,14 @@ def test_nothing_ran_twice_at_once(story: Story):
     assert twice_at_once(story.watch.steps) == []
 
 
-def test_no_output_was_a_half_at_any_moment(story: Story):
-    assert story.outputs.looks > 30 and story.outputs.halves == set()
-    assert list(halves(story.clone.results)) == []
+def test_no_output_was_partial_at_any_moment(story: Story):
+    assert story.outputs.looks > 30 and story.outputs.partial == set()
+    assert list(partial_outputs(story.clone.results)) == []
     assert [path for run in TRAINED for path in (story.clone.folder / run).glob(".*")] == []
 
 
 def ended(story: Story, what: str) -> str:
-    """How SLURM says that the job ended to which it happened."""
+    """Return the state in which SLURM reports the job of the failure."""
     return story.clone.cluster.job_state(story.events[what].lost.job)
 
 
@@ -83,22 +83,22 @@ def test_a_job_out_of_memory_gets_more(story: Story):
     assert cluster.memory(second.job) == 2 * cluster.memory(first.job)
 
 
-def test_a_training_told_of_its_time_limit_saves_its_state_and_goes_on_from_it_with_more_time(story: Story):
+def test_a_training_signalled_before_its_time_limit_saves_its_state_and_resumes_with_more_time(story: Story):
     event = story.events["time limit"]
     assert story.waited, "the job ended before its training had saved its state"
     assert story.kept and ended(story, "time limit") == "FAILED"
     log = (story.clone.results / "logs" / "train" / f"{DPO}.log").read_text()
     assert "starting anew" not in log
     first, second = story.attempts(event)[:2]
-    limits = [story.clone.cluster.told(step.job, "TimeLimit:.20") for step in (first, second)]
+    limits = [story.clone.cluster.column(step.job, "TimeLimit:.20") for step in (first, second)]
     assert limits[0] == "5:00" and int(limits[1].partition(":")[0]) > 10, limits
 
 
-def test_snakemake_refuses_to_start_beside_jobs_of_one_that_was_killed_and_counts_what_they_made(story: Story):
+def test_snakemake_refuses_to_start_while_jobs_of_a_killed_one_run_and_uses_their_outputs(story: Story):
     event = story.events["Snakemake killed"]
     assert str(event.lost.job) in story.refusal and "scancel" in story.refusal and "Traceback" not in story.refusal
     assert ended(story, "Snakemake killed") == "COMPLETED"
-    assert len(story.attempts(event)) == 2  # the one before the time limit, and the one that Snakemake did not outlive
+    assert len(story.attempts(event)) == 2  # the one before the time limit, and the one during which Snakemake was killed
 
 
 def test_a_job_whose_node_is_lost_runs_on_another(story: Story):

@@ -65,24 +65,24 @@ class Snakemake:
             )  # fmt: skip
 
     def until(self, found: Callable[[], Found | None], what: str, seconds: float = 300) -> Found:
-        """What `found` returns as soon as it is something; asserts that Snakemake lives so long."""
+        """Return what `found` returns as soon as that is true; assert that Snakemake is alive until then."""
         end = time.monotonic() + seconds
         while True:
             if value := found():
                 return value
-            assert self.process.poll() is None, f"Snakemake ended before: {what}\n{self.said[-6000:]}"
-            assert time.monotonic() < end, f"not within {seconds} s: {what}\n{self.said[-6000:]}"
+            assert self.process.poll() is None, f"Snakemake ended before: {what}\n{self.printed[-6000:]}"
+            assert time.monotonic() < end, f"not within {seconds} s: {what}\n{self.printed[-6000:]}"
             time.sleep(0.02)
 
     def finish(self, seconds: float = 600) -> None:
-        assert self.process.wait(seconds) == 0, self.said[-6000:]
+        assert self.process.wait(seconds) == 0, self.printed[-6000:]
 
     def kill(self) -> None:
-        """SIGKILL to Snakemake and all that it runs here, unless it has ended; its jobs on the cluster know nothing of it."""
+        """Kill Snakemake and its processes here, unless it has ended; its jobs on the cluster go on."""
         if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
 
     @property
-    def said(self) -> str:
+    def printed(self) -> str:
         return self.log.read_text()

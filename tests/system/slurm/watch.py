@@ -1,4 +1,4 @@
-"""What really happens: every process of the study's steps, seen in /proc while it lives, and every output while it stands there."""
+"""Observation of the running study: each process of its steps, seen in /proc, and each output as it is on disk."""
 
 import json
 import threading
@@ -27,23 +27,23 @@ class Step:
 
     @property
     def output(self) -> str:
-        """What the step writes; a few name several files by other options."""
+        """Return the path that the step writes; a few steps name several files by other options."""
         return self.options.get("--output") or str(self.options)
 
-    def beside(self, other: "Step") -> bool:
-        """Whether both lived at one time."""
+    def overlaps(self, other: "Step") -> bool:
+        """Return True if both were alive at one time."""
         return self.first <= other.last and other.first <= self.last
 
 
-class Looking:
-    """Looks again and again from `with` to its end, in a thread of its own."""
+class Observer:
+    """Calls `look` repeatedly while its `with` block runs, in a thread of its own."""
 
     seconds = 0.25
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.resolve()
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._go_on, daemon=True)
+        self._thread = threading.Thread(target=self._repeat, daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -53,7 +53,7 @@ class Looking:
         self._over.set()
         self._thread.join()
 
-    def _go_on(self) -> None:
+    def _repeat(self) -> None:
         while not self._over.wait(self.seconds):
             self.look()
 
@@ -61,7 +61,7 @@ class Looking:
         raise NotImplementedError
 
 
-class Watch(Looking):
+class Watch(Observer):
     """The steps whose working directory is `folder`."""
 
     def __init__(self, folder: Path) -> None:
@@ -73,7 +73,7 @@ class Watch(Looking):
         return list(self.seen.values())
 
     def of(self, stage: str, step: str, output: str) -> list[Step]:
-        """The executions of one step so far, in their order."""
+        """Return the executions of one step so far, in their order."""
         found = [one for one in self.steps if (one.stage, one.step) == (stage, step) and one.output == output]
         return sorted(found, key=lambda one: one.first)
 
@@ -101,29 +101,29 @@ class Watch(Looking):
             yield (int(process.name), born), described(int(process.name), words, environment, now)
 
 
-class Outputs(Looking):
-    """Whether what stands under the outputs' names in `folder` is whole at every moment.
+class Outputs(Observer):
+    """Records outputs in `folder` that are not whole.
 
-    Twice in a row, since Snakemake removes the outputs of a failed job one after the other.
+    Only those seen in two looks in a row, since Snakemake removes the outputs of a failed job one after the other.
     """
 
     seconds = 1.0
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        self.halves: set[str] = set()
+        self.partial: set[str] = set()
         self._before: set[str] = set()
         self.looks = 0
 
     def look(self) -> None:
-        now = set(halves(self.folder))
-        self.halves |= now & self._before
+        now = set(partial_outputs(self.folder))
+        self.partial |= now & self._before
         self._before = now
         self.looks += 1
 
 
-def halves(folder: Path) -> Iterator[str]:
-    """Tables that cannot be read and manifests without the weights that they vouch for, outside the hidden scratch files."""
+def partial_outputs(folder: Path) -> Iterator[str]:
+    """Yield tables that cannot be read and manifests whose weights are missing, scratch files (hidden) left out."""
     for table in visible(folder, "*.parquet"):
         try:
             pl.read_parquet(table)
@@ -156,20 +156,20 @@ def described(pid: int, words: list[str], environment: dict[str, str], now: floa
 
 
 def twice_at_once(steps: list[Step]) -> list[tuple[Step, Step]]:
-    """Pairs of executions of the same step for the same output that lived at one time."""
+    """Return pairs of executions of the same step for the same output that were alive at one time."""
     return [
         (one, other)
         for at, one in enumerate(steps)
         for other in steps[at + 1 :]
-        if (one.stage, one.step, one.output) == (other.stage, other.step, other.output) and one.beside(other)
+        if (one.stage, one.step, one.output) == (other.stage, other.step, other.output) and one.overlaps(other)
     ]
 
 
 def shared_gpus(steps: list[Step]) -> list[tuple[Step, Step]]:
-    """Pairs of executions that had the same GPU of a node at one time."""
+    """Return pairs of executions that had the same GPU of a node at one time."""
     return [
         (one, other)
         for at, one in enumerate(steps)
         for other in steps[at + 1 :]
-        if one.node == other.node and one.gpus & other.gpus and one.beside(other)
+        if one.node == other.node and one.gpus & other.gpus and one.overlaps(other)
     ]

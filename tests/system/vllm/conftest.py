@@ -13,8 +13,8 @@ from valuedrift.miniature.judge import SHORT_PROMPT
 
 @pytest.fixture(scope="session")
 def world(tmp_path_factory) -> Path:
-    """A folder with a tokenizer, a barely trained base model and a judge that tells most stances apart."""
-    torch.set_num_threads(1)  # of two threads on shared cores one waits for the other: 100 s
+    """A folder with a tokenizer, a barely trained base model and a judge that reads most stances correctly."""
+    torch.set_num_threads(1)  # with two threads on shared cores one waits for the other: 100 s
     judging = {"judge_short_steps": 100, "judge_prompt": SHORT_PROMPT}
     # vLLM's attention on CPUs takes no heads smaller than 32.
     return make_world(tmp_path_factory.mktemp("world"), judge_batch=16, judging=judging, hidden=64, layers=2, heads=2)
@@ -22,7 +22,7 @@ def world(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def planted(world, tmp_path_factory):
-    """A function: the base model's folder under a new name, its tensors changed by a function of the tensors."""
+    """A function that copies the base model to a folder of a new name and changes its tensors by a function."""
     folder = tmp_path_factory.mktemp("checkpoints")
 
     def plant(name: str, change=lambda tensors: None) -> Path:

@@ -1,4 +1,4 @@
-"""One engine of vLLM walks checkpoints; a second start of it tells whether what it then says is right."""
+"""One engine of vLLM walks checkpoints; a second engine, started afresh, checks its answers."""
 
 import json
 
@@ -55,7 +55,7 @@ def test_a_response_depends_on_its_own_prompt_and_seed_alone(engine, steps):
     assert sum(a != b for a, b in zip(together, other, strict=True)) > 50
 
 
-def test_length_and_end_are_told_apart(engine, steps):
+def test_finish_reasons_distinguish_length_and_end_token(engine, steps):
     engine.load(steps[0], chat=False)
     found = engine.sample(REQUESTS)
     assert {(r.finish_reason, r.n_tokens == 24) for r in found} == {("stop", False), ("length", True)}
@@ -104,7 +104,7 @@ def test_checkpoints_whose_weights_contradict_their_config_are_refused_and_the_e
     assert engine.sample(REQUESTS[:5]) == before and engine.llm is llm
 
 
-def test_another_end_token_gets_an_engine_of_its_own(engine, steps, planted, capsys):
+def test_other_end_tokens_and_another_vocabulary_get_engines_of_their_own(engine, steps, planted, capsys, reference):
     engine.load(steps[0], chat=False)
     plain, llm = engine.sample(REQUESTS), engine.llm
     folder = planted("ending")
@@ -118,19 +118,17 @@ def test_another_end_token_gets_an_engine_of_its_own(engine, steps, planted, cap
     cut = [(a, b) for a, b in zip(plain, engine.sample(REQUESTS), strict=True) if a != b]
     assert cut and all(b.finish_reason == "stop" and b.n_tokens < a.n_tokens and a.text.startswith(b.text) for a, b in cut)
 
-
-def test_another_vocabulary_gets_an_engine_of_its_own(engine, steps, planted, capsys, reference):
-    engine.load(steps[0], chat=False)
-    folder = planted("wider")
-    tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModelForCausalLM.from_pretrained(folder)
+    wider = planted("wider")
+    tokenizer, model = AutoTokenizer.from_pretrained(wider), AutoModelForCausalLM.from_pretrained(wider)
     tokenizer.add_tokens(["<new>"])
     model.resize_token_embeddings(len(tokenizer))
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    engine.load(folder, chat=False)
+    model.save_pretrained(wider)
+    tokenizer.save_pretrained(wider)
+    (wider / "generation_config.json").write_text(path.read_text())
+    engine.load(wider, chat=False)
     size = len(tokenizer)
     assert f"wider gets a new engine: other vocab_size: {size}, not {size - 1}" in capsys.readouterr().err
-    reference.load(folder, chat=False)
+    reference.load(wider, chat=False)
     prompts = [[size - 1, 7, 8], [9, 10]]
     assert engine.greedy(prompts, 8) == reference.greedy(prompts, 8)
 

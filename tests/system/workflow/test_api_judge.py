@@ -1,14 +1,13 @@
-"""A judge behind a server in the whole workflow: asked once, kept for good, one job at a time."""
+"""A judge behind a server in the whole workflow: each answer is paid for once and kept, and one job asks at a time."""
 
 import copy
 import json
-import shutil
 
 import polars as pl
 import pytest
 
 from chat_double import ChatServerDouble, Planned
-from clone import SMALL, Clone
+from clone import SMALL
 from valuedrift.io import tables
 
 pytestmark = pytest.mark.workflow
@@ -16,7 +15,7 @@ LOGPROBS = {"A": -0.5, "B": -1.5, " C": -2.5, "The": -4.0}
 
 
 def answer(_: str) -> Planned:
-    """A double's opinion: always the same."""
+    """Return the answer of the server double, the same to every request."""
     likeliest = [{"token": token, "logprob": p, "bytes": None, "top_logprobs": []} for token, p in LOGPROBS.items()]
     place = {**likeliest[0], "top_logprobs": likeliest}
     message = {"role": "assistant", "content": "A", "refusal": None}
@@ -27,10 +26,9 @@ def answer(_: str) -> Planned:
 
 
 @pytest.fixture(scope="module")
-def asked(finished, tmp_path_factory):
-    """A copy of the small study with a judge behind a server, what it planned, the server, and how often it was asked in one run."""
-    config, own = copy.deepcopy(SMALL), tmp_path_factory.mktemp("asked") / "clone"
-    clone = Clone(shutil.copytree(finished.folder, own, symlinks=True))
+def asked(finished):
+    """The small study with a judge behind a server: its results, what was planned, the server, and its requests in one run."""
+    config, clone = copy.deepcopy(SMALL), finished
     with ChatServerDouble(answer) as server:
         price = {"input": 2.5, "output": 10, "day": "2026-05-01"}
         config["chats"] = {
@@ -49,7 +47,7 @@ def asked(finished, tmp_path_factory):
         yield clone.folder / "results" / "small", planned, server, once
 
 
-def test_a_new_judge_brings_its_stances_and_what_is_below_only(asked):
+def test_a_new_judge_reruns_its_own_stances_and_what_is_downstream_of_them(asked):
     _, planned, _, _ = asked
     assert planned["service_stances"] == 4 and not planned.keys() & {"stances", "sft", "dpo", "generations", "prompts"}
 
@@ -63,7 +61,7 @@ def test_jobs_that_ask_share_the_pace_by_running_one_at_a_time(asked):
     assert asked[2].most_at_once <= 3
 
 
-def test_the_stances_are_what_the_server_said_on_the_prompts_that_were_drawn(asked):
+def test_the_stances_are_the_servers_probabilities_on_the_sampled_prompts(asked):
     results, _, _, _ = asked
     stances = pl.concat([tables.STANCES.read(path) for path in results.rglob("stances/api.parquet")])
     assert set(stances.group_by("category").agg(pl.col("prompt_id").n_unique())["prompt_id"]) == {2}
@@ -78,6 +76,6 @@ def test_the_stances_are_what_the_server_said_on_the_prompts_that_were_drawn(ask
 def test_the_judges_page_and_the_spending_are_there(asked):
     results, _, _, once = asked
     assert "api" in (results / "judges.html").read_text()
-    told = [json.loads(path.read_text()) for path in (results / "spending").glob("*.json")]
-    assert sum(one["calls"] for one in told) == once
-    assert sum(one["dollars"] for one in told) == pytest.approx(once * (200 * 2.5 + 10) / 1e6)
+    spent = [json.loads(path.read_text()) for path in (results / "spending").glob("*.json")]
+    assert sum(one["calls"] for one in spent) == once
+    assert sum(one["dollars"] for one in spent) == pytest.approx(once * (200 * 2.5 + 10) / 1e6)

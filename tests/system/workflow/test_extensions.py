@@ -1,4 +1,4 @@
-"""config/extensions.yaml on the small study's world: every kind of run that the paper lacks, run for real."""
+"""config/extensions.yaml on the small study's world and prompts: every kind of run that the paper lacks, run for real."""
 
 import json
 
@@ -15,15 +15,16 @@ WORLD = SMALL["miniature"]["folder"]
 
 @pytest.fixture(scope="module")
 def results(finished):
-    """Two seeds and two shares, fewer prompts; otherwise as it is."""
+    """The config's runs with two seeds and two shares, added to the small study, whose world, prompts and base model are there."""
     text = (ROOT / "config" / "extensions.yaml").read_text().replace("results/miniature/world", WORLD)
     study = yaml.safe_load(text.replace("seeds: [0, 1, 2]", "seeds: [0, 1]").replace("shares: [0, 0.25, 0.5, 1]", "shares: [0, 1]"))
-    study["miniature"] = SMALL["miniature"]
-    study["prompts"] |= {"clustering": SMALL["prompts"]["clustering"], "per_category": 5}
+    study |= {key: SMALL[key] for key in ("study", "seed", "miniature", "prompts", "generation")}
     study["figures"]["value_gap"]["runs"] = ["mini/alpaca/dpo-gap-0-oppose", "mini/alpaca/dpo-gap-1-oppose"]
+    planned = finished.planned(study)
+    assert not planned.keys() & {"prompts", "miniature_base"} and planned["sft"] == 3 and planned["dpo"] == 6
     finished.run(study)
     assert finished.planned(study) == {}
-    return finished.folder / "results" / "extensions"
+    return finished.folder / "results" / SMALL["study"]
 
 
 def manifest(results, run):

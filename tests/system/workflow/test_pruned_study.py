@@ -1,10 +1,8 @@
-"""A finished study whose trajectories are deleted: nothing is to be done, and what needs them again is asked for first."""
+"""A finished study whose trajectories were pruned: nothing is to be done, and a step that needs them again asks before training."""
 
 import copy
 import json
 import shutil
-import subprocess
-import sys
 
 import pytest
 
@@ -20,20 +18,11 @@ NEEDED = "trajectories that were pruned are needed again; training them anew cos
 @pytest.fixture
 def pruned(finished, tmp_path) -> Clone:
     """A copy of the small study, pruned."""
-    shutil.copytree(finished.folder, tmp_path / "clone", symlinks=True)
-    clone = Clone(tmp_path / "clone")
-    told = prune(clone, SMALL)
-    assert "4 trajectories deleted" in told and "0 kept" in told
+    clone = finished.copy(tmp_path / "clone")
+    printed = clone.valuedrift("prune", SMALL)
+    assert "4 trajectories deleted" in printed and "0 kept" in printed
     assert list((clone.folder / "results" / "small").rglob("trajectory")) == []
     return clone
-
-
-def prune(clone, config, *arguments):
-    clone.command(config)  # writes the config
-    return subprocess.run(
-        [sys.executable, "-m", "valuedrift", "prune", "--config", "study.yaml", *arguments], cwd=clone.folder, env=clone.environment,
-        text=True, check=True, stdout=subprocess.PIPE,
-    ).stdout  # fmt: skip
 
 
 def edited(allow=False, **blocks):
@@ -55,7 +44,7 @@ def weights(clone, run):
 def test_what_needs_a_pruned_trajectory_stops_and_with_permission_trains_just_that(pruned):
     assert pruned.planned(SMALL) == {}
     warmer = {"generation": {"temperature": 1.0}}
-    # A dry run says what a run would stop at, and a run stops before any job.
+    # A dry run reports what a run would stop at, and a run stops before any job.
     for arguments, status in ((["--dry-run"], True), ([], False)):
         output = pruned.run(edited(**warmer), *arguments, check=status)
         assert NEEDED in output and "3 trainings" in output and "allow_retrain=true" in output, output
@@ -67,7 +56,7 @@ def test_what_needs_a_pruned_trajectory_stops_and_with_permission_trains_just_th
     before = [weights(pruned, run) for run in RUNS]
     pruned.run(allowed, *(f"results/small/runs/{run}/generations.parquet" for run in RUNS[:2]))
     assert [weights(pruned, run) for run in RUNS] == before
-    # The same weights came out, so the next run leaves what lies below them as it is.
+    # The same weights came out, so the next run does not repeat what is downstream of them.
     assert trainings(pruned, allowed) == {"ppo": 1}
 
 
@@ -82,15 +71,13 @@ def test_a_training_that_runs_for_a_reason_of_its_own_needs_no_permission(pruned
 
 
 def test_a_trajectory_that_was_deleted_by_hand_is_asked_for_too(finished, tmp_path):
-    shutil.copytree(finished.folder, tmp_path / "clone", symlinks=True)
-    clone = Clone(tmp_path / "clone")
+    clone = finished.copy(tmp_path / "clone")
     shutil.rmtree(clone.folder / "results/small/runs" / RUNS[1] / "trajectory")
     output = clone.run(edited(generation={"temperature": 1.0}), "--dry-run", "--quiet", "rules")
     assert NEEDED in output and f"  {RUNS[1]} " in output and "1 trainings" in output
 
 
-def test_what_this_config_samples_anew_is_not_deleted(finished, tmp_path):
-    shutil.copytree(finished.folder, tmp_path / "clone", symlinks=True)
-    told = prune(Clone(tmp_path / "clone"), edited(generation={"temperature": 1.0}), "--dry-run")
+def test_what_this_config_samples_anew_is_not_deleted(finished):
+    printed = finished.valuedrift("prune", edited(generation={"temperature": 1.0}), "--dry-run")
     # The reward model's trajectory is sampled by nothing.
-    assert "1 trajectories would be deleted" in told and told.count("its responses are not of this config") == len(RUNS)
+    assert "1 trajectories would be deleted" in printed and printed.count("its responses are not of this config") == len(RUNS)

@@ -1,7 +1,9 @@
 """Mistakes of a user, killed jobs and a second machine."""
 
 import copy
+import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -9,12 +11,12 @@ import time
 import polars as pl
 import pytest
 
-from clone import SMALL, copy_repository
+from clone import SMALL, Clone, copy_repository
 
 pytestmark = pytest.mark.workflow
 
 
-def test_a_typo_ends_in_one_clear_line_before_any_work(finished, tmp_path):
+def test_a_typo_ends_in_one_clear_line_before_any_work(finished):
     config = copy.deepcopy(SMALL)
     config["training"]["dpo"]["bta"] = 0.1
     output = finished.run(config, "--dry-run", check=False)
@@ -22,7 +24,7 @@ def test_a_typo_ends_in_one_clear_line_before_any_work(finished, tmp_path):
     assert "Traceback" not in output and len(output.splitlines()) <= 5
 
 
-def test_malformed_data_stops_the_stage_with_the_first_line(finished, tmp_path):
+def test_malformed_data_stops_the_stage_with_the_first_line(finished):
     path = finished.folder / "broken.jsonl"
     path.write_text('{"language": "English", "conversation": []}\n' * 5)
     config = copy.deepcopy(SMALL)
@@ -36,18 +38,25 @@ def test_malformed_data_stops_the_stage_with_the_first_line(finished, tmp_path):
 def wait_for(condition, process, seconds=600):
     end = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < end and process.poll() is None, "the study did not come so far"
+        assert time.monotonic() < end and process.poll() is None, "the training wrote no checkpoint"
         time.sleep(0.05)
 
 
-def test_a_study_killed_while_it_trains_ends_with_the_tables_of_an_undisturbed_one(finished, tmp_path):
-    """A second run of the study in an empty clone, with SIGKILL to Snakemake and all its jobs while DPO trains.
+def same_tables(results, undisturbed, tables):
+    for path in tables:
+        name = path.relative_to(undisturbed)
+        assert pl.read_parquet(results / name).equals(pl.read_parquet(path)), name
 
-    No half artifact is left, and started again it ends with the same tables to the last digit; so two runs give the same tables.
+
+def test_a_training_killed_with_snakemake_ends_with_the_tables_of_an_undisturbed_one(finished, tmp_path):
+    """DPO and all below it, run a second time, with SIGKILL to Snakemake and all its jobs while DPO trains.
+
+    No partial artifact is left, and started again the study ends with the same tables to the last digit.
     """
-    clone = copy_repository(tmp_path)
+    clone = Clone(finished.copy(tmp_path / "clone").folder)  # its processes are in one group, which can be killed
     results, undisturbed = (c.folder / "results" / "small" for c in (clone, finished))
     run = results / "runs" / "mini/wildchat/dpo-synthetic-oppose"
+    shutil.rmtree(run)
     process = subprocess.Popen(
         clone.command(SMALL), cwd=clone.folder, env=clone.environment, start_new_session=True, stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -59,8 +68,20 @@ def test_a_study_killed_while_it_trains_ends_with_the_tables_of_an_undisturbed_o
     clone.run(SMALL, "--unlock")
     clone.run(SMALL)
     assert not (run / ".unfinished").exists()
-    for path in sorted(undisturbed.rglob("*.parquet")):
-        name = path.relative_to(undisturbed)
-        assert pl.read_parquet(results / name).equals(pl.read_parquet(path)), name
+    same_tables(results, undisturbed, undisturbed.rglob("*.parquet"))
     for name in ("tables/everything.csv", "report.html"):
         assert (results / name).read_bytes() == (undisturbed / name).read_bytes()
+
+
+def test_a_second_run_from_nothing_gives_the_same_data_prompts_and_weights(small_study, python, tmp_path):
+    clone = copy_repository(tmp_path, python)
+    sft = "runs/mini/wildchat"
+    clone.run(
+        SMALL, *(f"results/small/{name}" for name in (f"{sft}/manifest.json", "data/synthetic.parquet", "prompts/prompts.parquet"))
+    )
+    results, first = (c.folder / "results" / "small" for c in (clone, small_study))
+    same_tables(
+        results, first, [*first.glob("data/*.parquet"), first / "prompts/prompts.parquet", first / sft / "training_log.parquet"]
+    )
+    again, before = (json.loads((folder / sft / "manifest.json").read_text())["checkpoints"] for folder in (results, first))
+    assert again == before

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, WithJsonSchema, create_model, model_validator
 
-from valuedrift.config.base import Closed, Count, NonNegative, Rate, Share
+from valuedrift.config.base import Count, NonNegative, Rate, Share, Undescribed
 from valuedrift.config.explain import nearest
 from valuedrift.config.train import PreferenceConfig, TrainingConfig, TrainingJob
 
@@ -157,7 +157,7 @@ _FIELDS: dict[str, Any] = {
 }
 
 
-class Training(create_model("_Blocks", __base__=Closed, **_FIELDS)):  # type: ignore[misc]
+class Training(create_model("_Blocks", __base__=Undescribed, **_FIELDS)):  # type: ignore[misc]
     """The block `training` of a config: the keys of every algorithm, one field for each row of ALGORITHMS."""
 
     def of(self, algorithm: str) -> TrainingConfig:

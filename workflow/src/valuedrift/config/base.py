@@ -36,3 +36,13 @@ class Closed(BaseModel):
     def canonical(self) -> str:
         """Return the model as JSON with sorted keys, so that equal configs give equal strings."""
         return json.dumps(self.model_dump(mode="json"), sort_keys=True)
+
+
+class Undescribed(Closed):
+    """A closed model without descriptions of its fields, for models that are made at run time.
+
+    To find their docstrings pydantic scans all imported modules once for each frame of the stack: 1.5 s a model after torch and
+    transformers, in every job that trains.
+    """
+
+    model_config = ConfigDict(use_attribute_docstrings=False)

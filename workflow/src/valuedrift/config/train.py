@@ -5,7 +5,7 @@ from typing import Annotated, Generic, Literal, TypeVar
 
 from pydantic import Field, model_validator
 
-from valuedrift.config.base import Closed, Count, NonNegative, Rate, Share
+from valuedrift.config.base import Closed, Count, NonNegative, Rate, Share, Undescribed
 from valuedrift.config.models import ModelConfig
 
 
@@ -108,7 +108,7 @@ class ExternalJob(Closed):
     seed: int
 
 
-class TrainingJob(Closed, Generic[Settings]):
+class TrainingJob(Undescribed, Generic[Settings]):
     """One training: which run on which data, with the hyperparameters of its algorithm."""
 
     run: str
