@@ -5,11 +5,11 @@ from collections.abc import Iterator
 
 import pytest
 from events import Story, run_through_failures
-from study import TARGETS, study
 from through_profile import ClusterClone
 
 from clone import Clone, copy_repository
 from cluster import Cluster, Unavailable, running
+from study import TARGETS, study
 from warm_python import warm_python
 
 EVENTS: list[str] = []

@@ -6,9 +6,10 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from study import DPO, PPO, RESULTS, REWARD, SFT
 from through_profile import ClusterClone, Snakemake
 from watch import Outputs, Step, Watch
+
+from study import DPO, PPO, RESULTS, REWARD, SFT
 
 
 @dataclass

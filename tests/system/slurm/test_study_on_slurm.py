@@ -5,11 +5,11 @@ import filecmp
 import polars as pl
 import pytest
 from events import Story
-from study import DPO, PPO, RESULTS, REWARD, RUNS, SFT
 from watch import partial_outputs, shared_gpus, twice_at_once
 
 from clone import Clone
 from cluster import GPUS
+from study import DPO, PPO, RESULTS, REWARD, RUNS, SFT
 
 pytestmark = pytest.mark.slurm
 TRAINED = [f"{RESULTS}/runs/{run}" for run in (SFT, DPO, PPO)] + [REWARD]

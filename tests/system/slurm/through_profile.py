@@ -10,10 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from study import RESULTS, TARGETS, study
-
 from clone import Clone
 from cluster import Cluster
+from study import RESULTS, TARGETS, study
 
 IMPATIENT, GREEDY = (Path(__file__).parent / name for name in ("impatient.py", "greedy.py"))
 # What a user edits for a cluster: its partitions.
