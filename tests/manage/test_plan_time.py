@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from valuedrift.manage.plan.steps import Step, steps
 
 from valuedrift.config.load import load_study_config
 from valuedrift.errors import UserError
@@ -14,7 +15,6 @@ from valuedrift.manage.plan import measured, run, table
 from valuedrift.manage.plan.chat_calls import uses
 from valuedrift.manage.plan.disk import disk
 from valuedrift.manage.plan.schedule import Machines, critical_path, end, length, schedule
-from valuedrift.manage.plan.steps import Step, steps
 from valuedrift.sizing import Need, Sizing
 from valuedrift.sizing.counts import Amount
 from valuedrift.sizing.gpu_memory import BYTES

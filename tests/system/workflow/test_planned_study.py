@@ -11,11 +11,11 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from valuedrift.manage.plan.steps import steps
 
 from clone import ROOT, SMALL
 from valuedrift.config.load import load_study_config
 from valuedrift.manage.plan.chat_calls import uses
-from valuedrift.manage.plan.steps import steps
 from valuedrift.sizing import Sizing
 from valuedrift.study.study import Study
 
