@@ -1,4 +1,4 @@
-"""Tell how many parameters a model has: from its files, from the config, or from its name. Imports no torch."""
+"""Find how many parameters a model has: from its files, from the config, or from its name. Imports no torch."""
 
 import json
 import math
