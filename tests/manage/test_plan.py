@@ -105,21 +105,12 @@ PROMPT = {
 }
 
 
-def responses(name, steps, texts):
+def responses(name, texts_by_step):
+    """Write the responses of a run: step -> texts."""
     rows = [
-        {
-            "run": name,
-            "step": step,
-            "prompt_id": "p",
-            "sample": i,
-            "response": text,
-            "n_tokens": 1,
-            "finish_reason": "stop",
-            "seed": 0,
-        }
-        for step in steps
-        for i, text in enumerate(texts)
-    ]
+        {"run": name, "step": step, "prompt_id": "p", "sample": i, "response": text, "n_tokens": 1, "finish_reason": "stop", "seed": 0}
+        for step, texts in texts_by_step.items() for i, text in enumerate(texts)
+    ]  # fmt: skip
     GENERATIONS.write(GENERATIONS.frame(rows), Path("results/miniature/runs") / name / "generations.parquet")
 
 
@@ -127,18 +118,11 @@ def responses(name, steps, texts):
 def one_run():
     """A study of one SFT run, which has its responses: 'Yes' and 'No' at step 5, and an empty one; step 0 is the base model's."""
     PROMPTS.write(PROMPTS.frame([PROMPT]), Path("results/miniature/prompts/prompts.parquet"))
-    responses("mini/alpaca", [0], ["Never judged again"])
-    rows = GENERATIONS.read(Path("results/miniature/runs/mini/alpaca/generations.parquet"))
-    responses("mini/alpaca", [5, 9], ["Yes", "No, it is not.", " "])
-    late = GENERATIONS.read(Path("results/miniature/runs/mini/alpaca/generations.parquet"))
-    GENERATIONS.write(rows.vstack(late), Path("results/miniature/runs/mini/alpaca/generations.parquet"))
-    responses("mini/base", [0], ["Yes", "Yes"])
-    alone = {
-        "runs": [{"parent": "mini/base", "algorithm": "sft", "data": "alpaca"}],
-        "tables": {},
-        "figures": {},
-        "synthetic": None,
-    }
+    later = ["Yes", "No, it is not.", " "]
+    responses("mini/alpaca", {0: ["Never judged again"], 5: later, 9: later})
+    responses("mini/base", {0: ["Yes", "Yes"]})
+    runs = [{"parent": "mini/base", "algorithm": "sft", "data": "alpaca"}]
+    alone = {"runs": runs, "tables": {}, "figures": {}, "synthetic": None}
     return merge(MINIATURE | alone, PRICED)
 
 
