@@ -55,9 +55,9 @@ def critical_path(jobs: Sequence[Job]) -> list[Job]:
 def schedule(jobs: Sequence[Job], machines: Machines, sample_first: bool = False) -> list[Slot]:
     """Return the slots of list scheduling: whenever something is free, the ready job with the longest path below it starts.
 
-    With `sample_first` trainings wait for what can be sampled, so that few trajectories lie unmeasured. Jobs that call a service
-    run one at a time, as Snakemake runs them. The end of the last slot is at most (2 - 1/G) times the shortest possible where every
-    job takes one of G GPUs (Graham 1966).
+    With `sample_first` no training starts before every other ready job, so that few trajectories lie unmeasured. Jobs that call
+    a service run one at a time, as Snakemake runs them. The end of the last slot is at most (2 - 1/G) times the shortest possible
+    where every job takes one of G GPUs (Graham 1966).
     """
     found = graph(jobs)
     below = _seconds_below(found)
@@ -66,14 +66,19 @@ def schedule(jobs: Sequence[Job], machines: Machines, sample_first: bool = False
     running: list[tuple[float, str]] = []
     free, now, slots = (machines.gpus, machines.cores, 1), 0.0, list[Slot]()
     while ready or running:
+        blocked = False
         for job in sorted(ready, key=lambda job: (sample_first and job.kind == "training", -below[job.name])):
             held = machines.holds(job)
+            if blocked and job.kind == "training":
+                break
             if all(has >= wants for has, wants in zip(free, held, strict=True)):
                 free = _add(free, held, -1)
                 end = now + job.need.seconds.value
                 slots.append(Slot(job, now, end))
                 heapq.heappush(running, (end, job.name))
                 ready.remove(job)
+            else:
+                blocked = sample_first
         now, name = heapq.heappop(running)
         free = _add(free, machines.holds(found.nodes[name]["job"]), 1)
         for reader in found.successors(name):
