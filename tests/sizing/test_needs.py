@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from valuedrift.config.load import load_study_config, read
+from valuedrift.config.load import load_study_config, read_files
 from valuedrift.manage.dag import dag_jobs, planned_workflow
 from valuedrift.manage.plan.jobs import KINDS, of_kind, priced
 from valuedrift.sizing import Sizing
@@ -39,7 +39,7 @@ def test_every_rule_has_a_row_and_every_row_a_rule(rules_and_jobs):
 
 def test_every_job_of_the_miniature_has_a_need_and_stands_after_its_inputs(rules_and_jobs, config, monkeypatch):
     monkeypatch.chdir(ROOT)
-    study = Study(load_study_config(read(config)))
+    study = Study(load_study_config(read_files(config)))
     found = [job.name for job in rules_and_jobs[1]]
     jobs = priced(rules_and_jobs[1], Sizing(study))
     assert len(set(found)) == len(found)

@@ -4,8 +4,8 @@ import re
 
 import polars as pl
 
+from valuedrift.config.base import SIDES
 from valuedrift.config.chat import ChatConfig
-from valuedrift.config.synthetic import SIDES
 from valuedrift.sizing.amount import ASSUMED, AT_MOST, Amount
 from valuedrift.sizing.base import IMPORT_SECONDS, PROCESS_GIB, Need, StudySizing, small_step
 from valuedrift.sizing.prompts import raw_prompts
