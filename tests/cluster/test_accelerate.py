@@ -1,4 +1,4 @@
-"""How a training on several GPUs is started and stopped."""
+"""Starting and stopping a training on several GPUs."""
 
 import os
 import shlex
@@ -19,12 +19,12 @@ RANK = """
 import os, signal, sys, time
 from pathlib import Path
 from valuedrift.train import processes
-told = []
-signal.signal(signal.SIGTERM, lambda *_: told.append(1))
+stops = []
+signal.signal(signal.SIGTERM, lambda *_: stops.append(1))
 processes.join()
 folder = Path(sys.argv[1])
 (folder / f"rank{os.environ['RANK']}").write_text(str(os.getpid()))
-while not told:
+while not stops:
     time.sleep(0.1)
 processes.barrier()
 if processes.is_main():
@@ -47,7 +47,7 @@ def test_the_launcher_names_a_config_that_accelerate_reads(strategy):
     load_config_from_file(str(CONFIGS / "one.yaml"))
 
 
-def test_the_launcher_waits_for_ranks_that_were_told_to_stop(monkeypatch):
+def test_the_launcher_waits_for_ranks_that_were_signalled_to_stop(monkeypatch):
     name, _, value = launcher(2, "fsdp2").split()[0].partition("=")
     monkeypatch.setenv(name, value)
     assert LaunchConfig(min_nodes=1, max_nodes=1, nproc_per_node=2).shutdown_timeout == SHUTDOWN_SECONDS
@@ -79,7 +79,7 @@ def wait_until(true, seconds: float) -> None:
         time.sleep(0.2)
 
 
-def test_a_launcher_that_is_told_to_stop_lets_its_ranks_leave_a_state(launched, tmp_path):
+def test_a_launcher_that_is_terminated_lets_its_ranks_leave_a_state(launched, tmp_path):
     process, _ = launched
     process.send_signal(signal.SIGTERM)
     assert process.wait(60) != 0 and (tmp_path / "state").exists()

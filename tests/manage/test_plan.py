@@ -9,13 +9,15 @@ from chat_double import ChatServerDouble, Planned
 from valuedrift.chat.ledger import Ledger
 from valuedrift.config.judge import JudgeJob
 from valuedrift.config.load import load_study_config, merge
+from valuedrift.errors import UserError
 from valuedrift.io.tables import GENERATIONS, PROMPTS
 from valuedrift.judge.backend import Item
 from valuedrift.judge.stances import make_judge
 from valuedrift.lm.judge_prompt import judge_prompt
 from valuedrift.manage.plan import run
-from valuedrift.manage.plan.chat_calls import told, uses
-from valuedrift.sizing.counts import Amount, Workload
+from valuedrift.manage.plan.chat_calls import lines, uses
+from valuedrift.sizing.amount import Amount
+from valuedrift.sizing.counts import Workload
 from valuedrift.study.study import Study
 
 ROOT = Path(__file__).parents[2]
@@ -79,11 +81,8 @@ def test_the_papers_checkpoints_follow_from_the_rows_that_it_reports():
     assert checkpoints["llama3-3b/wildchat"] == Amount(12, "~")  # 5,997 steps, every 500: the paper's twelfths
     assert checkpoints["llama3-3b/alpaca"] == Amount(11, "~")  # 1,098 steps, every 100
     assert checkpoints["llama3-3b/wildchat/dpo-ultrafeedback"] == Amount(15, "~")  # 5,712 steps, every 400
-
-
-def test_ppos_batches_go_on_into_the_next_pass():
-    paper, run = study(base=PAPER), "llama3-3b/wildchat/{}-synthetic-support"
-    # 9,453 rows, three times, in batches of 32: 886.2 batches of all, and three times 296.
+    # PPO's batches may span two passes: 9,453 rows, three times, in batches of 32 are 886.2 batches of all, and three times 296.
+    run = "llama3-3b/wildchat/{}-synthetic-support"
     assert [Workload(paper).steps(paper.runs[run.format(algorithm)]).value for algorithm in ("ppo", "dpo")] == [887, 888]
 
 
@@ -92,8 +91,8 @@ def test_unknown_rows_are_said_and_leave_the_rest_counted():
     paid = use("judge paid", PRICED, without, base=PAPER)
     assert str(paid.calls).endswith(" + ?")
     assert paid.calls.value > 0
-    lines = told(uses(work(PRICED, without, base=PAPER)))
-    assert any(line.startswith("not known in part: judge paid: how many rows alpaca has") for line in lines)
+    found = lines(uses(work(PRICED, without, base=PAPER)))
+    assert any(line.startswith("not known in part: judge paid: how many rows alpaca has") for line in found)
 
 
 PROMPT = {
@@ -106,21 +105,12 @@ PROMPT = {
 }
 
 
-def responses(name, steps, texts):
+def responses(name, texts_by_step):
+    """Write the responses of a run: step -> texts."""
     rows = [
-        {
-            "run": name,
-            "step": step,
-            "prompt_id": "p",
-            "sample": i,
-            "response": text,
-            "n_tokens": 1,
-            "finish_reason": "stop",
-            "seed": 0,
-        }
-        for step in steps
-        for i, text in enumerate(texts)
-    ]
+        {"run": name, "step": step, "prompt_id": "p", "sample": i, "response": text, "n_tokens": 1, "finish_reason": "stop", "seed": 0}
+        for step, texts in texts_by_step.items() for i, text in enumerate(texts)
+    ]  # fmt: skip
     GENERATIONS.write(GENERATIONS.frame(rows), Path("results/miniature/runs") / name / "generations.parquet")
 
 
@@ -128,24 +118,18 @@ def responses(name, steps, texts):
 def one_run():
     """A study of one SFT run, which has its responses: 'Yes' and 'No' at step 5, and an empty one; step 0 is the base model's."""
     PROMPTS.write(PROMPTS.frame([PROMPT]), Path("results/miniature/prompts/prompts.parquet"))
-    responses("mini/alpaca", [0], ["Never judged again"])
-    rows = GENERATIONS.read(Path("results/miniature/runs/mini/alpaca/generations.parquet"))
-    responses("mini/alpaca", [5, 9], ["Yes", "No, it is not.", " "])
-    late = GENERATIONS.read(Path("results/miniature/runs/mini/alpaca/generations.parquet"))
-    GENERATIONS.write(rows.vstack(late), Path("results/miniature/runs/mini/alpaca/generations.parquet"))
-    responses("mini/base", [0], ["Yes", "Yes"])
-    alone = {
-        "runs": [{"parent": "mini/base", "algorithm": "sft", "data": "alpaca"}],
-        "tables": {},
-        "figures": {},
-        "synthetic": None,
-    }
+    later = ["Yes", "No, it is not.", " "]
+    responses("mini/alpaca", {0: ["Never judged again"], 5: later, 9: later})
+    responses("mini/base", {0: ["Yes", "Yes"]})
+    runs = [{"parent": "mini/base", "algorithm": "sft", "data": "alpaca"}]
+    alone = {"runs": runs, "tables": {}, "figures": {}, "synthetic": None}
     return merge(MINIATURE | alone, PRICED)
 
 
 def test_responses_that_are_there_are_counted_each_text_once_and_measured(one_run):
     found = use("judge paid", base=one_run)
     assert found.calls == Amount(3)  # Yes and No of the run, Yes of the base model
+    assert list(Path().rglob("*.sqlite")) == []  # planning makes no ledger
     texts = ["Yes", "No, it is not.", "Yes"]
     judge = study(base=one_run).config.judges["paid"]
     expected = sum(len(judge_prompt(judge.prompt, "Is it?", text, "racism", judge.options)) for text in texts) / 4
@@ -204,23 +188,18 @@ def test_what_ledgers_hold_is_not_paid_again_and_tells_what_the_rest_takes(one_r
 def test_a_ledger_in_use_or_that_is_none_is_named_and_left_as_it_is(one_run):
     with Ledger(LEDGER) as book:
         book.put({"a": {"text": "A", "usage": [400, 2]}})
-        lines = told(uses(work(base=one_run)))
-    assert f"{LEDGER} is in use or cannot be read: its answers are not counted" in lines
+        found = lines(uses(work(base=one_run)))
+    assert f"{LEDGER} is in use or cannot be read: its answers are not counted" in found
     LEDGER.write_text("notes " * 100)
-    assert any(line.startswith(f"{LEDGER} is in use or cannot be read") for line in told(uses(work(base=one_run))))
+    assert any(line.startswith(f"{LEDGER} is in use or cannot be read") for line in lines(uses(work(base=one_run))))
     assert LEDGER.read_text().startswith("notes")
-
-
-def test_planning_makes_no_ledger(one_run):
-    told(uses(work(base=one_run)))
-    assert list(Path().rglob("*.sqlite")) == []
 
 
 def test_the_sum_says_whether_the_cap_is_enough(one_run):
     def sums():
-        return next(line for line in told(uses(work(base=one_run))) if line.startswith("big: "))
+        return next(line for line in lines(uses(work(base=one_run))) if line.startswith("big: "))
 
-    assert "at the prices of 2026-11-01; it is asked live. $0.00 are spent of the cap $0.02, which is enough" in sums()
+    assert "at the prices of 2026-11-01; it is called live. $0.00 are spent of the cap $0.02, which is enough" in sums()
     folder = Path("results/miniature/spending")
     folder.mkdir()
     (folder / "other.json").write_text(json.dumps({"chat": "big", "dollars": 0.019}))
@@ -253,16 +232,19 @@ def test_curation_by_a_chat_model_is_counted_once_its_texts_are_there():
     assert str(use("prompts: filter", PRICED, asking).calls) == "1"
 
 
-def test_the_command_prints_a_table_and_warns_of_a_model_that_leaves(tmp_path, monkeypatch, capsys):
+def test_the_command_prints_tables_and_warns_of_a_model_that_leaves(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(ROOT)
     overlay = tmp_path / "overlay.yaml"
     day = date.today() + timedelta(days=9)
     overlay.write_text(yaml.safe_dump(merge(PRICED, {"study": "planned-only", "chats": {"big": {"shutdown": day}}})))
     run(config=[ROOT / "config" / "miniature.yaml", overlay])
-    said = capsys.readouterr()
-    lines = said.out.splitlines()
-    heading, *rows = lines[next(i for i, line in enumerate(lines) if line.startswith("asked for")) :]
+    printed = capsys.readouterr()
+    found = printed.out.splitlines()
+    assert found[0] == "core minutes by run:" and any(line.startswith("critical path") for line in found)
+    heading, *rows = found[next(i for i, line in enumerate(found) if line.startswith("asked for")) :]
     assert heading.split()[:3] == ["asked", "for", "model"]
     assert any(row.startswith("judge paid") and "≤$" in row for row in rows)
-    assert f"warning: gpt-4o is shut down on {day} (in 9 days)" in said.err
+    assert f"warning: gpt-4o is shut down on {day} (in 9 days)" in printed.err
     assert not Path("results/planned-only").exists()
+    with pytest.raises(UserError, match="--gpus 4"):
+        run(config=[ROOT / "config" / "miniature.yaml"], gpus=4)

@@ -52,7 +52,7 @@ def kept():
 def test_what_is_measured_goes_and_the_final_model_stays(capsys):
     folder, reward = trained(Path(study().folder_of(RUN))), trained(Path("results/miniature/rewards") / next(iter(study().rewards)))
     measured(folder)
-    dispatch("valuedrift", {"prune": ""}, ["prune", "--config", str(CONFIG), "--dry-run"])
+    dispatch("valuedrift.manage", {"prune": ""}, ["prune", "--config", str(CONFIG), "--dry-run"])
     assert "2 trajectories would be deleted, 2.0 kB; 0 kept" in capsys.readouterr().out
     assert (folder / "trajectory" / "step-1").exists()
     run(config=[CONFIG])
@@ -65,7 +65,7 @@ def test_what_is_measured_goes_and_the_final_model_stays(capsys):
         )
     assert json.loads((folder / "pruned.json").read_text()) == {"bytes": BYTES, "hash": "hash 2", "steps": [1, 2]}
     run(config=[CONFIG])
-    assert capsys.readouterr().out == "no trajectories lie here\n"
+    assert capsys.readouterr().out == "no trajectories are on disk\n"
 
 
 def test_what_is_not_measured_wholly_and_lately_stays_and_says_why():
@@ -125,7 +125,7 @@ def test_nothing_is_deleted_while_snakemake_is_at_work_in_the_study():
 
 
 @pytest.mark.parametrize(
-    ("bytes_", "told"), [(0, "0 B"), (999, "999 B"), (1500, "1.5 kB"), (9_960, "10 kB"), (999_600, "1.0 MB"), (6.4e13, "64 TB")]
+    ("bytes_", "text"), [(0, "0 B"), (999, "999 B"), (1500, "1.5 kB"), (9_960, "10 kB"), (999_600, "1.0 MB"), (6.4e13, "64 TB")]
 )
-def test_sizes_for_people(bytes_, told):
-    assert size(bytes_) == told
+def test_sizes_as_text(bytes_, text):
+    assert size(bytes_) == text

@@ -11,7 +11,6 @@ sys.path.insert(0, str(Path(workflow.basedir) / "workflow" / "src"))
 from valuedrift.errors import UserError
 from valuedrift.manage.start import one_line_errors
 from valuedrift.sizing import Sizing
-from valuedrift.study.chats import chat_of
 from valuedrift.study.environments import Environments
 from valuedrift.study.inputs import Inputs, options, step_sources as sources
 from valuedrift.study.jobs import Jobs

@@ -17,7 +17,7 @@ rule sft_set:
     conda:
         "../../envs/train.yaml"
     resources:
-        **asked(of_dataset),
+        **resources_of("sft_set"),
     params:
         config=lambda wildcards: jobs.dataset(wildcards.dataset),
         command="sft",

@@ -33,9 +33,9 @@ rule downstream:
         run=pattern(study.benchmarked),
     conda:
         "../../envs/downstream.yaml"
-    threads: lambda wildcards: of_benchmark(wildcards).threads
+    threads: threads_of("downstream")
     resources:
-        **asked(of_benchmark),
+        **resources_of("downstream"),
     params:
         config=lambda wildcards: jobs.downstream(wildcards.run, wildcards.task),
     shell:

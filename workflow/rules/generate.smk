@@ -12,9 +12,9 @@ rule generations:
         f"{R}/logs/generate/{{run}}.log",
     conda:
         environments.sampling()
-    threads: lambda wildcards: of_sampling(wildcards).threads
+    threads: threads_of("generations")
     resources:
-        **asked(of_sampling),
+        **resources_of("generations"),
     params:
         config=lambda wildcards: jobs.generation(wildcards.run).config,
         tracked=lambda wildcards: jobs.generation(wildcards.run).tracked,

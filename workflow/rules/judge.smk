@@ -14,12 +14,12 @@ rule stances:
     log:
         f"{R}/logs/judge/{{judge}}/{{run}}.log",
     wildcard_constraints:
-        judge=pattern(set(study.config.judges) - set(outside_judges())),
+        judge=pattern(set(study.config.judges) - set(job_resources.service_judges)),
     conda:
         lambda wildcards: environments.judging(wildcards.judge)
-    threads: lambda wildcards: of_judging(wildcards).threads
+    threads: threads_of("stances")
     resources:
-        **asked(of_judging),
+        **resources_of("stances"),
     params:
         config=lambda wildcards: jobs.judge(wildcards.run, wildcards.judge).config,
         tracked=lambda wildcards: jobs.judge(wildcards.run, wildcards.judge).tracked,
@@ -34,8 +34,7 @@ rule stances:
 
 use rule stances as service_stances with:
     wildcard_constraints:
-        judge=pattern(outside_judges()),
-    localrule: study.config.cluster.network == "local"
+        judge=pattern(job_resources.service_judges),
+    localrule: job_resources.runs_locally("service_stances")
     resources:
-        **asked(of_judging, network()),
-        api=lambda wildcards: asks_service(study.config.judges[wildcards.judge].chat),
+        **resources_of("service_stances"),

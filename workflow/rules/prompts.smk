@@ -36,12 +36,12 @@ rule questions:
         f"{P}/questions.parquet",
     log:
         f"{R}/logs/prompts/questions.log",
-    localrule: beside(chat_of(study, "questions"))
+    localrule: job_resources.runs_locally("questions")
     conda:
         environments.chat_step("questions")
-    threads: asking_threads(chat_of(study, "questions"))
+    threads: threads_of("questions")
     resources:
-        **asking(chat_of(study, "questions")),
+        **resources_of("questions"),
     params:
         config=lambda wildcards: jobs.chat_job(jobs.questions()).config,
         tracked=lambda wildcards: jobs.chat_job(jobs.questions()).tracked,
@@ -60,9 +60,9 @@ rule embeddings:
         f"{R}/logs/prompts/embeddings.log",
     conda:
         "../../envs/prompts.yaml"
-    threads: lambda wildcards: of_embedding(wildcards).threads
+    threads: threads_of("embeddings")
     resources:
-        **asked(of_embedding),
+        **resources_of("embeddings"),
     params:
         config=lambda wildcards: jobs.embedding(),
     shell:
@@ -96,7 +96,7 @@ rule reduction:
     conda:
         "../../envs/prompts.yaml"
     resources:
-        **asked(of_texts),
+        **resources_of("reduction"),
     params:
         config=lambda wildcards: jobs.reduction(),
     shell:
@@ -114,7 +114,7 @@ rule clusters:
     conda:
         "../../envs/prompts.yaml"
     resources:
-        **asked(of_texts),
+        **resources_of("clusters"),
     params:
         config=lambda wildcards: jobs.clusters(),
     shell:
@@ -148,12 +148,12 @@ rule cluster_names:
         f"{P}/names.parquet",
     log:
         f"{R}/logs/prompts/names.log",
-    localrule: beside(chat_of(study, "cluster_names"))
+    localrule: job_resources.runs_locally("cluster_names")
     conda:
         environments.chat_step("cluster_names")
-    threads: asking_threads(chat_of(study, "cluster_names"))
+    threads: threads_of("cluster_names")
     resources:
-        **asking(chat_of(study, "cluster_names")),
+        **resources_of("cluster_names"),
     params:
         config=lambda wildcards: jobs.chat_job(jobs.cluster_names()).config,
         tracked=lambda wildcards: jobs.chat_job(jobs.cluster_names()).tracked,
@@ -192,12 +192,12 @@ rule value_laden:
         f"{P}/value_laden.parquet",
     log:
         f"{R}/logs/prompts/value_laden.log",
-    localrule: beside(chat_of(study, "value_laden"))
+    localrule: job_resources.runs_locally("value_laden")
     conda:
         environments.chat_step("value_laden")
-    threads: asking_threads(chat_of(study, "value_laden"))
+    threads: threads_of("value_laden")
     resources:
-        **asking(chat_of(study, "value_laden")),
+        **resources_of("value_laden"),
     params:
         config=lambda wildcards: jobs.chat_job(jobs.value_laden()).config,
         tracked=lambda wildcards: jobs.chat_job(jobs.value_laden()).tracked,
@@ -256,7 +256,7 @@ rule map2d:
     conda:
         "../../envs/prompts.yaml"
     resources:
-        **asked(of_texts),
+        **resources_of("map2d"),
     params:
         config=lambda wildcards: jobs.map2d(),
     shell:

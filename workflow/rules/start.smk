@@ -1,7 +1,7 @@
 # Before anything is submitted: do jobs of a Snakemake that was killed still run, what would pruned trajectories cost, which chat models
 # are about to be switched off, does every job fit its GPUs and a partition, and has the hub all that is still to be downloaded?
 from valuedrift.chat.spending import shutdown_warning
-from valuedrift.cluster.orphans import refuse_beside
+from valuedrift.cluster.orphans import refuse_orphans
 from valuedrift.manage.retraining import check_retraining
 from valuedrift.manage.start import DryRunWarning, check_hub
 
@@ -12,11 +12,12 @@ onstart:
     needed = list(workflow.dag.needrun_jobs())
     with one_line_errors():
         if workflow.executor_plugin.name == "slurm":
-            refuse_beside(Path.cwd())
+            refuse_orphans(Path.cwd())
         check_retraining(study, workflow.dag)
         leaving = filter(
             None, map(shutdown_warning, map(study.chat, study.config.chats))
         )
-        for warning in [*leaving, *lacking(needed), *misplaced(needed)]:
+        unfit = job_resources.warnings(needed, workflow.is_local)
+        for warning in [*leaving, *unfit]:
             logger.warning(warning)
         check_hub(jobs, needed)

@@ -16,9 +16,9 @@ rule candidates:
         f"{R}/logs/synthetic/candidates.log",
     conda:
         "../../envs/prompts.yaml"
-    threads: lambda wildcards: of_search(wildcards).threads
+    threads: threads_of("candidates")
     resources:
-        **asked(of_search),
+        **resources_of("candidates"),
     params:
         config=lambda wildcards: jobs.candidates(),
     shell:
@@ -53,12 +53,12 @@ rule answers:
         f"{S}/answers.parquet",
     log:
         f"{R}/logs/synthetic/answers.log",
-    localrule: beside(chat_of(study, "answers"))
+    localrule: job_resources.runs_locally("answers")
     conda:
         environments.chat_step("answers")
-    threads: asking_threads(chat_of(study, "answers"))
+    threads: threads_of("answers")
     resources:
-        **asking(chat_of(study, "answers")),
+        **resources_of("answers"),
     params:
         config=lambda wildcards: jobs.chat_job(jobs.answers()).config,
         tracked=lambda wildcards: jobs.chat_job(jobs.answers()).tracked,

@@ -16,7 +16,7 @@ rule base:
     conda:
         "../../envs/train.yaml"
     resources:
-        **asked(of_base),
+        **resources_of("base"),
     params:
         config=lambda wildcards: jobs.base(wildcards.run),
         folder=lambda wildcards: study.folder_of(wildcards.run),
@@ -39,7 +39,7 @@ rule external:
     conda:
         "../../envs/train.yaml"
     resources:
-        **asked(of_base),
+        **resources_of("external"),
     params:
         config=lambda wildcards: jobs.external(wildcards.run),
         folder=lambda wildcards: study.folder_of(wildcards.run),
@@ -63,9 +63,9 @@ rule sft:
         run=pattern(study.ids("sft")),
     conda:
         "../../envs/train.yaml"
-    threads: lambda wildcards: of_training(wildcards).threads
+    threads: threads_of("sft")
     resources:
-        **asked(of_training),
+        **resources_of("sft"),
     params:
         launch=launch,
         config=lambda wildcards: jobs.training(wildcards.run).config,
@@ -110,9 +110,9 @@ use rule sft as reward with:
         f"{R}/logs/rewards/{{reward}}.log",
     wildcard_constraints:
         reward=pattern(study.rewards),
-    threads: lambda wildcards: of_reward(wildcards).threads
+    threads: threads_of("reward")
     resources:
-        **asked(of_reward),
+        **resources_of("reward"),
     params:
         launch=launch,
         config=lambda wildcards: jobs.reward(wildcards.reward).config,
@@ -137,9 +137,9 @@ rule ppo:
         run=pattern(study.ids("ppo")),
     conda:
         "../../envs/train.yaml"
-    threads: lambda wildcards: of_training(wildcards).threads
+    threads: threads_of("ppo")
     resources:
-        **asked(of_training),
+        **resources_of("ppo"),
     params:
         launch=launch,
         config=lambda wildcards: jobs.training(wildcards.run).config,

@@ -110,19 +110,19 @@ def test_the_short_name_and_the_partitions_are_found_from_the_top():
 
 
 def test_every_job_that_uses_a_gpu_asks_for_what_it_needs(jobs, sizing):
-    runs, folder = sizing.study.runs, "results/small/runs"
+    folder = "results/small/runs"
     tuned, base = "mini/wildchat", "mini/base"
     needs = {
-        f"{folder}/{tuned}/trajectory": ("sft", sizing.training(runs[tuned])),
-        f"{folder}/{tuned}/ppo-synthetic-oppose/trajectory": ("ppo", sizing.training(runs[f"{tuned}/ppo-synthetic-oppose"])),
-        f"{folder}/{tuned}/dpo-synthetic-oppose/trajectory": ("dpo", sizing.training(runs[f"{tuned}/dpo-synthetic-oppose"])),
+        f"{folder}/{tuned}/trajectory": ("sft", sizing.need("sft", {"run": tuned})),
+        f"{folder}/{tuned}/ppo-synthetic-oppose/trajectory": ("ppo", sizing.need("ppo", {"run": f"{tuned}/ppo-synthetic-oppose"})),
+        f"{folder}/{tuned}/dpo-synthetic-oppose/trajectory": ("dpo", sizing.need("dpo", {"run": f"{tuned}/dpo-synthetic-oppose"})),
         "results/small/rewards/mini/wildchat/synthetic-oppose/trajectory": (
             "reward",
-            sizing.reward("mini/wildchat/synthetic-oppose"),
+            sizing.need("reward", {"reward": "mini/wildchat/synthetic-oppose"}),
         ),
-        f"{folder}/{base}/generations.parquet": ("generations", sizing.generation(runs[base])),
-        f"{folder}/{base}/stances/mini-judge.parquet": ("stances", sizing.stances(runs[base], "mini-judge")),
-        "results/small/prompts/value_laden.parquet": ("value_laden", sizing.asking("served")),
+        f"{folder}/{base}/generations.parquet": ("generations", sizing.need("generations", {"run": base})),
+        f"{folder}/{base}/stances/mini-judge.parquet": ("stances", sizing.need("stances", {"run": base, "judge": "mini-judge"})),
+        "results/small/prompts/value_laden.parquet": ("value_laden", sizing.need("value_laden", {})),
     }
     for output, (rule, need) in needs.items():
         found, threads, asked = jobs[output]

@@ -1,1 +1,1 @@
-"""Where jobs run and what they ask for: GPUs on this machine, launch commands, SLURM partitions, leftover jobs."""
+"""Decide where jobs run and what they request: GPUs of this machine, launch commands, SLURM partitions, orphaned jobs."""

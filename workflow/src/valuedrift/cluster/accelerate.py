@@ -1,4 +1,4 @@
-"""How a training is started on the GPUs that its job gets."""
+"""Start a training on the GPUs of its job."""
 
 import os
 from pathlib import Path
@@ -7,12 +7,12 @@ from typing import Literal
 
 CONFIGS = Path(__file__).parents[4] / "envs" / "accelerate"
 SHUTDOWN_SECONDS = 3600
-"""How long the launcher waits for ranks that were told to stop. Its own 30 s would kill them while they write the state of a model
-of billions of weights; the cluster's limit ends the wait before."""
+"""How long the launcher waits for ranks after SIGTERM. Its own 30 s would kill them while they write the state of a model of
+billions of parameters; the cluster's time limit ends the wait earlier."""
 
 
 def launcher(gpus: int, strategy: Literal["fsdp2", "zero3"]) -> str:
-    """What stands in place of `python` in a shell command: plain for one device, else `accelerate launch` with one rank a GPU.
+    """Return what replaces `python` in a shell command: itself for one device, else `accelerate launch` with one rank a GPU.
 
     `strategy` names the file of envs/accelerate that says how the ranks share the weights.
     """

@@ -1,4 +1,4 @@
-"""What the machine that this process runs on has."""
+"""Count the GPUs of this machine."""
 
 import os
 import re
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def gpus_here() -> int:
-    """CUDA devices that a job started here would see."""
+    """Return the number of CUDA devices that a job started here would see."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
         return len([device for device in visible.split(",") if device.strip() not in ("", "-1")])

@@ -1,4 +1,4 @@
-"""A cluster's partitions, by the file that the SLURM executor reads too: mistakes in it, time limits, and jobs that fit none."""
+"""Read the cluster's partitions from the file of the SLURM executor: mistakes in it, limits, and jobs that fit none."""
 
 import math
 from collections.abc import Iterable
@@ -12,11 +12,11 @@ from valuedrift.config.explain import nearest
 from valuedrift.errors import UserError
 
 CLUSTER = {"cluster", "clusters", "slurm_cluster"}
-"""Keys of a partition that are no limits."""
+"""Keys of a partition other than limits."""
 
 
 def partitions(path: Path) -> dict[str, dict[str, Any]]:
-    """Partition → its limits; UserError for what the executor would fail at."""
+    """Return partition -> its limits; raises UserError for what the executor would fail at."""
     from snakemake_executor_plugin_slurm.partitions import PartitionLimits  # type: ignore[import-untyped]  # on a cluster alone
 
     try:
@@ -35,15 +35,15 @@ def partitions(path: Path) -> dict[str, dict[str, Any]]:
                 raise UserError(f"{path}: unknown key `partitions.{name}.{key}`{nearest(str(key), known)}")
             if key.startswith("max_") and not _is_limit(key, value):
                 raise UserError(
-                    f"{path}: `partitions.{name}.{key}` is no {'time' if key == 'max_runtime' else 'number'}: {value!r}"
+                    f"{path}: `partitions.{name}.{key}` must be a {'time' if key == 'max_runtime' else 'number'}, not {value!r}"
                 )
     return blocks
 
 
 def longest(path: Path, gpus: int, partition: str | None = None) -> float:
-    """Minutes of the partition that lets a job with so many GPUs run longest, or of the one that it asks for.
+    """Return the most minutes that a partition gives a job with this many GPUs; of `partition` alone where it is named.
 
-    Infinite where none that has them sets a limit.
+    Infinite where no fitting partition sets a limit.
     """
     from snakemake_executor_plugin_slurm.utils import parse_time_to_minutes  # type: ignore[import-untyped]  # on a cluster alone
 
@@ -52,33 +52,33 @@ def longest(path: Path, gpus: int, partition: str | None = None) -> float:
 
 
 def roomiest(path: Path, gpus: int, partition: str | None = None) -> float:
-    """Memory (MiB) that a job may have on the partition that gives most, as `longest` tells its minutes."""
+    """Return the most memory (MiB) that a partition gives a job, by the same rule as `longest`."""
     return max(_limits(path, "max_mem_mb", gpus, partition), default=math.inf)
 
 
 def _limits(path: Path, key: str, gpus: int, partition: str | None) -> list[Any]:
-    """What each partition that a job may go to says of a limit; infinite where it says nothing."""
+    """Return a limit of each partition that a job may go to; infinite where it is not set."""
     found = partitions(path).items()
     fitting = [block for name, block in found if (name == partition if partition else block.get("max_gpu", 0) >= gpus)]
     return [block.get(key, math.inf) for block in fitting]
 
 
 def unplaced(path: Path, jobs: Iterable[Any]) -> list[str]:
-    """Snakemake's jobs that fit no partition, the first of each rule, and what stops it there."""
+    """Return a line on the first job of each rule that fits no partition, with the limits that it exceeds."""
     from snakemake_executor_plugin_slurm.partitions import read_partition_file
 
     partitions(path)
-    known, told = read_partition_file(Path(path)), {}
+    known, lines = read_partition_file(Path(path)), {}
     for job in jobs:
         name = str(job.rule.name)
-        if name in told or job.resources.get("slurm_partition") or any(one.score_job_fit(job) is not None for one in known):
+        if name in lines or job.resources.get("slurm_partition") or any(one.score_job_fit(job) is not None for one in known):
             continue
-        told[name] = f"{name} ({next(iter(job.output), '')}) fits no partition of {path}: {_obstacle(known, job)}"
-    return list(told.values())
+        lines[name] = f"{name} ({next(iter(job.output), '')}) fits no partition of {path}: {_obstacle(known, job)}"
+    return list(lines.values())
 
 
 def _obstacle(known: list[Any], job: Any) -> str:
-    """What a job exceeds on the partition that lacks least for it; those with its GPUs are looked at first."""
+    """Return what a job exceeds on the partition that comes nearest; those with its GPUs come first."""
     wants = {
         "max_gpu": job.resources.get("gpu", 0), "max_cpus_per_task": job.threads, "max_threads": job.threads,
         "max_mem_mb": job.resources.get("mem_mb", 0), "max_runtime": job.resources.get("runtime", 0),

@@ -115,6 +115,10 @@ class Algorithm:
     """Models that it reads beside the ones that it trains."""
     reference_passes: int = 0
     """Times that a frozen reference model reads the whole data."""
+    trained_models: int = 1
+    """Models that it trains: PPO a value model next to the policy."""
+    has_logits: bool = True
+    """Whether the trained model predicts tokens; a reward model gives one number."""
     is_run: bool = True
     """Whether `runs` may name it; a reward model is trained where an algorithm needs one."""
     needs_reward: bool = False
@@ -123,8 +127,10 @@ class Algorithm:
 
 ALGORITHMS: dict[str, Algorithm] = {
     "sft": Algorithm(SftConfig, "SFT", "Supervised fine-tuning.", pairs=False, sequences=1),
-    "reward": Algorithm(RewardConfig, "reward model", "The reward models that PPO needs.", is_run=False),
-    "ppo": Algorithm(PpoConfig, "PPO", "Proximal policy optimization.", sequences=1, references=2, needs_reward=True),
+    "reward": Algorithm(RewardConfig, "reward model", "The reward models that PPO needs.", has_logits=False, is_run=False),
+    "ppo": Algorithm(
+        PpoConfig, "PPO", "Proximal policy optimization.", sequences=1, references=2, trained_models=2, needs_reward=True
+    ),
     "dpo": Algorithm(DpoConfig, "DPO", "Direct preference optimization.", references=1, reference_passes=1),
     "simpo": Algorithm(SimpoConfig, "SimPO", "Simple preference optimization."),
 }

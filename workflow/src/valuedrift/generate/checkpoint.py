@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
-
 from valuedrift.errors import UserError
 from valuedrift.generate.tokenization import Tokenization
+from valuedrift.lm.safetensors_header import UNREADABLE, Tensor, tensors
 
 VOLATILE = {
     "transformers_version",
@@ -22,9 +21,6 @@ VOLATILE = {
     "pad_token_id",
 }
 """Keys of config.json that do not shape the model: each tensor states its own type, and `Tokenization` the end tokens."""
-
-Tensor = tuple[tuple[int, ...], str]
-"""Shape and type, as a safetensors header has them."""
 
 
 @dataclass(frozen=True)
@@ -89,10 +85,7 @@ def _tensors(folder: Path) -> dict[str, Tensor]:
     found = dict[str, Tensor]()
     for path in files:
         try:
-            with safe_open(path, "pt") as weights:
-                for name in weights.keys():  # noqa: SIM118
-                    tensor = weights.get_slice(name)
-                    found[name] = (tuple(tensor.get_shape()), tensor.get_dtype())
-        except (OSError, SafetensorError) as error:
+            found |= tensors(path)
+        except UNREADABLE as error:
             raise UserError(f"{path} cannot be read ({error}): the checkpoint is incomplete; make it again") from error
     return found

@@ -1,1 +1,1 @@
-"""Commands over a whole study: plan what it costs, list its runs, prune its trajectories."""
+"""Plan what a whole study costs, list its runs, prune its trajectories."""

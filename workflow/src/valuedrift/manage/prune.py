@@ -1,14 +1,12 @@
-"""Deletes trajectories that are measured: they are most of a study's disk, and nothing but sampling reads them.
+"""Delete trajectories that are measured: they are most of a study's disk, and nothing but sampling reads them.
 
 A run's folder keeps its final model, its manifest and every table, and gets `pruned.json`, which says what was there. What needs a
-deleted trajectory after all must train it anew (`retraining.py`).
+deleted trajectory later must train it anew (`retraining.py`).
 """
 
 import json
 import os
 import shutil
-import subprocess
-import sys
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -20,18 +18,19 @@ import polars as pl
 
 from valuedrift.config.load import read_files
 from valuedrift.errors import UserError
+from valuedrift.manage.dag import dag_jobs, planned_workflow
+from valuedrift.manage.terminal import table
 from valuedrift.study.load import load_study
 from valuedrift.study.study import Study
 
 RECORD, SCRATCH, SAMPLED = "pruned.json", ".pruned-", "generations.parquet"
 STALE = "its responses are not of this config: run the study first"
 LOCKS = Path(".snakemake/locks")
-HEADINGS = ("", "checkpoints", "frees", "")
 
 
 @dataclass(frozen=True)
 class Trajectory:
-    """The checkpoints of a run or of a reward model, as they lie on disk now."""
+    """The checkpoints of a run or of a reward model, as they are on disk now."""
 
     name: str
     folder: Path
@@ -40,13 +39,13 @@ class Trajectory:
     frees: int
     """Bytes that deleting it frees: without what the final model shares with it."""
     kept: str
-    """Why it stays; empty where it may go."""
+    """Why it stays; empty where it may be deleted."""
 
 
 def run(*, config: list[Path], dry_run: bool = False) -> None:
-    """Delete the trajectories of the study's runs that are measured, and those of its reward models, and say what stays and why.
+    """Delete the measured trajectories of the study's runs and those of its reward models, and say what stays and why.
 
-    Final models stay, and all that was not trained here. `--dry-run` only says what would go.
+    Final models stay, and so does everything that was not trained here. `--dry-run` only says what would be deleted.
     """
     study = load_study(read_files(config), files=False)
     refuse_at_work(study)
@@ -63,7 +62,7 @@ def run(*, config: list[Path], dry_run: bool = False) -> None:
 
 
 def trajectories(study: Study) -> Iterator[Trajectory]:
-    """What there is of each trained or external run and of each reward model; those that are gone already are left out."""
+    """Yield the trajectory of each trained or external run and of each reward model that has one on disk."""
     for one in study.runs.values():
         folder = Path(study.folder_of(one.id))
         if one.algorithm != "base" and (folder / "trajectory").exists():
@@ -76,25 +75,19 @@ def trajectories(study: Study) -> Iterator[Trajectory]:
 
 
 def sampled_again(config: list[Path], sampled: list[Path]) -> set[Path]:
-    """Those of the tables of responses that Snakemake would make anew with these config files, and needs trajectories for.
+    """Return which of these tables of responses Snakemake would make anew with the config files, so that it needs trajectories.
 
-    Raises UserError where Snakemake cannot tell, as outside the repository's top folder.
+    Raises UserError if Snakemake cannot build its graph.
     """
-    if not sampled:
+    targets = {str(path) for path in sampled}
+    if not targets:
         return set()
-    # As in the profiles: an edited environment alone samples nothing anew.
-    command = ["snakemake", *map(str, sampled), "--summary", "--rerun-triggers", "mtime", "params", "input", "code"]
-    asked = subprocess.run(
-        [sys.executable, "-m", *command, "--configfile", *map(str, config)], check=False, text=True, capture_output=True
-    )
-    if asked.returncode:
-        raise UserError(f"Snakemake does not tell whether the responses are of this config: {asked.stderr.strip()}")
-    plans = {Path(row[0]): row[-1] for row in (line.split("\t") for line in asked.stdout.splitlines())}
-    return {path for path in sampled if plans.get(path) != "no update"}
+    with planned_workflow(config, targets) as workflow:
+        return {Path(path) for job in dag_jobs(workflow) if job.is_pending for path in job.outputs if path in targets}
 
 
 def prune(found: Trajectory) -> None:
-    """Delete one trajectory and leave a record; killed in between, it leaves a whole trajectory or none."""
+    """Delete one trajectory and leave a record; if killed in between, it leaves a whole trajectory or none."""
     manifest = _manifest(found.folder)
     record = {
         "steps": [checkpoint["step"] for checkpoint in manifest["checkpoints"]],
@@ -108,30 +101,27 @@ def prune(found: Trajectory) -> None:
 
 
 def refuse_at_work(study: Study) -> None:
-    """Raises UserError while Snakemake holds files of the study, or where a Snakemake that was killed still does."""
+    """Raise UserError while a running or killed Snakemake holds locks on files of the study."""
     own = f"{study.folder}/"
     if any(line.startswith(own) for path in LOCKS.glob("*.lock") for line in path.read_text().splitlines()):
         raise UserError(
-            f"Snakemake is at work in {study.folder}, or was killed there: wait for its end, or run it with `--unlock` first"
+            f"Snakemake is at work in {study.folder}, or was killed there: wait until it ends, or run it with `--unlock` first"
         )
 
 
 def report(found: list[Trajectory], dry_run: bool = False) -> list[str]:
-    """A row for each trajectory, and the sums."""
+    """Return the lines of a table with a row for each trajectory, and of the sums."""
     if not found:
-        return ["no trajectories lie here"]
+        return ["no trajectories are on disk"]
     gone = "would be deleted" if dry_run else "deleted"
-    rows = [HEADINGS]
-    rows += [(one.name, str(one.checkpoints), size(one.frees), f"kept: {one.kept}" if one.kept else gone) for one in found]
-    name, count, frees = (max(len(row[i]) for row in rows) for i in range(3))
-    lines = [f"{row[0]:{name}}  {row[1]:>{count}}  {row[2]:>{frees}}  {row[3]}".rstrip() for row in rows]
+    rows = [(one.name, f"kept: {one.kept}" if one.kept else gone, str(one.checkpoints), size(one.frees)) for one in found]
     freed = [one for one in found if not one.kept]
     sums = f"{len(freed)} trajectories {gone}, {size(sum(one.frees for one in freed))}; {len(found) - len(freed)} kept"
-    return [*lines, "", sums]
+    return [*table(("", "", "checkpoints", "frees"), rows, texts=2), "", sums]
 
 
 def size(bytes_: float) -> str:
-    """Bytes for people, in powers of 1000."""
+    """Return bytes as text, in powers of 1000."""
     for unit in ("B", "kB", "MB", "GB", "TB"):
         if bytes_ < 999.5 or unit == "TB":
             return f"{bytes_:.0f} {unit}" if unit == "B" or bytes_ >= 9.95 else f"{bytes_:.1f} {unit}"
@@ -145,7 +135,7 @@ def _found(name: str, folder: Path, kept: str) -> Trajectory:
 
 
 def _unmeasured(folder: Path) -> str:
-    """Why a run's trajectory is still needed; empty where every checkpoint is sampled, and after the training."""
+    """Return why a run's trajectory is still needed; empty if every checkpoint was sampled after the training."""
     if why := _unfinished(folder):
         return why
     sampled = folder / SAMPLED
@@ -171,7 +161,7 @@ def _manifest(folder: Path) -> dict[str, Any]:
 
 
 def _own_bytes(folder: Path) -> int:
-    """Bytes of the files that have no name outside the folder; the final model is the last checkpoint under a second name."""
+    """Return the bytes of files without a hard link outside the folder; the final model is a link to the last checkpoint."""
     stats = [path.stat(follow_symlinks=False) for path in _files(folder)]
     names = Counter((one.st_dev, one.st_ino) for one in stats)
     whole = {(one.st_dev, one.st_ino): one.st_size for one in stats if names[one.st_dev, one.st_ino] == one.st_nlink}

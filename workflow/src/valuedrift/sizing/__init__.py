@@ -1,4 +1,6 @@
-"""What a job needs of a machine: GPUs, cores, memory and time, by one formula from the model's parameters and the data's size.
+"""Estimate what a job needs: GPUs, cores, memory and time, by one formula from the model's parameters and the data's size.
+
+`needs.py` has a row for each rule of the workflow; every other module here estimates the jobs of the stage that it is named after.
 
 Of a model with P parameters of b bytes:
 
@@ -11,9 +13,9 @@ Of a model with P parameters of b bytes:
   from whole, or of DPO's reference, which is gathered.
 - **Activations** of the t tokens that a GPU holds at once (its rows x the longest sequence), which GPUs do not share: 34 t d
   bytes in each layer (Korthikanti et al. 2022, with attention that keeps no scores), twice that in float32 without a GPU; with
-  gradient checkpointing 2 t d in each layer and 34 t d once. The logits of a vocabulary V take 12 t V beside: float32, softmax
+  gradient checkpointing 2 t d in each layer and 34 t d once. The logits of a vocabulary V take another 12 t V: float32, softmax
   and gradient.
-- **GPUs**: the smallest power of two for which whole rows come on each GPU and 1.1 (state / n + activations) + 2 GiB fit into
+- **GPUs**: the smallest power of two for which each GPU gets whole rows and 1.1 (state / n + activations) + 2 GiB fit into
   `cluster.gpu_memory`; at most `cluster.gpus`. Where that is too few the job gets the most, and `Need.lacking_gib` says what is
   missing. Engines and judges in transformers take one GPU, those in vLLM `tensor_parallel`, a chat's server what its command
   says.
@@ -32,10 +34,4 @@ docs/sizing.md works it through for the paper's models.
 """
 
 from valuedrift.sizing.base import Need as Need
-from valuedrift.sizing.generate import MeasuringNeeds
-from valuedrift.sizing.prompts import TableNeeds
-from valuedrift.sizing.train import TrainingNeeds
-
-
-class Sizing(TrainingNeeds, MeasuringNeeds, TableNeeds):
-    """Needs of one study's jobs."""
+from valuedrift.sizing.needs import Sizing as Sizing

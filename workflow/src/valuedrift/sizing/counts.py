@@ -1,9 +1,8 @@
-"""How much work a study is: steps, checkpoints, prompts and responses, counted where they are there, else from the config."""
+"""Count a study's steps, checkpoints, prompts and responses: in its files where they exist, else from the config."""
 
 import json
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 
@@ -17,50 +16,18 @@ from valuedrift.config.judge import JudgeConfig
 from valuedrift.io.tables import GENERATIONS, PROMPTS
 from valuedrift.lm.judge_calls import TOP_LOGPROBS, draw_prompts
 from valuedrift.lm.judge_prompt import judge_prompt, orders
+from valuedrift.sizing.amount import ASSUMED, AT_MOST, UNKNOWN, Amount
 from valuedrift.study.lineage import Run
 from valuedrift.study.study import Study
 
-MEASURED, ASSUMED, AT_MOST = "", "~", "≤"
-QUESTION = 80
-"""Characters of a question where none is there yet; PRISM's and the miniature's have about as many."""
-MEASURED_ON = 200
+QUESTION_CHARACTERS = 80
+"""Characters of a question while there is no table of prompts; PRISM's and the miniature's have about as many."""
+PROMPTS_MEASURED = 200
 """Responses of a run on which the length of the judge's prompts is measured."""
 
 
-@dataclass(frozen=True)
-class Amount:
-    """A number, how sure it is, and whether parts of it are not known, which are then left out."""
-
-    value: float
-    mark: str = MEASURED
-    partly: bool = False
-
-    def __add__(self, other: "Amount") -> "Amount":
-        return Amount(self.value + other.value, *self._doubts(other))
-
-    def __mul__(self, other: "Amount | float") -> "Amount":
-        other = other if isinstance(other, Amount) else Amount(other)
-        return Amount(self.value * other.value, *self._doubts(other))
-
-    def __str__(self) -> str:
-        return self.told(f"{self.value:,.0f}")
-
-    def told(self, number: str) -> str:
-        """The number, as it is written, with its doubts."""
-        if not self.partly:
-            return self.mark + number
-        return f"{self.mark}{number} + ?" if self.value else "?"
-
-    def _doubts(self, other: "Amount") -> tuple[str, bool]:
-        mark = max(self.mark, other.mark, key=(MEASURED, ASSUMED, AT_MOST).index)
-        return mark, self.partly or other.partly
-
-
-NOTHING, UNKNOWN = Amount(0), Amount(0, partly=True)
-
-
 class Workload:
-    """What is to be done for a study, from its config and from what lies in its folder by now."""
+    """Counts of one study, from its config and from the files in its folder."""
 
     def __init__(self, study: Study) -> None:
         self.study, self.config, self.folder = study, study.config, Path(study.folder)
@@ -70,7 +37,7 @@ class Workload:
     # --- training ---
 
     def rows(self, dataset: str) -> Amount:
-        """Rows that a run on this dataset or mixture trains on."""
+        """Return the rows that a run on this dataset or mixture trains on."""
         table = self.folder / "data" / f"{dataset}.parquet"
         if table.exists():
             return Amount(pl.scan_parquet(table).filter(pl.col("split") == "train").select(pl.len()).collect().item())
@@ -82,17 +49,17 @@ class Workload:
         return Amount(expected, ASSUMED) if expected else UNKNOWN
 
     def steps(self, run: Run) -> Amount:
-        """Optimizer steps of a training, but for rows that it drops as too long."""
+        """Return the optimizer steps of a training, not counting that it drops rows which are too long."""
         assert run.training and run.dataset
         rows, training = self.rows(run.dataset), run.training
         if rows.partly:
             return rows
-        if isinstance(training, PpoConfig):  # its batches go on into the next pass over the prompts
+        if isinstance(training, PpoConfig):  # a batch may span two passes over the prompts
             return Amount(math.ceil(int(training.epochs * rows.value) / training.batch_size), rows.mark)
         return Amount(math.ceil(training.epochs * math.ceil(rows.value / training.batch_size)), rows.mark)
 
     def checkpoints(self, run: Run) -> Amount:
-        """Checkpoints whose responses are sampled and judged: step 0 only where it is no parent's last."""
+        """Return the checkpoints whose responses are sampled and judged; step 0 counts only for a run without a parent."""
         manifest = self.folder / "runs" / run.id / "manifest.json"
         if manifest.exists():
             return Amount(len([c for c in json.loads(manifest.read_text())["checkpoints"] if c["step"] or not run.parent]))
@@ -109,19 +76,19 @@ class Workload:
 
     @property
     def unknown(self) -> list[str]:
-        """Datasets on whose rows the number of a run's checkpoints depends, and whose rows are not known."""
+        """Datasets whose number of rows is unknown although the number of a run's checkpoints depends on it."""
         return sorted({str(run.dataset) for run in self.study.runs.values() if self.checkpoints(run).partly})
 
     # --- measuring ---
 
     @cached_property
     def prompts(self) -> pl.DataFrame | None:
-        """The evaluation prompts, once they are drawn."""
+        """The evaluation prompts; None until they are drawn."""
         path = self.folder / "prompts" / "prompts.parquet"
         return PROMPTS.read(path) if path.exists() else None
 
     def responses(self, run: Run, judge: JudgeConfig) -> Amount:
-        """Responses of a run that a judge reads."""
+        """Return the responses of a run that a judge reads."""
         if (items := self.judged(run.id, judge.per_category)) is not None:
             return Amount(items.height)
         most = min(self.config.prompts.per_category, judge.per_category or math.inf)
@@ -130,24 +97,24 @@ class Workload:
         else:
             sizes = self.prompts["category"].value_counts()["count"]
             prompts = Amount(sum(min(size, judge.per_category or size) for size in sizes))
-        # The same text twice is judged once, so there may be fewer.
+        # Equal responses to one question are judged once, so there may be fewer.
         return self.checkpoints(run) * prompts * Amount(self.config.generation.samples, AT_MOST)
 
     def judge_tokens(self, run: Run, judge: JudgeConfig) -> Amount:
-        """Tokens of a judge's prompt on one response of a run, on average: a token for each four characters."""
+        """Return the mean tokens of a judge's prompt on one response of a run: a token for every four characters."""
         if (items := self.judged(run.id, judge.per_category)) is not None:
-            some = items.gather_every(max(1, items.height // MEASURED_ON))
+            some = items.gather_every(max(1, items.height // PROMPTS_MEASURED))
             return Amount(
                 mean_tokens(self._prompt(judge, *row) for row in some.select("question", "response", "topic").rows()), ASSUMED
             )
         if self.prompts is None:
-            asked = [("x" * QUESTION, "", category.topic) for category in self.config.prompts.categories.values()]
+            asked = [("x" * QUESTION_CHARACTERS, "", category.topic) for category in self.config.prompts.categories.values()]
         else:
             asked = [(question, "", topic) for question, topic in self.prompts.select("question", "topic").rows()]
         return Amount(mean_tokens(self._prompt(judge, *one) for one in asked) + self.config.generation.max_new_tokens, AT_MOST)
 
     def judge_keys(self, run: Run, judge: JudgeConfig, chat: ChatJob) -> Iterator[str] | None:
-        """Keys of all that a judge behind a server is asked about a run, as its ledger has them; None until responses are there."""
+        """Return the ledger keys of all requests to a judge behind a server about a run; None until the responses exist."""
         if self._sampled(run.id) is None:
             return None
 
@@ -169,7 +136,7 @@ class Workload:
         return path if path.exists() and self.prompts is not None else None
 
     def _judged(self, run: str, per_category: int | None) -> pl.DataFrame | None:
-        """Question, response and topic of all that is judged, each once, where the run's responses are there."""
+        """Return question, response and topic of all that is judged, each once; None until the run's responses exist."""
         path = self._sampled(run)
         if path is None or self.prompts is None:
             return None
@@ -180,11 +147,11 @@ class Workload:
 
     @staticmethod
     def _prompt(judge: JudgeConfig, question: str, response: str, topic: str) -> int:
-        """Characters of the judge's prompt; every order of the options has as many."""
+        """Return the characters of the judge's prompt, which are the same for every order of the options."""
         return len(judge_prompt(judge.prompt, question, response, topic, judge.options, orders("one")[0]))
 
 
 def mean_tokens(lengths: Iterable[int]) -> float:
-    """Tokens of texts of so many characters, on average; 0 where there are none."""
+    """Return the mean tokens of texts, given the characters of each; 0 for no texts."""
     numbers = list(lengths)
     return sum(numbers) / len(numbers) / CHARACTERS if numbers else 0.0

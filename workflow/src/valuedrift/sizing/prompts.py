@@ -1,61 +1,56 @@
-"""Needs of steps without a GPU."""
-
-from pathlib import Path
+"""Estimate what the steps of curation need that embed, reduce and cluster texts on the CPU."""
 
 import polars as pl
 
 from valuedrift.config.prompts import EmbeddingConfig
-from valuedrift.sizing.base import IMPORTS, PROCESS_GIB, TEXTS, Need, StudyNeeds
-from valuedrift.sizing.counts import ASSUMED, NOTHING, QUESTION, Amount
+from valuedrift.sizing.amount import ASSUMED, NOTHING, Amount
+from valuedrift.sizing.base import IMPORT_SECONDS, PROCESS_GIB, Need, StudySizing
+from valuedrift.sizing.counts import QUESTION_CHARACTERS
 from valuedrift.sizing.gpu_memory import GIB
-from valuedrift.study.lineage import Run
 
-ROW_BYTES, PARSED = 4096, 5 * 2**20
-"""Bytes of a dataset's row, where it is not here yet, and bytes a second that are read into a table (assumed)."""
-RAW = 16
+DEFAULT_RAW_PROMPTS = Amount(10_000, ASSUMED)
+"""Raw prompts while they are not on disk; PRISM has 8,011 conversations."""
+RAW_PER_QUESTION = 16
 """Raw prompts of the miniature for each of its `questions`: 646 for 40."""
+UMAP_SECONDS = 18.0
+"""Seconds in which UMAP is imported and compiled: reducing the miniature's 646 prompts took 53 s on a machine on which SFT took 2.3
+times as long as when one core was free."""
 
 
-class TableNeeds(StudyNeeds):
-    def base(self, run: Run) -> Need:
-        """Linking and hashing a base model or somebody's checkpoints, or drawing a base model's weights."""
-        shape, read = self.of_model(run.model), self.work.checkpoints(run).value
-        drawn = self.study.models[run.model].weights == "random"
-        disk = self.weights(run.model) if drawn else NOTHING
-        return Need(0, 1, PROCESS_GIB + 2 * shape.weights / GIB * drawn, self.start(read * shape.weights), disk)
+def raw_prompts(sizing: StudySizing) -> Amount:
+    """Return the raw prompts that curation starts from."""
+    raw, world = sizing.work.folder / "prompts" / "raw.parquet", sizing.config.miniature
+    if raw.exists():
+        return Amount(pl.scan_parquet(raw).select(pl.len()).collect().item())
+    return Amount(RAW_PER_QUESTION * world.questions, ASSUMED) if world else DEFAULT_RAW_PROMPTS
 
-    def dataset(self, name: str) -> Need:
-        """Reading a dataset into its table."""
-        block = self.config.datasets[name]
-        place = Path(self.study.dataset_at(block.path, block.revision))
-        files = [place] if place.is_file() else [file for file in place.rglob("*") if file.is_file()]
-        size = sum(file.stat().st_size for file in files) or self.lengths.rows(name).value * ROW_BYTES
-        return Need(0, 1, 1 + size * 10 / GIB, Amount(1 + size / PARSED, ASSUMED))
 
-    @property
-    def texts(self) -> Amount:
-        """Raw prompts that curation begins with."""
-        raw = self.work.folder / "prompts" / "raw.parquet"
-        if raw.exists():
-            return Amount(pl.scan_parquet(raw).select(pl.len()).collect().item())
-        return Amount(RAW * self.config.miniature.questions, ASSUMED) if self.config.miniature else TEXTS
+def embedding(sizing: StudySizing, encoder: EmbeddingConfig, texts: Amount) -> Need:
+    """Return the need of embedding texts on the CPU: a GPU would take longer to start than the texts take."""
+    parameters = sizing.size(encoder.model, encoder.revision, None)
+    token = sizing.speeds.seconds_per_token("cpu", "read", "float32", parameters.value)
+    threads = sizing.threads(parameters.value, 0)
+    seconds = Amount(IMPORT_SECONDS) + texts * (QUESTION_CHARACTERS / 4) * token * (1 / threads)
+    return Need(0, threads, PROCESS_GIB + 8 * texts.value * 1024 * 4 / GIB, seconds, texts * 4096)
 
-    def embedding(self, encoder: EmbeddingConfig, texts: Amount | None = None) -> Need:
-        """Embedding texts, on the CPU: a GPU would wait for its start-up longer than for the texts."""
-        texts = texts or self.texts
-        parameters = self.size(encoder.model, encoder.revision, None)
-        token = self.speeds.seconds_per_token("cpu", "read", "float32", parameters.value)
-        threads = self.threads(parameters.value, 0)
-        seconds = Amount(IMPORTS) + texts * (QUESTION / 4) * token * (1 / threads)
-        return Need(0, threads, PROCESS_GIB + 8 * texts.value * 1024 * 4 / GIB, seconds, texts * 4096)
 
-    def search(self) -> Need:
-        """Embedding the prompts of the sets among which synthetic preferences look for theirs."""
-        synthetic = self.config.synthetic
-        assert synthetic
-        return self.embedding(synthetic.embedding, sum(map(self.lengths.rows, synthetic.sources), NOTHING))
+def search(sizing: StudySizing) -> Need:
+    """Return the need of embedding the prompts of the sets in which synthetic preferences look for theirs."""
+    block = sizing.config.synthetic
+    assert block
+    return embedding(sizing, block.embedding, sum(map(sizing.lengths.rows, block.sources), NOTHING))
 
-    def tables(self, texts: Amount | None = None) -> Need:
-        """Reducing or clustering texts, by default the raw prompts: on one core, since more would draw other numbers."""
-        texts = texts or self.texts
-        return Need(0, 1, PROCESS_GIB + texts.value * 1e-4, Amount(IMPORTS) + texts * Amount(0.01, ASSUMED))
+
+def reduction(sizing: StudySizing) -> Need:
+    """Return the need of reducing the raw prompts by UMAP, on one core, since more would give other numbers."""
+    return _on_table(raw_prompts(sizing), UMAP_SECONDS, 0.01)
+
+
+def clustering(sizing: StudySizing) -> Need:
+    """Return the need of clustering the reduced prompts, on one core."""
+    return _on_table(raw_prompts(sizing), 2.5, 0.002)
+
+
+def _on_table(rows: Amount, start: float, each: float) -> Need:
+    """Return the need of a step on one core whose memory and time grow with the rows of its table."""
+    return Need(0, 1, PROCESS_GIB + rows.value * 1e-4, Amount(start) + rows * Amount(each, ASSUMED))

@@ -1,4 +1,4 @@
-"""Tokens a second of devices, from a table in which each row is measured or assumed."""
+"""Look up the tokens a second of devices in a table in which each row is measured or assumed."""
 
 import math
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from valuedrift.errors import UserError
-from valuedrift.sizing.counts import ASSUMED, MEASURED, Amount
+from valuedrift.sizing.amount import ASSUMED, MEASURED, Amount
 
 COLUMNS = {
     "device": pl.String, "work": pl.String, "parameters": pl.Float64, "tokens_per_second": pl.Float64, "source": pl.String,
@@ -23,17 +23,17 @@ class Speed:
     device: str
     work: str
     """train: forward, backward and update; read: forward alone; sample: tokens drawn; with `_vllm` by vLLM, with `_float32` in
-    float32. Other types, and float32 where it has no row, take the plain one."""
+    float32. Other types, and float32 where it has no row, use the row without a suffix."""
     parameters: float
-    """Of the model that the speed is of."""
+    """Of the model that was measured."""
     tokens_per_second: float
-    """Of one GPU, or of a job without one."""
+    """On one GPU, or of a job without GPUs."""
     source: str
     note: str
 
 
 class Speeds:
-    """The table at `path`; raises UserError where it cannot be read."""
+    """The table at `path`; raises UserError if it cannot be read or a row is not valid."""
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -49,25 +49,25 @@ class Speeds:
                 )
 
     def seconds_per_token(self, device: str, work: str, dtype: str, parameters: float) -> Amount:
-        """Seconds that one token takes a model on one device.
+        """Return the seconds that a model takes for one token on one device.
 
         Work on a token is proportional to the parameters (2 operations each forward, 6 in training: Kaplan et al. 2020, section
-        2.1), so the row of the model nearest in size is scaled by them.
+        2.1), so the speed of the model nearest in size is scaled by them.
         """
-        named = self._named(device, f"{work}_{dtype}") or self._named(device, work) or self._named(device, work.split("_")[0])
-        row = min(named, key=lambda one: abs(math.log(one.parameters / parameters)))
+        rows = self._rows(device, f"{work}_{dtype}") or self._rows(device, work) or self._rows(device, work.split("_")[0])
+        row = min(rows, key=lambda one: abs(math.log(one.parameters / parameters)))
         return Amount(parameters / row.parameters / row.tokens_per_second, MARKS[row.source])
 
     def check(self, devices: set[str]) -> None:
-        """Raise UserError where a device has no row of one of the plain kinds of work."""
+        """Raise UserError if a device lacks a row of train, read or sample."""
         for device in sorted(devices):
             for work in ("train", "read", "sample"):
-                if not self._named(device, work):
+                if not self._rows(device, work):
                     known = ", ".join(sorted({row.device for row in self.rows}))
                     raise UserError(
-                        f"config: `cluster.device`: {self.path} has no row of {device} for {work}; it knows {known}: add the"
+                        f"config: `cluster.device`: {self.path} has no row of {device} for {work}; it has {known}: add the"
                         " row, or name one of these"
                     )
 
-    def _named(self, device: str, work: str) -> list[Speed]:
+    def _rows(self, device: str, work: str) -> list[Speed]:
         return [row for row in self.rows if (row.device, row.work) == (device, work)]

@@ -1,4 +1,4 @@
-"""Rows of datasets and tokens of their texts: counted where the tables lie here, else from the config."""
+"""Count rows of datasets and tokens of their texts: in their tables where they exist, else from the config."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -7,19 +7,20 @@ from pathlib import Path
 import polars as pl
 
 from valuedrift.chat.spending import CHARACTERS
-from valuedrift.sizing.counts import ASSUMED, AT_MOST, Amount, Workload
+from valuedrift.sizing.amount import ASSUMED, AT_MOST, Amount
+from valuedrift.sizing.counts import Workload
 
-LOOKED_AT = 1000
-"""Rows of a table whose texts are measured."""
-ROWS = Amount(100_000, ASSUMED)
-"""Of a dataset of which nothing is known."""
-TYPICAL = {
+ROWS_MEASURED = 1000
+"""Rows of a table on which the length of its texts is measured."""
+DEFAULT_ROWS = Amount(100_000, ASSUMED)
+"""Rows of a dataset of which nothing is known."""
+TYPICAL_TOKENS = {
     "alpaca": (21, 68), "hh_rlhf": (122, 42),  # measured on extracts of 9,000 and 2,312 rows
     "wildchat": (200, 300), "messages": (200, 300), "ultrafeedback": (170, 330), "synthetic": (25, 250),
 }  # fmt: skip
-"""Format → tokens of a prompt and of an answer, where the data is not here yet."""
-MINIATURE = (11, 16)
-"""The same of the miniature's grammar."""
+"""Format -> tokens of a prompt and of an answer, while the data is not on disk."""
+MINIATURE_TOKENS = (11, 16)
+"""The same for the miniature's grammar."""
 
 
 @dataclass(frozen=True)
@@ -31,18 +32,19 @@ class Length:
 
     @property
     def whole(self) -> Amount:
+        """Tokens of prompt and answer together."""
         return self.prompt + self.answer
 
 
 class Lengths:
-    """Of the datasets and mixtures of a study."""
+    """Rows and lengths of the datasets and mixtures of a study."""
 
     def __init__(self, work: Workload) -> None:
         self.work, self.config, self.study = work, work.config, work.study
         self.of = cache(self._of)
 
     def rows(self, dataset: str) -> Amount:
-        """Rows that a run trains on; where nothing tells, what the miniature makes, the dataset's limit, or a guess."""
+        """Return the rows that a run trains on; if unknown, what the miniature makes, the dataset's limit, or a guess."""
         known = self.work.rows(dataset)
         if not known.partly:
             return known
@@ -55,21 +57,22 @@ class Lengths:
             return Amount(synthetic.cap * len(self.study.categories) * trained, AT_MOST)
         if world and self.study.is_made(self.study.here(block.path)):
             return Amount((world.preference_rows if block.is_preference else world.sft_rows) * trained, AT_MOST)
-        return Amount(block.limit * trained, AT_MOST) if block.limit else ROWS
+        return Amount(block.limit * trained, AT_MOST) if block.limit else DEFAULT_ROWS
 
     def _of(self, dataset: str) -> Length:
+        """Return the mean length of a dataset's rows."""
         table = self.work.folder / "data" / f"{dataset}.parquet"
         if table.exists():
             return _measured(table)
         if dataset in self.study.mixtures:
             return self.of(self.config.mixtures[self.study.mixtures[dataset][0]].gap)
-        typical = MINIATURE if self.config.miniature else TYPICAL[self.config.datasets[dataset].format]
+        typical = MINIATURE_TOKENS if self.config.miniature else TYPICAL_TOKENS[self.config.datasets[dataset].format]
         return Length(*(Amount(tokens, ASSUMED) for tokens in typical))
 
 
 def _measured(table: Path) -> Length:
-    """Means over the first rows of a table of SFT or of preferences."""
-    rows = pl.scan_parquet(table).head(LOOKED_AT).collect()
+    """Return the mean length of the first rows of an SFT or preference table."""
+    rows = pl.scan_parquet(table).head(ROWS_MEASURED).collect()
     if "messages" in rows.columns:
         turns, answer = "messages", pl.col("messages").list.last().struct.field("content")
     else:

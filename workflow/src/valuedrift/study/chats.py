@@ -16,3 +16,8 @@ def chat_of(study: Study, rule: str, judge: str | None = None) -> str | None:
     if rule == "answers":
         return study.config.synthetic.chat if study.config.synthetic else None
     return study.config.judges[judge].chat if judge else None
+
+
+def is_service(study: Study, chat: str | None) -> bool:
+    """Return True if the chat model is a service elsewhere, for which a job needs a network."""
+    return chat is not None and study.config.chats[chat].server is None

@@ -1,4 +1,4 @@
-"""What a study asks of judges and chat models, and what that costs."""
+"""Count the calls of judges and chat models in a study, and their price."""
 
 import sqlite3
 from collections.abc import Iterable, Iterator
@@ -15,46 +15,46 @@ from valuedrift.config.base import SIDES
 from valuedrift.config.chat import ChatJob
 from valuedrift.config.prompts import ChatStep
 from valuedrift.lm.judge_prompt import orders
-from valuedrift.sizing.counts import ASSUMED, AT_MOST, MEASURED, NOTHING, UNKNOWN, Amount, Workload, mean_tokens
+from valuedrift.manage.terminal import table
+from valuedrift.sizing.amount import ASSUMED, AT_MOST, MEASURED, NOTHING, UNKNOWN, Amount
+from valuedrift.sizing.counts import Workload, mean_tokens
 from valuedrift.study.jobs import Jobs
 
 HEADINGS = ("asked for", "model", "calls", "answered", "question tokens", "answer tokens", "live", "by batch")
-NAMES = 2
-"""So many of the columns are text."""
 LEGEND = """Tokens and prices are of what is not answered yet. A number without a mark is counted. ~ is an estimate: rows that the
-config expects, a token for every four characters, or as many tokens a call as the ledgers tell. ≤ is the most that it may be:
-categories full, no two responses alike, each as long as allowed; answered questions where they cannot be looked up: those to a
-config that has changed since are then counted, though they are asked anew."""
+config expects, a token for every four characters, or as many tokens a call as those in the ledgers. ≤ is the most that it may be:
+categories full, no two responses alike, each as long as allowed; answered requests where they cannot be looked up, which then
+include those of an earlier config although they are sent again."""
 
 
 @dataclass
 class Use:
-    """One thing that models are asked for: how often, and how long the questions are."""
+    """One purpose for which a model is called: how often, and how long the requests are."""
 
     name: str
     model: str
     calls: Amount
     asked: Amount = NOTHING
-    """Tokens of all questions."""
+    """Tokens of all requests."""
     chat: ChatJob | None = None
     ledgers: dict[Path, Iterable[str] | None] = field(default_factory=dict)
-    """Ledger → the keys of all questions, read once, or None where they are not known: then all of the model's answers count."""
+    """Ledger -> the keys of all requests, read once, or None where they are unknown: then all of the model's answers count."""
     needs: str = ""
-    """What is not there yet, where the number of calls is not known."""
+    """What is missing, where the number of calls is unknown."""
     unread: list[Path] = field(default_factory=list)
     """Ledgers that could not be read."""
     by_run: dict[str, Amount] = field(default_factory=dict)
-    """Run → the calls about it, of a judge."""
+    """Run -> a judge's calls about it."""
 
     @cached_property
     def taken(self) -> tuple[int, float, float]:
-        """Calls that are answered, the tokens of their questions, and of the answers."""
+        """Answered calls, the tokens of their requests, and those of the answers."""
         used = [one for path, keys in self.ledgers.items() for one in self._used(path, keys)]
         return sum(one.calls for one in used), sum(one.asked for one in used), sum(one.answered for one in used)
 
     @property
     def answered(self) -> Amount:
-        """Calls that are answered: at most so many where questions could not be looked up."""
+        """Answered calls; an upper bound where requests could not be looked up."""
         guessed = any(keys is None and path.exists() for path, keys in self.ledgers.items())
         return Amount(self.taken[0], AT_MOST if guessed and self.taken[0] else MEASURED)
 
@@ -72,11 +72,12 @@ class Use:
 
     @property
     def left(self) -> Amount:
+        """Calls that are not answered yet."""
         return Amount(max(0, self.calls.value - self.taken[0]), self.calls.mark, self.calls.partly)
 
     @property
     def tokens(self) -> tuple[Amount, Amount]:
-        """Tokens of the questions that are left and of their answers: as many a call as earlier ones took, where there are any."""
+        """Tokens of the requests that are left and of their answers: per call as many as earlier ones took, where there are any."""
         answered, asked, answers = self.taken
         if asked and answers:
             return self.left * Amount(asked / answered, ASSUMED), self.left * Amount(answers / answered, ASSUMED)
@@ -84,13 +85,13 @@ class Use:
         return self.asked * share, self.left * Amount(self.chat.max_tokens if self.chat else 0, AT_MOST)
 
     def price(self, batch: bool) -> Amount:
-        """US dollars that what is left costs; 0 where the config has no price."""
+        """Return the US dollars that what is left costs; 0 where the config has no price."""
         asked, answers = self.tokens
         doubts, price = asked + answers, self.chat.price if self.chat else None
         return Amount(cost(price, asked.value, answers.value, batch), doubts.mark, doubts.partly)
 
     def price_of(self, calls: Amount) -> Amount:
-        """US dollars that so many of these calls cost, on the route that the chat model is asked."""
+        """Return the US dollars that this many of these calls cost, live or by batch as the config says."""
         answered, asked, answers = self.taken
         if asked and answers:
             question, answer = Amount(asked / answered, ASSUMED), Amount(answers / answered, ASSUMED)
@@ -105,28 +106,25 @@ class Use:
 
 
 def uses(work: Workload) -> list[Use]:
-    """All that is asked, in the order of the study."""
+    """Return all purposes for which models are called, in the order of the study."""
     study, jobs = work.study, Jobs(work.study)
     return [*_curation(jobs, work), *_synthetic(jobs, work), *(_judge(name, work) for name in study.config.judges)]
 
 
-def told(found: list[Use]) -> list[str]:
-    """Lines: a table, what each chat model costs, what is not known, and what the numbers are."""
-    rows = [HEADINGS, *map(_row, found)]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(HEADINGS))]
-    cells = [[c.ljust(w) if i < NAMES else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))] for row in rows]
+def lines(found: list[Use]) -> list[str]:
+    """Return the lines: a table, the price of each chat model, what is unknown, and what the marks mean."""
     sums = [_sum_of(chat, [use for use in found if use.chat == chat]) for chat in chats(found)]
     unknown = [f"not known in part: {use.name}: {use.needs}" for use in found if use.calls.partly]
     unread = [f"{path} is in use or cannot be read: its answers are not counted" for use in found for path in use.unread]
-    return ["  ".join(row).rstrip() for row in cells] + ["", *sums, *unknown, *unread, LEGEND]
+    return [*table(HEADINGS, list(map(_row, found)), texts=2), "", *sums, *unknown, *unread, LEGEND]
 
 
 def chats(found: list[Use]) -> list[ChatJob]:
-    """The chat models that are asked, each once."""
+    """Return the chat models that are called, each once."""
     return list({use.chat.name: use.chat for use in found if use.chat}.values())
 
 
-# --- what is asked ---
+# --- what is called ---
 
 
 def _judge(name: str, work: Workload) -> Use:
@@ -147,7 +145,7 @@ def _judge(name: str, work: Workload) -> Use:
 
 
 def _curation(jobs: Jobs, work: Workload) -> Iterator[Use]:
-    """The steps of curation that ask a chat model."""
+    """Yield the steps of curation that call a chat model."""
     folder = work.folder / "prompts"
     raw, questions, ngrams, filtered = (folder / f"{name}.parquet" for name in ("raw", "questions", "ngrams", "value_laden"))
     if (rephrase := jobs.questions()).chat:
@@ -163,7 +161,7 @@ def _curation(jobs: Jobs, work: Workload) -> Iterator[Use]:
 
 
 def _step(name: str, job: ChatStep, texts: list[str] | None, source: str, output: Path, mark: str = MEASURED) -> Use:
-    """One step of curation, which asks about each of the texts once; they are None where their table is not there yet."""
+    """Return a step of curation, which calls once for each of the texts; they are None until their table exists."""
     assert job.chat and job.instruction
     calls = UNKNOWN if texts is None else Amount(len(texts), mark)
     length = mean_tokens(len(job.instruction) + len(text) for text in texts or [])
@@ -176,7 +174,7 @@ def _texts(path: Path, column: str) -> list[str] | None:
 
 
 def _synthetic(jobs: Jobs, work: Workload) -> Iterator[Use]:
-    """The answers of synthetic preferences, one for each side of a prompt."""
+    """Yield the answers of synthetic preferences, one for each side of a prompt."""
     if work.config.synthetic is None:
         return
     job, folder = jobs.answers(), work.folder / "synthetic"
@@ -204,7 +202,7 @@ def _row(use: Use) -> tuple[str, ...]:
 
 
 def _sum_of(chat: ChatJob, found: list[Use]) -> str:
-    """What a chat model costs, and whether its cap allows it."""
+    """Return the line on what a chat model costs, and whether its cap allows it."""
     if chat.server:
         return f"{chat.name}: served by the study itself; nothing is paid by the call"
     if chat.price is None:
@@ -212,17 +210,17 @@ def _sum_of(chat: ChatJob, found: list[Use]) -> str:
     live, batch = (_total(use.price(by_batch) for use in found) for by_batch in (False, True))
     (spent, under_way), cap = spending(chat), chat.spending_cap
     route = "by batch" if chat.batch else "live"
-    told = f"{chat.name}: {_price(live)} live, {_price(batch)} by batch, at the prices of {chat.price.day}; it is asked {route}. "
-    told += f"{money(spent)} are spent" + (f", what is under way may cost {money(under_way)}" if under_way else "")
+    line = f"{chat.name}: {_price(live)} live, {_price(batch)} by batch, at the prices of {chat.price.day}; it is called {route}. "
+    line += f"{money(spent)} are spent" + (f", what is under way may cost {money(under_way)}" if under_way else "")
     if cap is None:
-        return f"{told}; there is no cap: `chats.{chat.name}.spending_cap`"
-    # What is under way is a part of what is left, but for questions that are no longer asked.
+        return f"{line}; there is no cap: `chats.{chat.name}.spending_cap`"
+    # What is under way is a part of what is left, except for requests that are no longer made.
     enough = spent + max(under_way, (batch if chat.batch else live).value) < cap
-    return f"{told} of the cap {money(cap)}, which {'is enough' if enough else 'may stop it before the end'}"
+    return f"{line} of the cap {money(cap)}, which {'is enough' if enough else 'may stop it before the end'}"
 
 
 def _price(dollars: Amount) -> str:
-    return dollars.told(money(dollars.value))
+    return dollars.marked(money(dollars.value))
 
 
 def _total(amounts: Iterable[Amount]) -> Amount:

@@ -1,19 +1,15 @@
-"""How much disk a study takes: at rest with its trajectories or without, and at its peak."""
+"""Estimate the disk that a study takes: at rest, with its trajectories or without, and at its peak."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
+from valuedrift.manage.plan.jobs import Job, of_kind
 from valuedrift.manage.plan.schedule import Slot
-from valuedrift.manage.plan.steps import Step
 from valuedrift.sizing import Sizing
-from valuedrift.sizing.counts import ASSUMED, NOTHING, Amount
-from valuedrift.sizing.gpu_memory import BYTES
-from valuedrift.study.lineage import Run
+from valuedrift.sizing.amount import NOTHING, Amount
+from valuedrift.sizing.train import state_bytes
 
-STATE = 3
-"""Numbers for each weight in the state that a training under way keeps to go on from: the weight and AdamW's two moments."""
-AT_ONCE = 2
-"""States that lie there while one replaces the other."""
+STATES_KEPT = 2
+"""States of a training that are on disk at once, while one replaces the other."""
 
 
 @dataclass(frozen=True)
@@ -26,72 +22,44 @@ class Disk:
     """At rest, with final models alone."""
     peak_kept: Amount
     peak_pruned: Amount
-    """At the peak, where each trajectory goes as soon as it is measured."""
+    """At the peak, where each trajectory is deleted as soon as it is measured."""
     downloads: Amount
-    """Of models, a part of all of these; data sets are not counted."""
+    """Of models, a part of all of these; datasets are not counted."""
 
 
 def disk(sizing: Sizing, slots: list[Slot], sampled_first: list[Slot]) -> Disk:
-    """The disk of a study whose steps run as in `slots`, or, where trajectories are pruned, in an order that suits it."""
-    steps = [slot.step for slot in slots]
-    downloads = sum((_download(sizing, folder) for folder in sizing.study.hub_models), NOTHING)
-    kept = sum((step.need.disk_bytes for step in steps), downloads)
-    pruned = sum((pruned_bytes(sizing, step) for step in steps), downloads)
+    """Return the disk of a study whose jobs run as in `slots`, or, where trajectories are pruned, as in `sampled_first`."""
+    jobs = [slot.job for slot in slots]
+    kept = sum((job.need.disk_bytes for job in jobs), NOTHING)
+    pruned = sum((pruned_bytes(sizing, job) for job in jobs), NOTHING)
+    downloads = sum((job.need.disk_bytes for job in jobs if job.dag.rule == "hub_model"), NOTHING)
 
     def peak(found: list[Slot], prune: bool) -> Amount:
-        return Amount(downloads.value + _peak(sizing, found, prune), kept.mark, kept.partly)
+        return Amount(_peak(sizing, found, prune), kept.mark, kept.partly)
 
     return Disk(kept, pruned, peak(slots, False), peak(sampled_first, True), downloads)
 
 
-def pruned_bytes(sizing: Sizing, step: Step) -> Amount:
-    """What a step leaves behind once trajectories are pruned: of a training the final model."""
-    if step.kind != "training":
-        return step.need.disk_bytes
-    return _weights(sizing, sizing.study.runs[step.run])
+def pruned_bytes(sizing: Sizing, job: Job) -> Amount:
+    """Return the bytes that a job leaves behind once trajectories are pruned: of a training the final model."""
+    return sizing.weights(sizing.study.runs[job.run].model) if job.kind == "training" else job.need.disk_bytes
 
 
 def _peak(sizing: Sizing, slots: list[Slot], prune: bool) -> float:
-    """The most bytes at once. What a step leaves is there from its start; a training's states are there while it runs."""
+    """Return the most bytes at once. A job's outputs count from its start; a training's states count while it runs."""
     changes = list[tuple[float, float]]()
+    trainings = {job.run: job for job in of_kind((slot.job for slot in slots), "training")}
     for slot in slots:
-        step = slot.step
-        changes.append((slot.start, step.need.disk_bytes.value))
-        if step.kind in ("training", "reward models"):
-            run = sizing.study.runs[step.run] if step.run else sizing.study.rewards[step.name.removeprefix("reward model ")]
-            state = AT_ONCE * _state(sizing, run, step)
-            changes += [(slot.start, state), (slot.end, -state)]
-        if prune and step.kind == "sampling" and sizing.study.runs[step.run].training:
-            training = next(other.step for other in slots if other.step.run == step.run and other.step.kind == "training")
+        job = slot.job
+        changes.append((slot.start, job.need.disk_bytes.value))
+        if job.kind in ("training", "reward models"):
+            run = sizing.study.runs[job.run] if job.run else sizing.study.rewards[job.dag.wildcards["reward"]]
+            states = STATES_KEPT * state_bytes(sizing, job.dag.rule, run, job.need.gpus)
+            changes += [(slot.start, states), (slot.end, -states)]
+        if prune and job.kind == "sampling" and (training := trainings.get(job.run)):
             changes.append((slot.end, pruned_bytes(sizing, training).value - training.need.disk_bytes.value))
     most = now = 0.0
     for _, change in sorted(changes):
         now += change
         most = max(most, now)
     return most
-
-
-def _weights(sizing: Sizing, run: Run) -> Amount:
-    return sizing.parameters(run.model) * BYTES[sizing.study.models[run.model].dtype]
-
-
-def _state(sizing: Sizing, run: Run, step: Step) -> float:
-    """Bytes of a training's state, in float32 where several GPUs share it; PPO trains a value model too."""
-    weights = _weights(sizing, run).value
-    training = sizing.config.training.of("reward") if step.kind == "reward models" else run.training
-    if training and training.lora:
-        return weights
-    wide = sizing.parameters(run.model).value * 4 if step.need.gpus > 1 else weights
-    return STATE * wide * (2 if run.algorithm == "ppo" and step.kind == "training" else 1)
-
-
-def _download(sizing: Sizing, folder: str) -> Amount:
-    """Bytes of a model's download, as they lie here, or else of its weights in 16 bits."""
-    files = [path.stat().st_size for path in Path(folder).rglob("*") if path.is_file()]
-    if files:
-        return Amount(sum(files))
-    path, revision = sizing.study.hub_models[folder]
-    told = next(
-        (model.parameters for model in sizing.study.models.values() if (model.path, model.revision) == (path, revision)), None
-    )
-    return sizing.size(path, revision, told) * Amount(2, ASSUMED)

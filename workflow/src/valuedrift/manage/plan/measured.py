@@ -1,58 +1,43 @@
-"""The plan beside what really happened, as Snakemake has written it down."""
+"""Compare the plan with what Snakemake recorded of its jobs."""
 
-import base64
-import json
 from collections import defaultdict
-from pathlib import Path
+from collections.abc import Sequence
 
 from valuedrift.errors import UserError
+from valuedrift.manage.plan.jobs import Job
 from valuedrift.manage.plan.schedule import Machines, end, schedule
-from valuedrift.manage.plan.steps import Step
-from valuedrift.manage.plan.table import aligned
+from valuedrift.manage.terminal import table
 
-METADATA = Path(".snakemake/metadata")
+HEADINGS = ("", "jobs", "planned s", "measured s", "planned / measured")
 
 
-def told(steps: list[Step], machines: Machines) -> list[str]:
-    """Seconds of each kind of step, planned and measured, and of all together on these machines, of the steps that Snakemake has
-    run here; raises UserError for none."""
-    ran = times()
-    pairs = [(step, *ran[str(step.output)]) for step in steps if str(step.output) in ran]
-    if not pairs:
-        raise UserError(f"{METADATA} tells of none of the study's jobs: run the study here first")
+def comparison(jobs: Sequence[Job], machines: Machines) -> list[str]:
+    """Return the seconds of each kind of job, planned and measured, and of all together on these machines, for the jobs that ran.
+
+    Raises UserError if none ran here.
+    """
+    ran = [(job, job.dag.ran) for job in jobs if job.dag.ran]
+    if not ran:
+        raise UserError(".snakemake/metadata has none of the study's jobs: run the study here first")
     sums = defaultdict[str, list[float]](lambda: [0, 0.0, 0.0])
-    for step, start, finish in pairs:
-        for kind in (step.kind, "all jobs"):
-            sums[kind] = [have + more for have, more in zip(sums[kind], (1, step.need.seconds.value, finish - start), strict=True)]
-    slots = schedule([step for step, *_ in pairs], machines)
-    sums["all on the clock"] = [len(pairs), end(slots).value, busy([(start, finish) for _, start, finish in pairs])]
-    rows: list[tuple[str, ...]] = [("", "jobs", "planned s", "measured s", "planned / measured")]
-    rows += [(k, f"{sums[k][0]:.0f}", *(f"{s:,.0f}" for s in sums[k][1:]), f"{sums[k][1] / sums[k][2]:.2f}") for k in _order(sums)]
-    missing = [step.name for step in steps if str(step.output) not in ran]
-    return aligned(rows) + ([f"not run here: {', '.join(missing)}"] if missing else [])
+    for job, (start, finish) in ran:
+        for kind in (job.kind, "all jobs"):
+            sums[kind] = [have + more for have, more in zip(sums[kind], (1, job.need.seconds.value, finish - start), strict=True)]
+    sums["all jobs"] = sums.pop("all jobs")  # last
+    planned = end(schedule([job for job, _ in ran], machines))
+    sums["all on the clock"] = [len(ran), planned.value, busy_seconds([span for _, span in ran])]
+    rows = [
+        (kind, f"{number:.0f}", f"{planned:,.0f}", f"{measured:,.0f}", f"{planned / measured:.2f}")
+        for kind, (number, planned, measured) in sums.items()
+    ]
+    missing = [job.name for job in jobs if not job.dag.ran]
+    return table(HEADINGS, rows) + ([f"not run here: {', '.join(missing)}"] if missing else [])
 
 
-def times() -> dict[str, tuple[float, float]]:
-    """Output → when the job that made it began and ended, in seconds since 1970."""
-    found = dict[str, tuple[float, float]]()
-    for path in METADATA.rglob("*"):
-        if path.is_file():
-            # Long names are split into folders, whose names begin with @.
-            name = "".join(part.removeprefix("@") for part in path.relative_to(METADATA).parts)
-            record = json.loads(path.read_text())
-            if record.get("starttime") and record.get("endtime"):
-                found[base64.urlsafe_b64decode(name).decode()] = record["starttime"], record["endtime"]
-    return found
-
-
-def busy(spans: list[tuple[float, float]]) -> float:
-    """Seconds in which at least one of them runs: so a study that ran in several goes has no pauses."""
+def busy_seconds(spans: Sequence[tuple[float, float]]) -> float:
+    """Return the seconds in which at least one job runs, so that the pauses of a study that ran in several goes do not count."""
     total, until = 0.0, float("-inf")
     for start, finish in sorted(spans):
         total += max(0.0, finish - max(start, until))
         until = max(until, finish)
     return total
-
-
-def _order(kinds: dict[str, list[float]]) -> list[str]:
-    return [kind for kind in kinds if not kind.startswith("all")] + ["all jobs", "all on the clock"]

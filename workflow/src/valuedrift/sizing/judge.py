@@ -1,0 +1,27 @@
+"""Estimate what judging the responses of a run needs."""
+
+from dataclasses import replace
+
+from valuedrift.lm.judge_prompt import orders
+from valuedrift.sizing.amount import ASSUMED, Amount
+from valuedrift.sizing.base import Need, StudySizing
+from valuedrift.sizing.chat import asking
+from valuedrift.study.lineage import Run
+
+
+def stances(sizing: StudySizing, run: Run, name: str) -> Need:
+    """Return the need of judging a run's responses by one judge."""
+    judge = sizing.config.judges[name]
+    calls = sizing.work.responses(run, judge) * len(orders(judge.orders))
+    if judge.backend == "function":
+        return Need(0, 1, 1.0, Amount(1.0) + calls * Amount(1e-3, ASSUMED), calls * 50)
+    length = sizing.work.judge_tokens(run, judge)
+    if judge.chat:
+        samples = judge.samples if judge.reading == "sampling" else 1
+        return replace(asking(sizing, judge.chat, calls * samples, length, answer_tokens=1), disk_bytes=calls * 50)
+    assert judge.path
+    shape, vllm = sizing.shape(judge.path, judge.revision, judge.dtype), judge.backend == "vllm"
+    cached = 0 if vllm else judge.batch_size * length.value
+    gpus, lacking = sizing.engine_gpus(shape, judge.vllm.tensor_parallel if vllm else 1, cached)
+    token = sizing.token_seconds("read_vllm" if vllm else "read", judge.dtype, shape.parameters) * (1 / max(1, gpus))
+    return sizing.engine_need(shape, gpus, lacking, sizing.start(shape.weights) + calls * length * token, calls * 50)
