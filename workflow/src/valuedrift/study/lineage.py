@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
+from valuedrift.config.algorithms import ALGORITHMS
 from valuedrift.config.explain import explain, nearest
 from valuedrift.config.runs import RunItem
 from valuedrift.config.study import StudyConfig
@@ -41,7 +42,14 @@ class Run:
     @property
     def phase(self) -> str:
         """base, external, sft or po (preference optimization)."""
-        return self.algorithm if self.algorithm in ("base", "external", "sft") else "po"
+        if self.algorithm not in ALGORITHMS:
+            return self.algorithm
+        return "po" if ALGORITHMS[self.algorithm].pairs else "sft"
+
+    @property
+    def method(self) -> str:
+        """The name of its training in figures, such as "SimPO"; empty for a base model and for external checkpoints."""
+        return ALGORITHMS[self.algorithm].label if self.training else ""
 
     @property
     def lineage(self) -> list["Run"]:
@@ -114,7 +122,9 @@ class _Resolver:
         self._check_fit(key, item, dataset)
         asked = self.runs[item.parent]
         parent = next((r for r in self.runs.values() if r.plain == asked.id and r.seed == item.seed), asked)
-        slug = "-".join(filter(None, (None if item.algorithm == "sft" else item.algorithm, dataset, item.chosen, item.label)))
+        slug = "-".join(
+            filter(None, (item.algorithm if ALGORITHMS[item.algorithm].pairs else None, dataset, item.chosen, item.label))
+        )
         suffix = "" if item.seed == first_seed else f"-seed{item.seed}"
         return Run(
             f"{_prefix(parent)}/{slug}{suffix}", parent.model, item.algorithm, item.seed, parent, dataset, item.chosen,
@@ -128,7 +138,7 @@ class _Resolver:
             known(f"{key}.data", "dataset", name, {*self.config.datasets, *self.mixtures})
         dataset = None if mixture else self.config.datasets[name]
         preference, told = (mixture or dataset.is_preference, "mixture" if mixture else dataset.format)  # type: ignore[union-attr]
-        if preference == (item.algorithm == "sft"):
+        if preference != ALGORITHMS[item.algorithm].pairs:
             kind = "preference pairs" if preference else "an SFT set"
             raise UserError(f"config: `{key}.data`: {item.algorithm} cannot train on `{name}`, which is {kind} ({told})")
         if (told in ("synthetic", "mixture")) != (item.chosen is not None):

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
+from valuedrift.config.algorithms import ALGORITHMS
 from valuedrift.config.chat import ChatConfig, ChatJob
 from valuedrift.config.models import ModelConfig
 from valuedrift.config.prompts import EmbeddingConfig
@@ -92,8 +93,9 @@ class Study:
 
     @cached_property
     def rewards(self) -> dict[str, Run]:
-        """Reward model id → a PPO run that uses it."""
-        return {run.reward: run for run in reversed(self.of("ppo"))}
+        """Reward model id → a run that is optimized against it."""
+        against = self.of(*(name for name, row in ALGORITHMS.items() if row.needs_reward))
+        return {run.reward: run for run in reversed(against)}
 
     @staticmethod
     def pattern(names: Iterable[str]) -> str:

@@ -42,8 +42,6 @@ from valuedrift.errors import UserError
 from valuedrift.study.jobs.base import HOW, StudyJobs
 from valuedrift.study.lineage import Run
 
-PHASE_LABELS = {"external": "", "sft": "SFT", "ppo": "PPO", "dpo": "DPO", "simpo": "SimPO"}
-
 
 class ReportJobs(StudyJobs):
     def table(self, name: str) -> str:
@@ -110,7 +108,7 @@ class ReportJobs(StudyJobs):
         lineages = [self.study.runs[replicate].lineage for replicate in self.study.replicates(run.id)]
         phases = [list(dict.fromkeys(lineage[i].id for lineage in lineages)) for i in range(len(run.lineage))]
         shown = zip(phases, run.lineage, strict=True)
-        labelled = [PhaseOfPanel(runs=runs, label=PHASE_LABELS[p.algorithm]) for runs, p in shown if p.algorithm != "base"]
+        labelled = [PhaseOfPanel(runs=runs, label=p.method) for runs, p in shown if p.algorithm != "base"]
         return Panel(heading=heading, base=run.lineage[0].id, phases=labelled)
 
     def _ablation(self, name: str, figure: AblationFigure) -> AblationJob:

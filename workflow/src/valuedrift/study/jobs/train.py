@@ -110,5 +110,5 @@ class TrainingJobs(StudyJobs):
         oracle = next((name for name, judge in self.config.judges.items() if judge.function == ORACLE), None)
         if oracle is None:
             raise UserError(f"config: `judges`: the recovery table needs a judge with `function: {ORACLE}`")
-        corpora = {run.id: run.dataset or "base" for run in self.study.of("base", "sft")}
+        corpora = {run.id: run.dataset or "base" for run in self.study.runs.values() if run.phase in ("base", "sft")}
         return RecoveryJob(oracle=oracle, judge=self.study.judge, runs=list(self.study.runs), corpora=corpora).canonical()
