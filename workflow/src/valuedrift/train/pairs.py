@@ -11,6 +11,7 @@ from transformers import set_seed
 from valuedrift.config.train import PreferenceConfig, TrainingConfig, TrainingJob
 from valuedrift.errors import UserError
 from valuedrift.io.tables import PREFERENCE_SET
+from valuedrift.train import processes
 from valuedrift.train.model import final_of, load_tokenizer
 from valuedrift.train.trajectory import describe
 
@@ -55,6 +56,17 @@ def conversational(pairs: pl.DataFrame) -> Dataset:
     """Pairs as TRL wants them: prompt, chosen and rejected as lists of messages."""
     rows = pairs.with_columns(_answer("chosen"), _answer("rejected")).to_dicts()
     return Dataset.from_list(rows)
+
+
+def on_disk(examples: Dataset, folder: Path) -> Dataset:
+    """Return the examples as files in `folder` that all processes read.
+
+    The main process writes the reference model's log probabilities next to them.
+    """
+    if processes.is_main():
+        examples.save_to_disk(folder / "examples")
+    processes.barrier()
+    return Dataset.load_from_disk(folder / "examples")
 
 
 def fitting(pairs: pl.DataFrame, tokenizer: Any, training: TrainingConfig) -> pl.DataFrame:
