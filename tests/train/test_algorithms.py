@@ -42,7 +42,7 @@ def test_every_algorithm_is_a_command(monkeypatch, capsys):
 @pytest.mark.parametrize("name", ALGORITHMS)
 def test_an_algorithm_has_a_rule_that_runs_its_module_for_its_own_runs(name):
     rule = RULES[name]
-    assert f'sources("train.{name}")' in rule and ('command="' + name + '"' in rule or f"valuedrift.train {name} " in rule)
+    assert f'sources("train.{name}")' in rule
     assert f'ids("{name}")' in rule or not ALGORITHMS[name].is_run
 
 

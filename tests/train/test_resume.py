@@ -1,5 +1,6 @@
 """Trainings that are told to stop, or killed, and end as if they had not been: real ones of the tiny model."""
 
+import importlib
 import json
 import os
 import re
@@ -16,12 +17,11 @@ from training_jobs import job
 
 from valuedrift.cluster.accelerate import launcher
 from valuedrift.io.tables import SFT_SET
-from valuedrift.train import dpo, resume, reward, sft, simpo, trajectory
+from valuedrift.train import resume, trajectory
 from valuedrift.train.preemption import Interrupted, Interruption
 from valuedrift.train.resume_state import Unfinished
 from valuedrift.train.trajectory import identity_of, weights_hash, workspace
 
-STEPS = {"sft": sft, "dpo": dpo, "simpo": simpo, "reward": reward}
 # Two epochs whose last batch is not full, accumulation, a learning rate that changes, and rows of the log that span a stop.
 SETTINGS = {
     "epochs": 2, "batch_size": 8, "device_batch_size": 4, "schedule": "cosine", "warmup": 0.2, "logging_steps": 3,
@@ -72,7 +72,7 @@ class Training:
 
     def run(self, output: Path, **changes):
         config = self.config.model_copy(update=changes)
-        STEPS[self.algorithm].run(config=config, parent=self.parent, data=self.data, output=output)
+        importlib.import_module(f"valuedrift.train.{self.algorithm}").run(config=config, parent=self.parent, data=self.data, output=output)
 
 
 def differing(one: Path, other: Path) -> list[str]:
@@ -100,6 +100,7 @@ def few(sft_set, tmp_path_factory) -> Path:
         ("dpo", {}, (7,)),
         ("dpo", LORA, (7,)),
         ("simpo", LORA, (7,)),
+        ("kto", LORA, (7,)),
         ("reward", {}, (4,)),
         ("reward", LORA, (7,)),
     ],

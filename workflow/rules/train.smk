@@ -106,6 +106,21 @@ use rule sft as simpo with:
         command="simpo",
 
 
+use rule sft as kto with:
+    input:
+        source=sources("train.kto"),
+        parent=parent_manifest,
+        data=training_data,
+    wildcard_constraints:
+        run=ids("kto"),
+    params:
+        launch=launch,
+        config=lambda wildcards: jobs.training(wildcards.run)[0],
+        tracked=lambda wildcards: jobs.training(wildcards.run)[1],
+        folder=lambda wildcards: study.folder_of(wildcards.run),
+        command="kto",
+
+
 use rule sft as reward with:
     input:
         source=sources("train.reward"),

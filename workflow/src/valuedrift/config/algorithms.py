@@ -97,6 +97,19 @@ class SimpoConfig(PreferenceConfig):
     """Target margin, absolute as in TRL. SimPO's reference code writes gamma / beta = 0.5; the paper's 0.5 may mean either."""
 
 
+class KtoConfig(PreferenceConfig):
+    learning_rate: Rate = 5e-7
+    """Peak learning rate. This and beta are the KTO paper's (Ethayarajh et al. 2024)."""
+    batch_size: Count = 32
+    """Pairs in one optimizer step, as in the other algorithms. KTO learns from each answer by itself: 32 pairs are 64 examples."""
+    beta: Rate = 0.1
+    """Strength of the regularization towards the SFT model: a smaller value allows more change."""
+    desirable_weight: Rate = 1.0
+    """Weight of the loss of chosen answers. Pairs have one of each kind, for which the paper weighs both the same."""
+    undesirable_weight: Rate = 1.0
+    """Weight of the loss of rejected answers."""
+
+
 @dataclass(frozen=True)
 class Algorithm:
     """What the study, the sizing of jobs and the figures read about a training algorithm."""
@@ -115,6 +128,8 @@ class Algorithm:
     """Frozen models that it reads in addition to the trained ones."""
     reference_passes: int = 0
     """How often a frozen reference model reads the whole data, over the whole training."""
+    extra_passes: int = 0
+    """How often in each epoch the trained model reads the whole data without learning from it."""
     is_run: bool = True
     """True if `runs` may name it; a reward model is trained where an algorithm needs one."""
     needs_reward: bool = False
@@ -127,6 +142,8 @@ ALGORITHMS: dict[str, Algorithm] = {
     "ppo": Algorithm(PpoConfig, "PPO", "Proximal policy optimization.", sequences=1, references=2, needs_reward=True),
     "dpo": Algorithm(DpoConfig, "DPO", "Direct preference optimization.", references=1, reference_passes=1),
     "simpo": Algorithm(SimpoConfig, "SimPO", "Simple preference optimization."),
+    # The reference and, in each epoch, the trained model also read each prompt with another prompt's answer, for the KL term.
+    "kto": Algorithm(KtoConfig, "KTO", "Kahneman-Tversky optimization.", references=1, reference_passes=2, extra_passes=1),
 }
 """Name in configs, rules and commands -> the algorithm, in the order of the config reference."""
 

@@ -35,4 +35,3 @@ def run(*, config: TrainingJob[DpoConfig], parent: Path, data: Path, output: Pat
         )
         train(trainer, space, config.save_minutes)
         space.finish(given.manifest, log_rows(config.run, trainer.state.log_history))
-
