@@ -101,6 +101,7 @@ def few(sft_set, tmp_path_factory) -> Path:
         ("dpo", LORA, (7,)),
         ("simpo", LORA, (7,)),
         ("kto", LORA, (7,)),
+        ("orpo", {}, (7,)),
         ("reward", {}, (4,)),
         ("reward", LORA, (7,)),
     ],

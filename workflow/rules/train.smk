@@ -121,6 +121,21 @@ use rule sft as kto with:
         command="kto",
 
 
+use rule sft as orpo with:
+    input:
+        source=sources("train.orpo"),
+        parent=parent_manifest,
+        data=training_data,
+    wildcard_constraints:
+        run=ids("orpo"),
+    params:
+        launch=launch,
+        config=lambda wildcards: jobs.training(wildcards.run)[0],
+        tracked=lambda wildcards: jobs.training(wildcards.run)[1],
+        folder=lambda wildcards: study.folder_of(wildcards.run),
+        command="orpo",
+
+
 use rule sft as reward with:
     input:
         source=sources("train.reward"),

@@ -110,6 +110,13 @@ class KtoConfig(PreferenceConfig):
     """Weight of the loss of rejected answers."""
 
 
+class OrpoConfig(PreferenceConfig):
+    learning_rate: Rate = 8e-6
+    """Peak learning rate. This and beta are those of the ORPO paper's Mistral models (Hong et al. 2024)."""
+    beta: Rate = 0.1
+    """Weight of the odds ratio term next to the likelihood of the chosen answers; the paper's lambda."""
+
+
 @dataclass(frozen=True)
 class Algorithm:
     """What the study, the sizing of jobs and the figures read about a training algorithm."""
@@ -144,6 +151,7 @@ ALGORITHMS: dict[str, Algorithm] = {
     "simpo": Algorithm(SimpoConfig, "SimPO", "Simple preference optimization."),
     # The reference and, in each epoch, the trained model also read each prompt with another prompt's answer, for the KL term.
     "kto": Algorithm(KtoConfig, "KTO", "Kahneman-Tversky optimization.", references=1, reference_passes=2, extra_passes=1),
+    "orpo": Algorithm(OrpoConfig, "ORPO", "Odds ratio preference optimization."),
 }
 """Name in configs, rules and commands -> the algorithm, in the order of the config reference."""
 
