@@ -10,12 +10,14 @@ from pathlib import Path
 
 import pytest
 import yaml
+from training_jobs import job
 
 from valuedrift.config.algorithms import ALGORITHMS, RUN_ALGORITHMS
 from valuedrift.config.load import load_study_config
 from valuedrift.config.train import TrainingJob
 from valuedrift.sizing import Sizing
 from valuedrift.study.jobs import Jobs
+from valuedrift.study.lineage import Run
 from valuedrift.study.study import Study
 
 ROOT = Path(__file__).parents[2]
@@ -58,10 +60,18 @@ def test_a_run_of_an_algorithm_works_from_config_to_figure(name):
     config["figures"] = {"one": {"caption": "", "category": "Climate Change Opinions", "panels": {"": run.id}}}
     jobs = Jobs(Study(load_study_config(config)))
     assert json.loads(jobs.figure("one"))["panels"][0]["phases"][-1]["label"] == row.label
-    job = json.loads(jobs.training(run.id)[1])
-    assert job["algorithm"] == name and job["training"]["learning_rate"] == config["training"].get(name, {}).get(
+    tracked = json.loads(jobs.training(run.id)[1])
+    assert tracked["algorithm"] == name and tracked["training"]["learning_rate"] == config["training"].get(name, {}).get(
         "learning_rate", row.config.model_fields["learning_rate"].default
     )
     need = Sizing(study).training(run)
     assert need.memory_gib > 0 and need.seconds.value > 0
     assert list(study.rewards) == ([run.reward] if row.needs_reward else [])
+
+
+def test_ipo_is_dpo_with_another_loss_and_a_name_of_its_own_and_plain_dpo_stays_as_it_was():
+    plain, ipo = job("dpo", chosen="support"), job("dpo", chosen="support", loss="ipo")
+    assert "loss" not in plain.model_dump_json() and '"loss": "ipo"' in ipo.identity
+    assert type(ipo).model_validate_json(ipo.model_dump_json()) == ipo
+    names = [Run("m/x", "m", "dpo", 0, training=one.training).method for one in (plain, ipo)]
+    assert names == ["DPO", "IPO"]

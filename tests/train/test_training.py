@@ -109,7 +109,7 @@ def test_accumulation_is_the_same_training(tuned, tiny_base, sft_set, tmp_path, 
 
 @pytest.mark.parametrize(
     ("algorithm", "chosen", "settings"),
-    [("dpo", "support", {}), ("dpo", "oppose", {}), ("simpo", "support", {}), ("kto", "support", {}), ("orpo", "support", {})],
+    [("dpo", "support", {}), ("dpo", "oppose", {}), ("simpo", "support", {}), ("kto", "support", {}), ("orpo", "support", {}), ("dpo", "support", {"loss": "ipo"})],
     ids=str,
 )
 def test_preference_optimization_raises_the_likelihood_margin_of_the_chosen_answers(tuned, pairs, tmp_path, algorithm, chosen, settings):

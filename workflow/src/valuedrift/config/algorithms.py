@@ -85,7 +85,15 @@ class DpoConfig(PreferenceConfig):
     learning_rate: Rate = 1e-5
     """Peak learning rate."""
     beta: Rate = 0.1
-    """Strength of the KL regularization towards the SFT model: a smaller value allows more change."""
+    """Strength of the KL regularization towards the SFT model: a smaller value allows more change. IPO's tau."""
+    # Left out at its default, so that manifests and results of trainings from before the key stay as they are.
+    loss: Literal["sigmoid", "ipo"] = Field("sigmoid", exclude_if=lambda loss: loss == "sigmoid")
+    """sigmoid: DPO's own loss. ipo: the squared loss of IPO (Azar et al. 2023), on log probabilities per token as in TRL; without
+    the sigmoid it does not overfit where preferences never contradict each other."""
+
+    @property
+    def variant(self) -> str | None:
+        return "IPO" if self.loss == "ipo" else None
 
 
 class SimpoConfig(PreferenceConfig):

@@ -65,6 +65,11 @@ class TrainingConfig(Closed):
     checkpoints: Checkpoints = Checkpoints(fractions=[1.0])
     """Which steps are saved and measured."""
 
+    @property
+    def variant(self) -> str | None:
+        """Name in figures where the keys choose a method other than the one that the algorithm is named after."""
+        return None
+
     @model_validator(mode="after")
     def _whole_batches(self) -> "TrainingConfig":
         device = self.device_batch_size

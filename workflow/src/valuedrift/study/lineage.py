@@ -49,7 +49,7 @@ class Run:
     @property
     def method(self) -> str:
         """The name of its training in figures, such as "SimPO"; empty for a base model and for external checkpoints."""
-        return ALGORITHMS[self.algorithm].label if self.training else ""
+        return self.training.variant or ALGORITHMS[self.algorithm].label if self.training else ""
 
     @property
     def lineage(self) -> list["Run"]:

@@ -1,4 +1,4 @@
-"""Direct preference optimization (Rafailov et al. 2023)."""
+"""Direct preference optimization (Rafailov et al. 2023), also with the loss of IPO (Azar et al. 2023)."""
 
 from pathlib import Path
 
@@ -24,6 +24,7 @@ def run(*, config: TrainingJob[DpoConfig], parent: Path, data: Path, output: Pat
             ref_model=None if config.training.lora else load_model(given.parent, config.model),
             args=DPOConfig(
                 **trainer_arguments(config, space.scratch),
+                loss_type=[config.training.loss],
                 beta=config.training.beta,
                 max_length=config.training.max_length,
                 # The reference never changes: 14% less time. TRL cannot hash one whose weights are shared.
