@@ -26,16 +26,17 @@ import yaml
 from datasets import Dataset
 from trl.experimental.ppo import PPOConfig, PPOTrainer
 
+from valuedrift.config.algorithms import PpoConfig
 from valuedrift.config.load import load_study_config
-from valuedrift.config.train import PpoJob
+from valuedrift.config.train import TrainingJob
 from valuedrift.io.tables import PROMPTS
 from valuedrift.miniature.oracle import judge
 from valuedrift.study.jobs import Jobs
 from valuedrift.study.study import Study
-from valuedrift.train.fsdp import Sampler
-from valuedrift.train.heldout import Heldout
+from valuedrift.train.fsdp import SamplingCopy
 from valuedrift.train.model import load_model, load_scorer, load_tokenizer
 from valuedrift.train.ppo.experience import Environment
+from valuedrift.train.ppo.heldout import Heldout
 from valuedrift.train.ppo.learner import Learner
 from valuedrift.train.ppo.loop import Training
 from valuedrift.train.ppo.rollout import sample
@@ -56,7 +57,7 @@ STANCES = 4_000_001
 class Start:
     """What both trainings start from."""
 
-    job: PpoJob
+    job: TrainingJob[PpoConfig]
     parent: Path
     reward: Path
     data: Path
@@ -124,7 +125,7 @@ def main() -> None:
 def start_of(results: Path, run: str, seed: int) -> Start:
     """The run's own job under another seed, with what the finished study has of it."""
     study = Study(load_study_config(yaml.safe_load(Path("config/miniature.yaml").read_text())))
-    job = PpoJob.model_validate_json(str(Jobs(study).training(run)[0])).model_copy(update={"seed": seed})
+    job = TrainingJob[PpoConfig].model_validate_json(str(Jobs(study).training(run)[0])).model_copy(update={"seed": seed})
     found = study.runs[run]
     assert found.parent and found.reward
     return Start(
@@ -146,7 +147,7 @@ def ours(start: Start) -> Outcome:
 
 def learner_of(start: Start, policy: Any, steps: int) -> Learner:
     """The policy with a value model of its own."""
-    return Learner(policy, start.scorer(), Sampler(policy, policy.device), start.job.training, steps)
+    return Learner(policy, start.scorer(), SamplingCopy(policy, policy.device), start.job.training, steps)
 
 
 def trl(start: Start) -> Outcome:
@@ -167,7 +168,7 @@ def trl(start: Start) -> Outcome:
     return Outcome(policy, {ours: [row[name] for row in history] for name, ours in NAMES.items()}, *clock.per(len(history)))
 
 
-def settings(job: PpoJob, folder: str) -> PPOConfig:
+def settings(job: TrainingJob[PpoConfig], folder: str) -> PPOConfig:
     """The run's settings in TRL's words."""
     training = job.training
     return PPOConfig(

@@ -32,7 +32,7 @@ from sft_gpu import measure_gpu
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from valuedrift.config.train import SftJob
+from valuedrift.config.algorithms import job_model
 from valuedrift.io.tables import SFT_SET
 from valuedrift.train.arguments import trainer_arguments
 from valuedrift.train.model import CHAT_TEMPLATE
@@ -139,7 +139,7 @@ def trl_sft(task: Task, folder: Path) -> Any:
 
 def ours(task: Task, folder: Path, **training: Any) -> Any:
     """The study's trainer with TRL's hyperparameters."""
-    job = SftJob.model_validate({
+    job = job_model("sft").model_validate({
         "run": "x", "parent": "x", "algorithm": "sft", "dataset": "x", "chosen": None, "seed": SEED, "model": {"path": "x"},
         "training": {"learning_rate": RATE, "batch_size": BATCH, "max_length": LENGTH, "epochs": 1, "schedule": "linear",
                      "warmup": 0, **training},

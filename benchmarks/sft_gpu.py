@@ -10,7 +10,7 @@ import torch
 import trl
 from transformers import LlamaConfig, LlamaForCausalLM, TrainerCallback
 
-from valuedrift.config.train import SftJob
+from valuedrift.config.algorithms import job_model
 from valuedrift.train.arguments import trainer_arguments
 from valuedrift.train.packing import IGNORED, DocumentTrainer, packed
 
@@ -70,7 +70,7 @@ def train_once(tokenizer: Any, folder: Path, shape: dict[str, Any], device: str,
     with torch.device(device):
         torch.manual_seed(0)
         model = LlamaForCausalLM(LlamaConfig(**shape)).to(torch.bfloat16)
-    job = SftJob.model_validate({
+    job = job_model("sft").model_validate({
         "run": "x", "parent": "x", "algorithm": "sft", "dataset": "x", "chosen": None, "seed": 0,
         "model": {"path": "x", "dtype": "bfloat16"},
         "training": {"batch_size": HELD, "max_length": LENGTH, "epochs": 1, "gradient_checkpointing": checkpointing},

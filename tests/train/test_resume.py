@@ -18,8 +18,8 @@ from training_jobs import job
 from valuedrift.cluster.accelerate import launcher
 from valuedrift.io.tables import SFT_SET
 from valuedrift.train import resume, trajectory
-from valuedrift.train.preemption import Interrupted, Interruption
-from valuedrift.train.resume_state import Unfinished
+from valuedrift.train.preemption import Preempted, Preemption
+from valuedrift.train.resume_state import ResumeState
 from valuedrift.train.trajectory import identity_of, weights_hash, workspace
 
 # Two epochs whose last batch is not full, accumulation, a learning rate that changes, and rows of the log that span a stop.
@@ -39,7 +39,7 @@ def one_thread():
     torch.set_num_threads(before)
 
 
-class SignalAt(resume.KeepState):
+class SignalAt(resume.SaveState):
     """Sends its own process a signal, or two, during the given step."""
 
     step, signals = 0, (signal.SIGTERM,)
@@ -57,7 +57,7 @@ def told_to_stop(monkeypatch):
     def at(step, signals=(signal.SIGTERM,)):
         monkeypatch.setattr(SignalAt, "step", step)
         monkeypatch.setattr(SignalAt, "signals", signals)
-        monkeypatch.setattr(resume, "KeepState", SignalAt)
+        monkeypatch.setattr(resume, "SaveState", SignalAt)
 
     return at
 
@@ -72,7 +72,9 @@ class Training:
 
     def run(self, output: Path, **changes):
         config = self.config.model_copy(update=changes)
-        importlib.import_module(f"valuedrift.train.{self.algorithm}").run(config=config, parent=self.parent, data=self.data, output=output)
+        importlib.import_module(f"valuedrift.train.{self.algorithm}").run(
+            config=config, parent=self.parent, data=self.data, output=output
+        )
 
 
 def differing(one: Path, other: Path) -> list[str]:
@@ -114,7 +116,7 @@ def test_stopped_it_ends_as_if_undisturbed(algorithm, settings, stops, tuned, pa
     assert json.loads((undisturbed / "manifest.json").read_text())["total_steps"] == 10
     for step in stops:
         told_to_stop(step, signals=(signal.SIGTERM, signal.SIGTERM))
-        with pytest.raises(Interrupted, match=f"stopped at step {step} of 10 as asked; run again to go on from there"):
+        with pytest.raises(Preempted, match=f"stopped at step {step} of 10 as asked; run again to go on from there"):
             training.run(stopped)
         assert [path.name for path in stopped.iterdir()] == [".unfinished"]
     told_to_stop(0)
@@ -125,14 +127,14 @@ def test_stopped_it_ends_as_if_undisturbed(algorithm, settings, stops, tuned, pa
 def test_another_training_does_not_go_on_from_it(tuned, few, tmp_path, told_to_stop, capsys):
     training = Training("sft", tuned, few)
     told_to_stop(7)
-    with pytest.raises(Interrupted):
+    with pytest.raises(Preempted):
         training.run(tmp_path / "changed", seed=4)
     told_to_stop(0)
     training.run(tmp_path / "changed")
-    assert "of another config, data, parent, code or version: starting anew" in capsys.readouterr().err
+    assert "has another config, data, parent, code or version: starting from scratch" in capsys.readouterr().err
     training.run(tmp_path / "undisturbed")
     assert differing(tmp_path / "changed", tmp_path / "undisturbed") == []
-    assert "starting anew" not in capsys.readouterr().err
+    assert "from scratch" not in capsys.readouterr().err
 
 
 def test_what_decides_how_a_training_goes_on():
@@ -149,14 +151,14 @@ def test_what_decides_how_a_training_goes_on():
 def test_periodic_states_change_nothing_and_one_is_kept(tuned, few, tmp_path, monkeypatch):
     kept = []
 
-    class Watched(resume.KeepState):
+    class Watched(resume.SaveState):
         def on_step_end(self, args, state, control, **kwargs):
             super().on_step_end(args, state, control, **kwargs)
             kept.append([path.name for path in self.space.scratch.glob("state-*")])
 
     training = Training("sft", tuned, few)
     training.run(tmp_path / "undisturbed")
-    monkeypatch.setattr(resume, "KeepState", Watched)
+    monkeypatch.setattr(resume, "SaveState", Watched)
     training.run(tmp_path / "saved", save_minutes=1e-9)
     assert [len(states) for states in kept] == [0] + 9 * [1] and len({states[0] for states in kept[1:]}) == 9
     assert differing(tmp_path / "saved", tmp_path / "undisturbed") == []
@@ -222,9 +224,9 @@ def text(content: str):
     return lambda folder: (folder / "weights").write_text(content)
 
 
-def unfinished(output: Path, identity="same") -> Unfinished:
+def unfinished(output: Path, identity="same") -> ResumeState:
     """The folder as a process finds it that starts now."""
-    found = Unfinished(output)
+    found = ResumeState(output)
     found.open(identity)
     return found
 
@@ -236,7 +238,7 @@ def test_a_state_is_whole_or_the_one_before(tmp_path):
 
     space = unfinished(tmp_path)
     assert space.state is None
-    space.canaries[5] = None
+    space.fingerprints[5] = None
     for folder in ("step-5", "step-9"):
         (space.trajectory / folder).mkdir(parents=True)
     space.keep(text("one"))
@@ -244,7 +246,7 @@ def test_a_state_is_whole_or_the_one_before(tmp_path):
         space.keep(half)
     assert len(list(space.scratch.glob("state-*"))) == 2
     space = unfinished(tmp_path)
-    assert (space.state / "weights").read_text() == "one" and space.canaries == {5: None}
+    assert (space.state / "weights").read_text() == "one" and space.fingerprints == {5: None}
     assert [path.name for path in space.trajectory.iterdir()] == ["step-5"]
     assert {path.name for path in space.scratch.iterdir()} == {"identity", "owner", "trajectory", "state", space.state.name}
     space.keep(text("two"))
@@ -255,7 +257,7 @@ def test_a_state_is_whole_or_the_one_before(tmp_path):
 def test_a_state_whose_checkpoints_were_moved_away_is_none(tmp_path):
     """As of a job that was killed while it put its outputs in place."""
     space = unfinished(tmp_path)
-    space.canaries[5] = None
+    space.fingerprints[5] = None
     (space.trajectory / "step-5").mkdir(parents=True)
     space.keep(text("one"))
     assert unfinished(tmp_path).state
@@ -280,17 +282,17 @@ def test_a_signal_does_not_cost_a_training_that_is_done(tmp_path, monkeypatch):
     monkeypatch.setattr(trajectory, "weights_hash", signalled)
     with workspace(tmp_path, "same") as space:
         (space.trajectory / "step-1").mkdir(parents=True)
-        space.canaries[1] = None
+        space.fingerprints[1] = None
         space.finish({"run": "x"}, [])
     assert json.loads((tmp_path / "manifest.json").read_text())["total_steps"] == 1 and not space.scratch.exists()
 
 
-def test_an_interruption_remembers_until_it_is_asked():
+def test_an_preemption_remembers_until_it_is_asked():
     before = signal.getsignal(signal.SIGTERM)
-    with Interruption() as interruption:
-        assert not interruption.requested and not interruption.due(0) and not interruption.due(10)
+    with Preemption() as preemption:
+        assert not preemption.requested and not preemption.due(0) and not preemption.due(10)
         os.kill(os.getpid(), signal.SIGTERM)
-        assert interruption.requested
+        assert preemption.requested
         time.sleep(0.02)
-        assert interruption.due(0.01 / 60) and not interruption.due(10)
+        assert preemption.due(0.01 / 60) and not preemption.due(10)
     assert signal.getsignal(signal.SIGTERM) == before

@@ -63,7 +63,7 @@ def test_packed_and_padded_trainings_are_the_same(padded, tiny_base, uneven, tmp
 
 
 def test_chunked_logits_change_nothing(padded, tiny_base, uneven, tmp_path, monkeypatch):
-    monkeypatch.setattr(packing, "LOGITS_AT_ONCE", 0)
+    monkeypatch.setattr(packing, "MAX_LOGITS", 0)
     alike(trained(tiny_base, uneven, tmp_path), padded)
 
 

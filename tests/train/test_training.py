@@ -109,10 +109,19 @@ def test_accumulation_is_the_same_training(tuned, tiny_base, sft_set, tmp_path, 
 
 @pytest.mark.parametrize(
     ("algorithm", "chosen", "settings"),
-    [("dpo", "support", {}), ("dpo", "oppose", {}), ("simpo", "support", {}), ("kto", "support", {}), ("orpo", "support", {}), ("dpo", "support", {"loss": "ipo"})],
+    [
+        ("dpo", "support", {}),
+        ("dpo", "oppose", {}),
+        ("simpo", "support", {}),
+        ("kto", "support", {}),
+        ("orpo", "support", {}),
+        ("dpo", "support", {"loss": "ipo"}),
+    ],
     ids=str,
 )
-def test_preference_optimization_raises_the_likelihood_margin_of_the_chosen_answers(tuned, pairs, tmp_path, algorithm, chosen, settings):
+def test_preference_optimization_raises_the_likelihood_margin_of_the_chosen_answers(
+    tuned, pairs, tmp_path, algorithm, chosen, settings
+):
     """Measured on the saved models themselves: the mean log probability of the chosen answers less that of the rejected ones."""
     config = job(algorithm, chosen=chosen, learning_rate=1e-3, epochs=1, **settings)
     module = importlib.import_module(f"valuedrift.train.{algorithm}")
