@@ -3,22 +3,17 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 import torch
-from safetensors.torch import load_file
 from training_jobs import job
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
-from valuedrift.cluster.accelerate import launcher
 from valuedrift.errors import UserError
 from valuedrift.io.tables import TRAINING_LOG
-from valuedrift.train import reward
 from valuedrift.train.ppo import experience, learner, loop, rollout
 from valuedrift.train.ppo import step as ppo
 from valuedrift.train.ppo.advantages import advantages_and_returns, token_rewards, whitened
@@ -35,15 +30,6 @@ ROLLOUTS = Rollouts(
     [[5, 6, 7, 8, 9, 10, 11, 12], [13], [14, 15, 16], [17, 18, 19, 20, 21]],
     [[30, 31, END], [40, PAD, 42, 43, 44, 45, 46, END], [50], [60, 61]],
 )
-
-
-@pytest.fixture(scope="session")
-def rewarded(tuned, pairs, tmp_path_factory) -> Path:
-    """A reward model that tells the pairs apart."""
-    folder = tmp_path_factory.mktemp("reward")
-    config = job("reward", "mini/x/d", "support", learning_rate=3e-3, epochs=4)
-    reward.run(config=config, parent=tuned / "manifest.json", data=pairs, output=folder)
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -170,36 +156,6 @@ def test_minibatches_are_steps_of_their_own(train, tmp_path, monkeypatch):
     monkeypatch.setattr(torch.optim.AdamW, "step", lambda self, *a, **k: (steps.append(1), take(self, *a, **k))[1])
     train(tmp_path, batch_size=16, minibatches=4, ppo_epochs=2, device_batch_size=4, max_response=4, heldout=1)
     assert len(steps) == 4 * 2 * manifest(tmp_path)["total_steps"]
-
-
-# Without GPUs every process keeps all weights; this one would share them all the same.
-SHARING = """
-import runpy
-from valuedrift.train import processes
-processes.keep_whole = lambda: None
-runpy.run_module("valuedrift.train", run_name="__main__")
-"""
-
-
-@pytest.mark.parametrize("sharing", [False, True], ids=["whole weights", "shared weights"])
-def test_two_processes_do_what_one_does(train, tuned, rewarded, pairs, tmp_path, sharing):
-    settings = {"batch_size": 8, "minibatches": 2, "device_batch_size": 2, "temperature": 1.5, "heldout": 3}
-    one, two = train(tmp_path / "one", **settings), tmp_path / "two"
-    config = job("ppo", chosen="support", learning_rate=1e-3, max_response=16, **settings)
-    (tmp_path / "job.json").write_text(config.model_dump_json())
-    (tmp_path / "sharing.py").write_text(SHARING)
-    command = (
-        f"{launcher(2, 'fsdp2')} {tmp_path / 'sharing.py' if sharing else '-m valuedrift.train'} ppo --config @{tmp_path}/job.json"
-        f" --parent {tuned}/manifest.json --reward {rewarded}/manifest.json --data {pairs} --output {two}"
-    )
-    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, shell=True, env=environment, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stderr
-    assert manifest(one)["total_steps"] == manifest(two)["total_steps"] > 3
-    for metric in TRAINING_LOG.read(one / "training_log.parquet")["metric"].unique():
-        assert logged(two, metric) == pytest.approx(logged(one, metric), abs=1e-4), metric
-    a, b = (load_file(folder / "final" / "model.safetensors") for folder in (one, two))
-    assert max((a[name] - b[name]).abs().max() for name in a) < 1e-4
 
 
 def test_processes_that_cannot_share_a_minibatch_are_refused_before_anything_is_loaded(train, tmp_path, monkeypatch):
