@@ -205,8 +205,8 @@ def test_stopped_twice_it_ends_as_if_undisturbed(train, tmp_path, monkeypatch, s
 def test_a_response_has_ended_if_its_last_token_is_the_end_and_reading_in_parts_keeps_the_order(scorer):
     rated = experience.Rated(ROLLOUTS, *(torch.zeros(4) for _ in range(4)))
     assert rated.ended(END).tolist() == [True, True, False, False]
-    told = read(ROLLOUTS, 3, lambda batch: token_values(scorer, batch), CPU)
-    assert torch.allclose(told, token_values(scorer, ROLLOUTS.batch(range(4), CPU)), atol=1e-5)
+    estimated = read(ROLLOUTS, 3, lambda batch: token_values(scorer, batch), CPU)
+    assert torch.allclose(estimated, token_values(scorer, ROLLOUTS.batch(range(4), CPU)), atol=1e-5)
 
 
 def test_the_penalty_for_a_missing_end_applies(train, tmp_path):

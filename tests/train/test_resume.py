@@ -46,8 +46,8 @@ class SignalAt(resume.SaveState):
 
 
 @pytest.fixture
-def told_to_stop(monkeypatch):
-    """Call with a step: the next trainings are told to stop during it; with 0, never."""
+def signal_at(monkeypatch):
+    """Call with a step: the next trainings get a signal during it; with 0, never."""
 
     def at(step, signals=(signal.SIGTERM,)):
         monkeypatch.setattr(SignalAt, "step", step)
@@ -93,28 +93,28 @@ def few(sft_set, tmp_path_factory) -> Path:
         ("reward", LORA, (7,)),
     ],
 )
-def test_stopped_it_ends_as_if_undisturbed(algorithm, settings, stops, tuned, pairs, few, tmp_path, told_to_stop):
+def test_stopped_it_ends_as_if_undisturbed(algorithm, settings, stops, tuned, pairs, few, tmp_path, signal_at):
     """In the first epoch, at its end (5) and in the second; the second signal, while it stops already, changes nothing."""
     training = Training(algorithm, tuned, few if algorithm == "sft" else pairs, **settings)
     undisturbed, stopped = tmp_path / "undisturbed", tmp_path / "stopped"
     training.run(undisturbed)
     assert json.loads((undisturbed / "manifest.json").read_text())["total_steps"] == 10
     for step in stops:
-        told_to_stop(step, signals=(signal.SIGTERM, signal.SIGTERM))
+        signal_at(step, signals=(signal.SIGTERM, signal.SIGTERM))
         with pytest.raises(Preempted, match=f"stopped at step {step} of 10 as asked; run again to go on from there"):
             training.run(stopped)
         assert [path.name for path in stopped.iterdir()] == [".unfinished"]
-    told_to_stop(0)
+    signal_at(0)
     training.run(stopped)
     assert differing(stopped, undisturbed) == []
 
 
-def test_another_training_does_not_go_on_from_it(tuned, few, tmp_path, told_to_stop, capsys):
+def test_another_training_does_not_go_on_from_it(tuned, few, tmp_path, signal_at, capsys):
     training = Training("sft", tuned, few)
-    told_to_stop(7)
+    signal_at(7)
     with pytest.raises(Preempted):
         training.run(tmp_path / "changed", seed=4)
-    told_to_stop(0)
+    signal_at(0)
     training.run(tmp_path / "changed")
     assert "has another config, data, parent, code or version: starting from scratch" in capsys.readouterr().err
     training.run(tmp_path / "undisturbed")

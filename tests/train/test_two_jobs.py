@@ -1,4 +1,4 @@
-"""A training whose node was taken for lost while it ran on, beside the job that began it again."""
+"""A training whose node was taken for lost while it kept running, and the job that started it again."""
 
 import pytest
 
