@@ -1,11 +1,11 @@
-"""The study's PPO beside TRL's trainer: reward, KL, losses, drift and time, from one start on one data set, seed by seed.
+"""Compare the study's PPO with TRL's trainer: reward, KL, losses, drift and time, from the same models and data, for each seed.
 
     OMP_NUM_THREADS=1 python benchmarks/ppo.py results/miniature [--run mini/alpaca/ppo-synthetic-support] [--seeds 0 1 2]
 
 Both get the settings of the run in config/miniature.yaml. Held-out reward and KL are measured by the same code with the same random
-numbers, and so is the stance: the share of answers to the evaluation prompts that the grammar's parser finds supporting, and that
-it finds malformed. Times are of the training alone, without loading, measuring and saving; where others use the machine at once,
-the seconds of processor time say more than those of the clock.
+numbers, and so is the stance: the shares of answers to the evaluation prompts that the grammar's parser classifies as supporting
+and as malformed. Times are of the training alone, without loading, measuring and saving; on a machine with other load, processor
+seconds are more reliable than wall-clock seconds.
 """
 
 import argparse
@@ -26,16 +26,17 @@ import yaml
 from datasets import Dataset
 from trl.experimental.ppo import PPOConfig, PPOTrainer
 
+from valuedrift.config.algorithms import PpoConfig
 from valuedrift.config.load import load_study_config
-from valuedrift.config.train import PpoJob
+from valuedrift.config.train import TrainingJob
 from valuedrift.io.tables import PROMPTS
 from valuedrift.miniature.oracle import judge
 from valuedrift.study.jobs import Jobs
 from valuedrift.study.study import Study
-from valuedrift.train.fsdp import Sampler
-from valuedrift.train.heldout import Heldout
+from valuedrift.train.fsdp import SamplingCopy
 from valuedrift.train.model import load_model, load_scorer, load_tokenizer
 from valuedrift.train.ppo.experience import Environment
+from valuedrift.train.ppo.heldout import Heldout
 from valuedrift.train.ppo.learner import Learner
 from valuedrift.train.ppo.loop import Training
 from valuedrift.train.ppo.rollout import sample
@@ -49,14 +50,14 @@ COLUMNS = (
     "seconds/step", "CPU seconds/step",
 )  # fmt: skip
 STANCES = 4_000_001
-"""The key of the random numbers by which the evaluation prompts are answered."""
+"""Key of the random stream with which the evaluation prompts are answered."""
 
 
 @dataclass
 class Start:
-    """What both trainings start from."""
+    """The models and data that both trainings start from."""
 
-    job: PpoJob
+    job: TrainingJob[PpoConfig]
     parent: Path
     reward: Path
     data: Path
@@ -80,7 +81,7 @@ class Start:
 
 @dataclass
 class Outcome:
-    """A trained policy, its log by metric, and the seconds of clock and processor that a step took."""
+    """A trained policy, its log by metric, and the wall-clock and processor seconds per step."""
 
     policy: Any
     log: dict[str, list[float]]
@@ -89,12 +90,12 @@ class Outcome:
 
 
 class NoWorkspace:
-    """A workspace's double that keeps nothing."""
+    """A test double of the workspace that saves nothing."""
 
     state = None
 
     def save(self, *_: Any) -> None:
-        """Saving is not what is measured."""
+        """Do nothing: saving is not measured."""
 
 
 def main() -> None:
@@ -122,9 +123,9 @@ def main() -> None:
 
 
 def start_of(results: Path, run: str, seed: int) -> Start:
-    """The run's own job under another seed, with what the finished study has of it."""
+    """Return the run's job under another seed, with the inputs from the finished study."""
     study = Study(load_study_config(yaml.safe_load(Path("config/miniature.yaml").read_text())))
-    job = PpoJob.model_validate_json(str(Jobs(study).training(run)[0])).model_copy(update={"seed": seed})
+    job = TrainingJob[PpoConfig].model_validate_json(str(Jobs(study).training(run)[0])).model_copy(update={"seed": seed})
     found = study.runs[run]
     assert found.parent and found.reward
     return Start(
@@ -134,7 +135,7 @@ def start_of(results: Path, run: str, seed: int) -> Start:
 
 
 def ours(start: Start) -> Outcome:
-    """The study's training."""
+    """Run the study's training."""
     steps = steps_of(start.job.training, len(start.prompts))
     learner, environment = learner_of(start, start.model(), steps), start.environment()
     unmeasured = Heldout([], environment, start.job.run, start.job.seed)
@@ -145,12 +146,12 @@ def ours(start: Start) -> Outcome:
 
 
 def learner_of(start: Start, policy: Any, steps: int) -> Learner:
-    """The policy with a value model of its own."""
-    return Learner(policy, start.scorer(), Sampler(policy, policy.device), start.job.training, steps)
+    """Return a learner of the policy with a new value model."""
+    return Learner(policy, start.scorer(), SamplingCopy(policy, policy.device), start.job.training, steps)
 
 
 def trl(start: Start) -> Outcome:
-    """TRL's trainer, told to save nothing, since it cannot."""
+    """Run TRL's training, without saving, which fails in TRL."""
     training, policy = start.job.training, start.model()
     with tempfile.TemporaryDirectory() as folder:
         trainer = PPOTrainer(
@@ -167,8 +168,8 @@ def trl(start: Start) -> Outcome:
     return Outcome(policy, {ours: [row[name] for row in history] for name, ours in NAMES.items()}, *clock.per(len(history)))
 
 
-def settings(job: PpoJob, folder: str) -> PPOConfig:
-    """The run's settings in TRL's words."""
+def settings(job: TrainingJob[PpoConfig], folder: str) -> PPOConfig:
+    """Return the run's settings as TRL's config."""
     training = job.training
     return PPOConfig(
         output_dir=folder, learning_rate=training.learning_rate, num_train_epochs=training.epochs,
@@ -181,7 +182,7 @@ def settings(job: PpoJob, folder: str) -> PPOConfig:
 
 
 class timed:
-    """Seconds of clock and processor within the block."""
+    """Measures wall-clock and processor seconds within the block."""
 
     def __enter__(self) -> "timed":
         self.start = time.perf_counter(), time.process_time()
@@ -195,7 +196,7 @@ class timed:
 
 
 def measured(start: Start, policy: Any) -> dict[str, float]:
-    """Held-out reward and KL, and shares of stances, of a policy."""
+    """Return held-out reward and KL, and shares of stances, of a policy."""
     policy.eval()
     learner = learner_of(start, policy, 1)
     rows = Heldout(start.heldout, start.environment(), start.job.run, 0)(policy, learner.logprobs, 0)
@@ -214,7 +215,7 @@ def measured(start: Start, policy: Any) -> dict[str, float]:
 
 
 def logged(outcome: Outcome) -> dict[str, float]:
-    """The log's last quarter, which varies less than its last step."""
+    """Return means over the log's last quarter, which varies less than its last step."""
     last = {name: values[-max(1, len(values) // 4) :] for name, values in outcome.log.items()}
     return {name: sum(v) / len(v) for name, v in last.items()} | {
         "seconds/step": outcome.clock,
@@ -223,7 +224,7 @@ def logged(outcome: Outcome) -> dict[str, float]:
 
 
 def wide(column: str) -> int:
-    """Characters of a column of the table."""
+    """Return the width of a column of the table, in characters."""
     return max(len(column), 6) + 2
 
 

@@ -1,13 +1,13 @@
-"""Tokens per second of SFT beside `trl sft`, in one run; on a GPU also a model of 3B parameters.
+"""Measure tokens per second of SFT and of `trl sft` in one run; on a GPU also for a model of 3B parameters.
 
     OMP_NUM_THREADS=1 python benchmarks/sft.py results/miniature --alpaca alpaca.json [--conversations 64] [--rounds 2]
 
 Two models: the miniature's base model with its SFT set, and a random one of 4 layers × 512 with a vocabulary of 32,000, trained on
-conversations of real length (any file in Alpaca's format). The rival is the SFTTrainer that `trl sft` runs, with its defaults; all
-ways have float32, the same threads, no checkpointing of activations, the same conversations in the same order and the same
-optimizer steps, of 8 conversations, which is TRL's default: their losses must agree. Only tokens of conversations count, padding
-does not. Each round runs all ways in turn, and a way's figure is its best round; beside other work the tokens per second of
-processor time are the steadier measure. With a GPU, a random model of the shape of Llama 3.2 3B is trained in bfloat16 as well, and
+conversations of real length (any file in Alpaca's format). The baseline is the SFTTrainer that `trl sft` runs, with its defaults;
+all ways use float32, the same threads, no gradient checkpointing, the same conversations in the same order and the same
+optimizer steps, of 8 conversations, which is TRL's default: their losses must agree. Only tokens of conversations count, not
+padding. Each round runs all ways in turn, and a way's figure is its best round; on a machine with other load, tokens per second of
+processor time are more reliable. With a GPU, a random model of the shape of Llama 3.2 3B is trained in bfloat16 as well, and
 its table goes to docs/sft-gpu.md.
 """
 
@@ -32,7 +32,7 @@ from sft_gpu import measure_gpu
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from valuedrift.config.train import SftJob
+from valuedrift.config.algorithms import job_model
 from valuedrift.io.tables import SFT_SET
 from valuedrift.train.arguments import trainer_arguments
 from valuedrift.train.model import CHAT_TEMPLATE
@@ -45,7 +45,7 @@ GOAL = 2.0
 
 @dataclass
 class Task:
-    """A model (made anew for each training), its tokenizer and the conversations that it is trained on."""
+    """A model (created again for each training), its tokenizer and the conversations that it is trained on."""
 
     name: str
     model: Callable[[], Any]
@@ -55,7 +55,7 @@ class Task:
 
 @dataclass
 class Result:
-    """Seconds of one training, and the mean loss of its steps."""
+    """Wall-clock and processor seconds of one training, and the mean loss of its steps."""
 
     wall: float
     processor: float
@@ -84,7 +84,7 @@ def main() -> None:
 
 
 def miniature(results: Path, count: int) -> Task:
-    """The study's base model and its Alpaca."""
+    """Return the miniature's base model and its Alpaca set."""
     folder = results / "runs" / "mini" / "base" / "final"
     tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
     tokenizer.chat_template = CHAT_TEMPLATE
@@ -95,7 +95,7 @@ def miniature(results: Path, count: int) -> Task:
 
 
 def bigger(path: Path, count: int) -> Task:
-    """Random weights: how long a step takes does not depend on what the model knows."""
+    """Return a random model; the time of a step does not depend on the weights."""
     rows = json.loads(path.read_text())
     conversations = [
         {"prompt": [{"role": "user", "content": f"{row['instruction']}\n{row['input']}".strip()}],
@@ -115,7 +115,7 @@ def bigger(path: Path, count: int) -> Task:
 
 
 def vocabulary(texts: Any) -> Any:
-    """A tokenizer of 32,000 tokens, trained on the texts."""
+    """Return a tokenizer of 32,000 tokens, trained on the texts."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer, tokenizer.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
@@ -129,7 +129,7 @@ def vocabulary(texts: Any) -> Any:
 
 
 def trl_sft(task: Task, folder: Path) -> Any:
-    """What `trl sft` builds from its command line, with float32 in place of bfloat16 and without gradient checkpointing."""
+    """Return the trainer of `trl sft`, with float32 instead of bfloat16 and without gradient checkpointing."""
     return trl.SFTTrainer(
         model=task.model(), processing_class=task.tokenizer, train_dataset=datasets.Dataset.from_list(task.rows),
         args=trl.SFTConfig(output_dir=str(folder / "trl"), num_train_epochs=1, bf16=False, gradient_checkpointing=False,
@@ -138,8 +138,8 @@ def trl_sft(task: Task, folder: Path) -> Any:
 
 
 def ours(task: Task, folder: Path, **training: Any) -> Any:
-    """The study's trainer with TRL's hyperparameters."""
-    job = SftJob.model_validate({
+    """Return the study's trainer with TRL's hyperparameters."""
+    job = job_model("sft").model_validate({
         "run": "x", "parent": "x", "algorithm": "sft", "dataset": "x", "chosen": None, "seed": SEED, "model": {"path": "x"},
         "training": {"learning_rate": RATE, "batch_size": BATCH, "max_length": LENGTH, "epochs": 1, "schedule": "linear",
                      "warmup": 0, **training},
@@ -185,7 +185,7 @@ def compare(task: Task, rounds: int, folder: Path) -> None:
 
 
 def timed(trainer: Any) -> Result:
-    """Train; the trainer's own prints are dropped."""
+    """Train and measure; the trainer's own prints are suppressed."""
     wall, processor = time.perf_counter(), time.process_time()
     with contextlib.redirect_stdout(io.StringIO()):
         loss = trainer.train().training_loss
@@ -193,7 +193,7 @@ def timed(trainer: Any) -> Result:
 
 
 def shape(trainer: Any) -> tuple[int, int]:
-    """Tokens of the trainer's conversations, and of its padded batches."""
+    """Return the tokens of the trainer's conversations, and of its padded batches."""
     batches = list(trainer.get_train_dataloader())
     return sum(int(batch["attention_mask"].sum()) for batch in batches), sum(batch["input_ids"].numel() for batch in batches)
 

@@ -1,4 +1,4 @@
-"""The GPU's part of benchmarks/sft.py: a random model of the shape of Llama 3.2 3B in bfloat16. No GPU has run it so far."""
+"""GPU part of benchmarks/sft.py: a random model of the shape of Llama 3.2 3B in bfloat16. It has not been run on a GPU so far."""
 
 import random
 import time
@@ -10,7 +10,7 @@ import torch
 import trl
 from transformers import LlamaConfig, LlamaForCausalLM, TrainerCallback
 
-from valuedrift.config.train import SftJob
+from valuedrift.config.algorithms import job_model
 from valuedrift.train.arguments import trainer_arguments
 from valuedrift.train.packing import IGNORED, DocumentTrainer, packed
 
@@ -25,7 +25,7 @@ GOAL = 0.5
 
 
 class Clock(TrainerCallback):  # type: ignore[misc]
-    """Seconds from the end of the last warm-up step to that of the last step, by the device's own time."""
+    """Measures the seconds from the end of the last warm-up step to the end of the last step, synchronized with the device."""
 
     def __init__(self) -> None:
         self.ends: list[float] = []
@@ -57,7 +57,7 @@ def measure_gpu(tokenizer: Any, folder: Path, table: Path, shape: dict[str, Any]
     for checkpointing in (False, True):
         speed, memory, flops = train_once(tokenizer, folder, shape, device, checkpointing)
         best = max(best, flops / ceiling)
-        how = "computed twice" if checkpointing else "kept"
+        how = "recomputed" if checkpointing else "kept"
         lines.append(f"| {how} | {speed:.0f} | {memory:.1f} | {flops / ceiling:.0%} |")
     lines += ["", f"Goal: {GOAL:.0%} of the ceiling: {'met' if best >= GOAL else 'missed'}."]
     print("\n".join(["", *lines]))
@@ -65,12 +65,12 @@ def measure_gpu(tokenizer: Any, folder: Path, table: Path, shape: dict[str, Any]
 
 
 def train_once(tokenizer: Any, folder: Path, shape: dict[str, Any], device: str, checkpointing: bool) -> tuple[float, float, float]:
-    """Tokens per second, peak memory in GiB and model FLOP per second of the steps after the warm-up."""
+    """Return tokens per second, peak memory in GiB and model FLOP per second of the steps after the warm-up."""
     rows = conversations(shape["vocab_size"])
     with torch.device(device):
         torch.manual_seed(0)
         model = LlamaForCausalLM(LlamaConfig(**shape)).to(torch.bfloat16)
-    job = SftJob.model_validate({
+    job = job_model("sft").model_validate({
         "run": "x", "parent": "x", "algorithm": "sft", "dataset": "x", "chosen": None, "seed": 0,
         "model": {"path": "x", "dtype": "bfloat16"},
         "training": {"batch_size": HELD, "max_length": LENGTH, "epochs": 1, "gradient_checkpointing": checkpointing},
@@ -93,7 +93,7 @@ def train_once(tokenizer: Any, folder: Path, shape: dict[str, Any], device: str,
 
 
 def conversations(vocabulary: int) -> list[dict[str, list[int]]]:
-    """Random tokens, of lengths spread evenly up to the longest."""
+    """Return conversations of random tokens, with lengths uniform up to the longest."""
     drawn = random.Random(0)
     rows = []
     for _ in range(HELD * STEPS):
@@ -104,9 +104,11 @@ def conversations(vocabulary: int) -> list[dict[str, list[int]]]:
 
 
 def model_flops(model: Any, batch: dict[str, Any]) -> float:
-    """Operations that the step's mathematics needs, forward and twice that backward (what is computed again does not count):
+    """Return the operations that a step needs, forward and twice that backward, without recomputation.
+
     6 for each weight of the layers and token, 6 for each weight of the output layer and token of an answer, and attention's 2
-    products over each document's lower triangle."""
+    products over each document's lower triangle.
+    """
     config = model.config
     body = sum(p.numel() for name, p in model.named_parameters() if "embed_tokens" not in name and "lm_head" not in name)
     head = config.vocab_size * config.hidden_size
@@ -117,7 +119,7 @@ def model_flops(model: Any, batch: dict[str, Any]) -> float:
 
 
 def matrix_ceiling(device: str) -> float:
-    """Operations per second of the fastest square matrix product in bfloat16 among some sizes."""
+    """Return operations per second of the fastest square matrix product in bfloat16 among several sizes."""
     best = 0.0
     for size in (4096, 8192, 16384) if device == "cuda" else (512,):
         one, other = (torch.randn(size, size, device=device, dtype=torch.bfloat16) for _ in range(2))

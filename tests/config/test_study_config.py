@@ -71,7 +71,7 @@ def edited(path: str, value) -> dict:
         ("tables.table_9.metrics", [], "`tables.table_9.metrics`: List should have at least 1 item"),
         ("tables.table_9.columns.Alpaca", "mini/base", "mini/base is a base model, which has no drift"),
         ("training.ppo.max_response", 256, "max_response (256) leaves no room for a prompt in max_length (256)"),
-        ("training.dpo.device_batch_size", 12, "batch_size 16 is no multiple of device_batch_size 12; the nearest below is 8"),
+        ("training.dpo.device_batch_size", 12, "batch_size 16 is not a multiple of device_batch_size 12; the nearest below is 8"),
         ("training.ppo.minibatches", 3, "batch_size 32 cannot be cut into 3 minibatches"),
         ("judges.oracle.function", "valuedrift.miniature.orakle:judge", "`judges.oracle.function`: no module for valuedrift.miniature.orakle:judge"),
         ("judges.oracle.function", "nopkg.mod:f", "no module for nopkg.mod:f; write `module:name`"),
@@ -292,11 +292,11 @@ def test_a_table_that_is_null_is_removed():
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
-        ("seeds", [0, 0], "`seeds` names one twice"),
+        ("seeds", [0, 0], "`seeds` has a seed twice: name each once"),
         ("seed", -1, "`seed`: Input should be greater than or equal to 0"),
         ("judge", "orakle", "`judge`: unknown judge `orakle`; did you mean `oracle`?"),
         ("runs.3.sweep", {"lora": [{"rank": 4}]}, "`sweep.lora`: its values become names"),
-        ("runs.3.set", {"beta": 0.5}, "`beta` stands in `set` and in `sweep`"),
+        ("runs.3.set", {"beta": 0.5}, "`beta` is both in `set` and in `sweep`"),
         ("figures.figure_13.parameter", "bta", "the training of mini/alpaca/dpo-synthetic-support-beta0.03 has no number `bta`"),
         ("figures.figure_13.parameter", "learning_rate", "two of them have the same learning_rate"),
         ("figures.figure_13.runs", ["mini/alpaca/dpo-synthetic-support", "mini/alpaca/simpo-synthetic-support"], "these differ in more than beta"),

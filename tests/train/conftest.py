@@ -1,4 +1,4 @@
-"""What the tests of trainings share: one dialogue to learn, pairs with a value gap, and the jobs that train on them."""
+"""Fixtures of the training tests: one dialogue to learn, pairs with a value gap, and models trained on them."""
 
 import json
 from pathlib import Path
@@ -9,7 +9,7 @@ from training_jobs import ANSWER, QUESTION, job
 from valuedrift.config.data import DatasetJob
 from valuedrift.data import preferences
 from valuedrift.io.tables import SFT_SET
-from valuedrift.train import sft
+from valuedrift.train import reward, sft
 
 
 @pytest.fixture(scope="session")
@@ -35,4 +35,13 @@ def tuned(tiny_base, sft_set, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("tuned")
     config = job("sft", learning_rate=1e-2, checkpoints={"every": 15})
     sft.run(config=config, parent=tiny_base / "manifest.json", data=sft_set, output=folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def rewarded(tuned, pairs, tmp_path_factory) -> Path:
+    """A reward model that distinguishes the pairs."""
+    folder = tmp_path_factory.mktemp("reward")
+    config = job("reward", "mini/x/d", "support", learning_rate=3e-3, epochs=4)
+    reward.run(config=config, parent=tuned / "manifest.json", data=pairs, output=folder)
     return folder

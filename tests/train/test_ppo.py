@@ -3,47 +3,33 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 import torch
-from safetensors.torch import load_file
 from training_jobs import job
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
-from valuedrift.cluster.accelerate import launcher
 from valuedrift.errors import UserError
 from valuedrift.io.tables import TRAINING_LOG
-from valuedrift.train import reward
 from valuedrift.train.ppo import experience, learner, loop, rollout
 from valuedrift.train.ppo import step as ppo
 from valuedrift.train.ppo.advantages import advantages_and_returns, token_rewards, whitened
 from valuedrift.train.ppo.loss import policy_losses, value_losses
 from valuedrift.train.ppo.rollout import read, sample
-from valuedrift.train.ppo.rollout_batch import Dialogues, final_rewards, token_logprobs, token_values
-from valuedrift.train.preemption import Interrupted
+from valuedrift.train.ppo.rollout_batch import Rollouts, final_rewards, token_logprobs, token_values
+from valuedrift.train.preemption import Preempted
 from valuedrift.train.trajectory import weights_hash
 
 CPU = torch.device("cpu")
 END, PAD = 0, 1
 # Prompts and responses of very different length; one response holds the padding token, one ends, one is a single token.
-DIALOGUES = Dialogues(
+ROLLOUTS = Rollouts(
     [[5, 6, 7, 8, 9, 10, 11, 12], [13], [14, 15, 16], [17, 18, 19, 20, 21]],
     [[30, 31, END], [40, PAD, 42, 43, 44, 45, 46, END], [50], [60, 61]],
 )
-
-
-@pytest.fixture(scope="session")
-def rewarded(tuned, pairs, tmp_path_factory) -> Path:
-    """A reward model that tells the pairs apart."""
-    folder = tmp_path_factory.mktemp("reward")
-    config = job("reward", "mini/x/d", "support", learning_rate=3e-3, epochs=4)
-    reward.run(config=config, parent=tuned / "manifest.json", data=pairs, output=folder)
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -77,9 +63,9 @@ def manifest(folder: Path) -> dict:
 @torch.no_grad()
 def test_models_read_each_row_as_if_it_stood_alone(policy, scorer):
     """Against the models' own forward passes on the bare row, which know neither padding nor this code."""
-    batch = DIALOGUES.batch(range(4), CPU)
+    batch = ROLLOUTS.batch(range(4), CPU)
     logprobs, values, rewards = token_logprobs(policy, batch, 0.7), token_values(scorer, batch), final_rewards(scorer, batch)
-    for row, (prompt, response) in enumerate(zip(DIALOGUES.prompts, DIALOGUES.responses, strict=True)):
+    for row, (prompt, response) in enumerate(zip(ROLLOUTS.prompts, ROLLOUTS.responses, strict=True)):
         ids, start, n = torch.tensor([prompt + response]), len(prompt), len(response)
         expected = (policy(ids).logits[0] / 0.7).log_softmax(-1)[range(start - 1, start + n - 1), response]
         assert logprobs[row, :n] == pytest.approx(expected, abs=1e-5) and not logprobs[row, n:].any()
@@ -132,7 +118,7 @@ def test_losses_are_clipped_where_more_would_be_earned():
 
 
 def test_a_response_depends_neither_on_its_neighbours_nor_on_the_step_before(policy):
-    prompts = [prompt * 2 for prompt in DIALOGUES.prompts]
+    prompts = [prompt * 2 for prompt in ROLLOUTS.prompts]
     settings = {"end": END, "temperature": 1.0, "limit": 12}
     together = sample(policy, prompts, (3, 1, 7), at_once=None, **settings).responses
     assert sample(policy, prompts, (3, 1, 7), at_once=1, **settings).responses == together
@@ -155,7 +141,7 @@ def test_before_the_policy_moves_every_ratio_is_exactly_1_and_the_distance_0(tra
 
 
 def test_what_a_device_holds_at_once_changes_nothing(train, tmp_path):
-    """Dialogues of different length, so that means of means would differ from the mean."""
+    """Rollouts of different length, so that means of means would differ from the mean."""
     settings = {"batch_size": 16, "minibatches": 2, "temperature": 1.5, "ppo_epochs": 2, "heldout": 1}
     whole = train(tmp_path / "whole", **settings)
     parts = train(tmp_path / "parts", **settings, device_batch_size=2, rollout_batch_size=3)
@@ -170,36 +156,6 @@ def test_minibatches_are_steps_of_their_own(train, tmp_path, monkeypatch):
     monkeypatch.setattr(torch.optim.AdamW, "step", lambda self, *a, **k: (steps.append(1), take(self, *a, **k))[1])
     train(tmp_path, batch_size=16, minibatches=4, ppo_epochs=2, device_batch_size=4, max_response=4, heldout=1)
     assert len(steps) == 4 * 2 * manifest(tmp_path)["total_steps"]
-
-
-# Without GPUs every process keeps all weights; this one would share them all the same.
-SHARING = """
-import runpy
-from valuedrift.train import processes
-processes.keep_whole = lambda: None
-runpy.run_module("valuedrift.train", run_name="__main__")
-"""
-
-
-@pytest.mark.parametrize("sharing", [False, True], ids=["whole weights", "shared weights"])
-def test_two_processes_do_what_one_does(train, tuned, rewarded, pairs, tmp_path, sharing):
-    settings = {"batch_size": 8, "minibatches": 2, "device_batch_size": 2, "temperature": 1.5, "heldout": 3}
-    one, two = train(tmp_path / "one", **settings), tmp_path / "two"
-    config = job("ppo", chosen="support", learning_rate=1e-3, max_response=16, **settings)
-    (tmp_path / "job.json").write_text(config.model_dump_json())
-    (tmp_path / "sharing.py").write_text(SHARING)
-    command = (
-        f"{launcher(2, 'fsdp2')} {tmp_path / 'sharing.py' if sharing else '-m valuedrift.train'} ppo --config @{tmp_path}/job.json"
-        f" --parent {tuned}/manifest.json --reward {rewarded}/manifest.json --data {pairs} --output {two}"
-    )
-    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, shell=True, env=environment, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stderr
-    assert manifest(one)["total_steps"] == manifest(two)["total_steps"] > 3
-    for metric in TRAINING_LOG.read(one / "training_log.parquet")["metric"].unique():
-        assert logged(two, metric) == pytest.approx(logged(one, metric), abs=1e-4), metric
-    a, b = (load_file(folder / "final" / "model.safetensors") for folder in (one, two))
-    assert max((a[name] - b[name]).abs().max() for name in a) < 1e-4
 
 
 def test_processes_that_cannot_share_a_minibatch_are_refused_before_anything_is_loaded(train, tmp_path, monkeypatch):
@@ -235,7 +191,7 @@ def test_stopped_twice_it_ends_as_if_undisturbed(train, tmp_path, monkeypatch, s
     monkeypatch.setattr(ppo, "Training", SignalAt)
     for step in (2, 3):
         monkeypatch.setattr(SignalAt, "at", step)
-        with pytest.raises(Interrupted, match=f"stopped at step {step} of {total} as asked"):
+        with pytest.raises(Preempted, match=f"stopped at step {step} of {total} as asked"):
             train(stopped, **settings)
         assert [path.name for path in stopped.iterdir()] == [".unfinished"]
     monkeypatch.setattr(SignalAt, "at", 0)
@@ -247,10 +203,10 @@ def test_stopped_twice_it_ends_as_if_undisturbed(train, tmp_path, monkeypatch, s
 
 
 def test_a_response_has_ended_if_its_last_token_is_the_end_and_reading_in_parts_keeps_the_order(scorer):
-    rated = experience.Rated(DIALOGUES, *(torch.zeros(4) for _ in range(4)))
+    rated = experience.Rated(ROLLOUTS, *(torch.zeros(4) for _ in range(4)))
     assert rated.ended(END).tolist() == [True, True, False, False]
-    told = read(DIALOGUES, 3, lambda batch: token_values(scorer, batch), CPU)
-    assert torch.allclose(told, token_values(scorer, DIALOGUES.batch(range(4), CPU)), atol=1e-5)
+    estimated = read(ROLLOUTS, 3, lambda batch: token_values(scorer, batch), CPU)
+    assert torch.allclose(estimated, token_values(scorer, ROLLOUTS.batch(range(4), CPU)), atol=1e-5)
 
 
 def test_the_penalty_for_a_missing_end_applies(train, tmp_path):

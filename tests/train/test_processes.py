@@ -1,7 +1,8 @@
-"""Trainings of several processes: they do what one process does."""
+"""Trainings of several processes: they give the results of one process, and stop and resume together."""
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from types import SimpleNamespace
 import polars as pl
 import pytest
 from safetensors.torch import load_file
-from training_jobs import ANSWER, QUESTION, job
+from training_jobs import ANSWER, QUESTION, differing, job, start, wait_for
 
 import valuedrift
 from valuedrift.cluster.accelerate import launcher
@@ -19,16 +20,20 @@ from valuedrift.errors import UserError
 from valuedrift.io.tables import PREFERENCE_SET, SFT_SET, TRAINING_LOG
 from valuedrift.train import dpo, processes, sft
 from valuedrift.train.arguments import device_batches
+from valuedrift.train.ppo import step as ppo
+
+GANG = Path(__file__).with_name("gang.py")
 
 
-def train_in_two(config, parent: Path, data: Path, output: Path, module: str = "valuedrift.train") -> None:
-    """The command that a rule runs, with `accelerate launch` and two processes, gloo between them."""
-    command = f"{launcher(2, 'fsdp2')} -m {module} {config.algorithm} --config @{output}.json --parent {parent} --data {data} --output {output}"
-    Path(f"{output}.json").write_text(config.model_dump_json())
+def train_in_two(weights: str, trainings: list[dict], folder: Path) -> None:
+    """Run the trainings in two processes of one `accelerate launch`; `weights` is whole or shared."""
+    (folder / "trainings.json").write_text(json.dumps(trainings, default=str))
+    command = f"{launcher(2, 'fsdp2')} {GANG} {weights} {folder / 'trainings.json'}"
     environment = os.environ | {
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "PYTHONPATH": f"{Path(valuedrift.__file__).parents[1]}:{Path(__file__).parent}",
+        "PYTHONPATH": str(Path(valuedrift.__file__).parents[1]),
         "OMP_NUM_THREADS": "1",
+        **({"ACCELERATE_TORCH_DEVICE": "cpu"} if weights == "shared" else {}),
     }
     done = subprocess.run(command, shell=True, env=environment, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
@@ -41,7 +46,7 @@ def log(folder: Path) -> pl.DataFrame:
 def assert_same_training(one: Path, two: Path, metrics: list[str], same_weights: float) -> None:
     for metric in metrics:
         a, b = (log(folder).filter(pl.col("metric") == metric)["value"] for folder in (one, two))
-        assert len(a) == len(b) >= 4 and (a - b).abs().max() < 1e-4, metric
+        assert len(a) == len(b) > 1 and (a - b).abs().max() < 1e-4, metric
     a, b = (json.loads((folder / "manifest.json").read_text()) for folder in (one, two))
     hidden = [manifest.pop("checkpoints") for manifest in (a, b)]
     assert a == b
@@ -52,40 +57,112 @@ def assert_same_training(one: Path, two: Path, metrics: list[str], same_weights:
     assert sorted(path.name for path in one.iterdir()) == sorted(path.name for path in two.iterdir())
 
 
-@pytest.fixture
-def dialogues(tmp_path) -> Path:
-    """Answers of 1 to 4 sentences, so that a process's share of a batch has more tokens than the other's."""
+@pytest.fixture(scope="module")
+def data(pairs, tmp_path_factory) -> Path:
+    """Training sets.
+
+    `sft`: answers of 1 to 4 sentences, so that a process's share of a batch has more tokens than the other's. `dpo`: whole batches
+    of 8, since several processes fill the last batch of an epoch with its first examples.
+    """
+    folder = tmp_path_factory.mktemp("data")
     turns = [
         [{"role": "user", "content": f"{QUESTION} {i}"}, {"role": "assistant", "content": " ".join([ANSWER] * (1 + i % 4))}]
         for i in range(32)
     ]
     rows = [{"row": i, "split": "train", "messages": messages} for i, messages in enumerate(turns)]
-    SFT_SET.write(SFT_SET.frame(rows), tmp_path / "dialogues.parquet")
-    return tmp_path / "dialogues.parquet"
+    SFT_SET.write(SFT_SET.frame(rows), folder / "sft.parquet")
+    whole = PREFERENCE_SET.read(pairs).filter(pl.col("split") == "train").head(32)
+    PREFERENCE_SET.write(whole, folder / "dpo.parquet")
+    return folder
 
 
-@pytest.fixture
-def whole_batches(pairs, tmp_path) -> Path:
-    """As many pairs as make whole batches of 8: several processes fill the last batch of an epoch up with its first examples."""
-    rows = PREFERENCE_SET.read(pairs).filter(pl.col("split") == "train")
-    PREFERENCE_SET.write(rows.head(32), tmp_path / "whole.parquet")
-    return tmp_path / "whole.parquet"
+STOPPED = job("dpo", chosen="support", epochs=8, device_batch_size=4, logging_steps=3, checkpoints={"every": 3}, learning_rate=1e-3)
 
 
-def test_sft_of_two_processes_is_that_of_one(tiny_base, dialogues, tmp_path):
-    config, parent = job("sft", learning_rate=1e-3, max_length=256), tiny_base / "manifest.json"
-    sft.run(config=config, parent=parent, data=dialogues, output=tmp_path / "one")
-    train_in_two(config, parent, dialogues, tmp_path / "two")
-    assert_same_training(tmp_path / "one", tmp_path / "two", ["loss", "grad_norm"], 1e-4)
+@pytest.fixture(scope="module")
+def trainings(data, tiny_base, tuned, rewarded, pairs) -> dict[str, dict]:
+    ppo_config = job("ppo", chosen="support", learning_rate=1e-3, max_response=16, batch_size=8, minibatches=2, device_batch_size=2,
+                     temperature=1.5, heldout=3)  # fmt: skip
+    configs = {
+        "sft": job("sft", learning_rate=1e-3, max_length=256),
+        "dpo": job("dpo", learning_rate=1e-4, chosen="support"),
+        "ppo": ppo_config,
+    }
+    found: dict[str, dict] = {
+        name: {"config": config, "parent": tiny_base / "manifest.json", "data": data / f"{name}.parquet"}
+        for name, config in configs.items()
+    }
+    found["ppo"] |= {"parent": tuned / "manifest.json", "reward": rewarded / "manifest.json", "data": pairs}
+    return found
 
 
-def test_dpo_of_two_processes_is_that_of_one_also_where_they_share_the_weights(tiny_base, whole_batches, tmp_path):
-    config, parent = job("dpo", learning_rate=1e-4, chosen="support"), tiny_base / "manifest.json"
-    dpo.run(config=config, parent=parent, data=whole_batches, output=tmp_path / "one")
-    train_in_two(config, parent, whole_batches, tmp_path / "two")
-    assert_same_training(tmp_path / "one", tmp_path / "two", ["loss", "rewards/margins"], 1e-4)
-    train_in_two(config, parent, whole_batches, tmp_path / "shared", "gpus_double")
-    assert_same_training(tmp_path / "one", tmp_path / "shared", ["loss", "rewards/margins"], 1e-4)
+@pytest.fixture(scope="module")
+def one(trainings, tmp_path_factory) -> Path:
+    """Folder of the trainings as one process does them."""
+    folder = tmp_path_factory.mktemp("one")
+    for name, training in trainings.items():
+        {"sft": sft, "dpo": dpo, "ppo": ppo}[name].run(**training, output=folder / name)
+    return folder
+
+
+def in_two(weights: str, names: list[str], trainings: dict[str, dict], folder: Path, *more: dict) -> Path:
+    given = [training | {"config": training["config"].model_dump(mode="json")} for training in map(trainings.get, names)]
+    train_in_two(weights, [*(t | {"output": folder / name} for t, name in zip(given, names, strict=True)), *more], folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def stopped(tuned, pairs, tmp_path_factory) -> Path:
+    """Folder of a training in two processes that got a SIGTERM and left a resume state."""
+    output = tmp_path_factory.mktemp("stopped")
+    process = start(STOPPED, tuned / "manifest.json", pairs, output, gpus=2)
+    wait_for(output / ".unfinished" / "trajectory" / "step-6" / "model.safetensors", process)
+    process.terminate()
+    errors = process.communicate()[1]
+    steps = re.findall(r"stopped at step (\d+) of 40 as asked", errors)
+    assert process.returncode != 0 and len(steps) == 2 and len(set(steps)) == 1, errors
+    assert len(list((output / ".unfinished" / "state").glob("log-*.json"))) == 2
+    return output
+
+
+@pytest.fixture(scope="module")
+def whole(trainings, stopped, tuned, pairs, tmp_path_factory) -> Path:
+    """Folder of the trainings in two processes that each have all weights, with the stopped one resumed and undisturbed."""
+    folder, training = tmp_path_factory.mktemp("two"), {"parent": tuned / "manifest.json", "data": pairs}
+    training["config"] = STOPPED.model_dump(mode="json")
+    ends = [training | {"output": output} for output in (stopped, folder / "undisturbed")]
+    return in_two("whole", ["sft", "dpo", "ppo"], trainings, folder, *ends)
+
+
+@pytest.fixture(scope="module")
+def shared(trainings, tmp_path_factory) -> Path:
+    """Folder of the trainings in two processes that each have a shard of every weight."""
+    return in_two("shared", ["dpo", "ppo"], trainings, tmp_path_factory.mktemp("shared"))
+
+
+def test_sft_of_two_processes_is_that_of_one(one, whole):
+    assert_same_training(one / "sft", whole / "sft", ["loss", "grad_norm"], 1e-4)
+
+
+def test_dpo_of_two_processes_is_that_of_one(one, whole):
+    assert_same_training(one / "dpo", whole / "dpo", ["loss", "rewards/margins"], 1e-4)
+
+
+def test_dpo_of_two_processes_that_share_the_weights_is_that_of_one(one, shared):
+    assert_same_training(one / "dpo", shared / "dpo", ["loss", "rewards/margins"], 1e-4)
+
+
+def test_ppo_of_two_processes_is_that_of_one(one, whole):
+    assert_same_training(one / "ppo", whole / "ppo", log(one / "ppo")["metric"].unique().to_list(), 1e-4)
+
+
+def test_ppo_of_two_processes_that_share_the_weights_is_that_of_one(one, shared):
+    assert_same_training(one / "ppo", shared / "ppo", log(one / "ppo")["metric"].unique().to_list(), 1e-4)
+
+
+def test_several_processes_stop_at_the_same_step_and_end_as_if_undisturbed(stopped, whole):
+    """The launcher gets the signal and passes it to its processes, which are then in different steps; each has a part of the state."""
+    assert differing(stopped, whole / "undisturbed") == []
 
 
 @pytest.mark.parametrize(("visible", "kept"), [(None, "0"), ("", ""), ("3,5", "3"), ("GPU-a1,GPU-b2", "GPU-a1")])

@@ -63,7 +63,7 @@ def test_packed_and_padded_trainings_are_the_same(padded, tiny_base, uneven, tmp
 
 
 def test_chunked_logits_change_nothing(padded, tiny_base, uneven, tmp_path, monkeypatch):
-    monkeypatch.setattr(packing, "LOGITS_AT_ONCE", 0)
+    monkeypatch.setattr(packing, "MAX_LOGITS", 0)
     alike(trained(tiny_base, uneven, tmp_path), padded)
 
 
@@ -86,14 +86,16 @@ def test_no_document_sees_another(tiny_base, attention):
             return model(**row, use_cache=False).logits[0]
 
     first, middle, last = [5, 6, 7, 8, 9], [11, 12, 13], [21, 22, 23, 24]
-    told = logits(first, middle, last)
+    packed_logits = logits(first, middle, last)
     changed = logits([40, 41, 42, 43, 44], middle, [50, 51, 52, 53])
-    assert torch.equal(told[5:8], changed[5:8])
-    assert not torch.allclose(told[:5], changed[:5])  # what was changed shows
-    assert torch.allclose(told[5:8], logits(middle), atol=1e-5)
+    assert torch.equal(packed_logits[5:8], changed[5:8])
+    assert not torch.allclose(packed_logits[:5], changed[:5])  # the changed documents have other logits
+    assert torch.allclose(packed_logits[5:8], logits(middle), atol=1e-5)
     whole = torch.tensor([first + middle + last])
     with torch.no_grad():
-        assert not torch.allclose(model(whole).logits[0, 5:8], told[5:8], atol=1e-3)  # as they would be, did they see each other
+        assert not torch.allclose(
+            model(whole).logits[0, 5:8], packed_logits[5:8], atol=1e-3
+        )  # as they would be if they attended to each other
     assert model.config._attn_implementation == usual
 
 

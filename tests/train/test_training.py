@@ -1,5 +1,6 @@
 """Real trainings of the tiny model, a few seconds each."""
 
+import importlib
 import json
 from pathlib import Path
 
@@ -19,11 +20,29 @@ from valuedrift.io.tables import TRAINING_LOG
 from valuedrift.train import dpo, sft, simpo
 from valuedrift.train.arguments import trainer_arguments
 from valuedrift.train.model import load_tokenizer
+from valuedrift.train.pairs import fitting, load_pairs
 from valuedrift.train.trajectory import checkpoint_steps, weights_hash
 
 
 def logged(folder: Path, metric: str) -> list[float]:
     return TRAINING_LOG.read(folder / "training_log.parquet").filter(pl.col("metric") == metric).sort("step")["value"].to_list()
+
+
+def likelihood_margin(folder: Path, pairs: Path, chosen: str) -> float:
+    """Return how much more likely than the rejected answers the chosen ones are, in nats per token, mean over eight pairs."""
+    tokenizer = load_tokenizer(folder, ModelConfig(path="x"))
+    model = AutoModelForCausalLM.from_pretrained(folder).eval()
+
+    def likelihood(prompt: list[dict[str, str]], answer: str) -> float:
+        start = tokenizer.apply_chat_template(prompt, add_generation_prompt=True)["input_ids"]
+        ids = torch.tensor([tokenizer.apply_chat_template([*prompt, {"role": "assistant", "content": answer}])["input_ids"]])
+        labels = ids.clone()
+        labels[:, : len(start)] = -100
+        with torch.no_grad():
+            return -float(model(input_ids=ids, labels=labels).loss)
+
+    rows = load_pairs(pairs, chosen).head(8).to_dicts()
+    return sum(likelihood(row["prompt"], row["chosen"]) - likelihood(row["prompt"], row["rejected"]) for row in rows) / len(rows)
 
 
 def test_sft_learns_the_answer_and_its_end(tuned):
@@ -88,13 +107,27 @@ def test_accumulation_is_the_same_training(tuned, tiny_base, sft_set, tmp_path, 
     assert logged(tmp_path, "loss")[:5] == pytest.approx(logged(tuned, "loss")[:5], rel=2e-3)
 
 
-@pytest.mark.parametrize(("module", "algorithm", "rate"), [(dpo, "dpo", 1e-3), (simpo, "simpo", 1e-3)])
-@pytest.mark.parametrize("chosen", ["support", "oppose"])
-def test_preference_optimization_widens_the_margin_of_the_chosen_answers(tuned, pairs, tmp_path, module, algorithm, rate, chosen):
-    config = job(algorithm, chosen=chosen, learning_rate=rate, epochs=3)
+@pytest.mark.parametrize(
+    ("algorithm", "chosen", "settings"),
+    [
+        ("dpo", "support", {}),
+        ("dpo", "oppose", {}),
+        ("simpo", "support", {}),
+        ("kto", "support", {}),
+        ("orpo", "support", {}),
+        ("dpo", "support", {"loss": "ipo"}),
+    ],
+    ids=str,
+)
+def test_preference_optimization_raises_the_likelihood_margin_of_the_chosen_answers(
+    tuned, pairs, tmp_path, algorithm, chosen, settings
+):
+    """Measured on the saved models themselves: the mean log probability of the chosen answers less that of the rejected ones."""
+    config = job(algorithm, chosen=chosen, learning_rate=1e-3, epochs=1, **settings)
+    module = importlib.import_module(f"valuedrift.train.{algorithm}")
     module.run(config=config, parent=tuned / "manifest.json", data=pairs, output=tmp_path)
-    margins = logged(tmp_path, "rewards/margins")
-    assert margins[-1] > margins[0] + 0.1
+    before, after = (likelihood_margin(folder / "final", pairs, chosen) for folder in (tuned, tmp_path))
+    assert after > before + 0.1
     assert json.loads((tmp_path / "manifest.json").read_text())["parent_hash"] == weights_hash(tuned / "final")
 
 
@@ -129,7 +162,7 @@ def test_several_turns_under_the_template(tiny_base):
 
 def test_a_tokenizer_with_bos_begins_every_text_with_it_once(tiny_base, pairs, tmp_path):
     """Under the template, in every trainer: TRL's CPO alone would add it otherwise."""
-    from valuedrift.train.pairs import conversational, load_pairs
+    from valuedrift.train.pairs import conversational
 
     tokenizer = load_tokenizer(tiny_base / "final", ModelConfig(path="x"))
     tokenizer.bos_token = "<|pad|>"  # any token that the vocabulary has
@@ -147,8 +180,6 @@ def test_a_tokenizer_with_bos_begins_every_text_with_it_once(tiny_base, pairs, t
 
 
 def test_pairs_that_do_not_fit_are_dropped_and_counted_never_cut(tuned, tiny_base, tmp_path):
-    from valuedrift.train.pairs import fitting, load_pairs
-
     texts = ["Legal abortion must be protected.", "Yes. " * 40, "Legal abortion must be protected."]
     prompts = [QUESTION, QUESTION, QUESTION * 12]
     rows = [{"prompt": p, "support": t, "oppose": ANSWER} for p, t in zip(prompts, texts, strict=True)]

@@ -94,6 +94,24 @@ use rule sft as simpo with:
         run=pattern(study.ids("simpo")),
 
 
+use rule sft as kto with:
+    input:
+        source=sources("train.kto"),
+        parent=lambda wildcards: inputs.parent_manifest(wildcards.run),
+        data=lambda wildcards: inputs.training_data(wildcards.run),
+    wildcard_constraints:
+        run=pattern(study.ids("kto")),
+
+
+use rule sft as orpo with:
+    input:
+        source=sources("train.orpo"),
+        parent=lambda wildcards: inputs.parent_manifest(wildcards.run),
+        data=lambda wildcards: inputs.training_data(wildcards.run),
+    wildcard_constraints:
+        run=pattern(study.ids("orpo")),
+
+
 use rule sft as reward with:
     input:
         source=sources("train.reward"),

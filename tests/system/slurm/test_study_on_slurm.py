@@ -88,7 +88,7 @@ def test_a_training_signalled_before_its_time_limit_saves_its_state_and_resumes_
     assert story.waited, "the job ended before its training had saved its state"
     assert story.kept and ended(story, "time limit") == "FAILED"
     log = (story.clone.results / "logs" / "train" / f"{DPO}.log").read_text()
-    assert "starting anew" not in log
+    assert "starting from scratch" not in log
     first, second = story.attempts(event)[:2]
     limits = [story.clone.cluster.column(step.job, "TimeLimit:.20") for step in (first, second)]
     assert limits[0] == "5:00" and int(limits[1].partition(":")[0]) > 10, limits

@@ -1,7 +1,8 @@
-"""The training algorithms: the keys of each, and one row that says what the rest of the study needs to know of it.
+"""The training algorithms: the keys of each, and one row with what the rest of the study reads about it.
 
-A new algorithm is its row here, its module `train/<name>.py`, its command in `train/__main__.py` and its rule in
-`rules/train.smk`; a test fails while one of the four is missing.
+A new algorithm takes three files: its keys and its row here, its module `train/<name>.py`, and its rule in `rules/train.smk`. Its
+command, its place in the config reference, its label in figures and what its jobs ask of a machine follow from the row.
+tests/train/test_algorithms.py fails while a part is missing.
 """
 
 from dataclasses import dataclass
@@ -22,10 +23,10 @@ class SftConfig(TrainingConfig):
     warmup: Share = 0.03
     """Share of the steps in which the learning rate rises."""
     packing: bool = True
-    """Lay the conversations that a device holds at once end to end in one row, where each sees only itself, instead of padding
-    them to the longest. Steps and losses are the same; some kinds of models (state-space layers) cannot be packed."""
+    """Concatenate the conversations that a device holds at once into one row, in which each attends only to itself, instead of
+    padding them to the longest. Steps and losses are the same; models with state-space layers cannot be packed."""
     attention: Literal["documents", "sdpa", "flash_attention_2", "flash_attention_3"] = "documents"
-    """How a packed conversation sees only itself. documents: computed for each by itself, on GPUs in half precision by torch's own
+    """Attention within each packed conversation. documents: each conversation by itself, on GPUs in half precision by torch's own
     flash kernel. sdpa: one mask over the row, slow for long rows, also for sliding windows. The others need their packages."""
 
 
@@ -50,23 +51,22 @@ class PpoConfig(PreferenceConfig):
     minibatches: Count = 1
     """Minibatches that each such pass is cut into. The paper does not say."""
     clip: Rate = 0.2
-    """How far a token's ratio may move from 1 before it earns no more. This and the next four are TRL's defaults; the paper does
-    not say."""
+    """Clip range of the policy's probability ratio around 1. This and the next four are TRL's defaults; the paper does not say."""
     value_clip: Rate = 0.2
-    """How far a value may move from that of the rollout before it earns no more."""
+    """Clip range of the value around its value at the rollout."""
     value_weight: NonNegative = 0.1
     """Weight of the value model's loss."""
     discount: Share = 1.0
-    """Discount of later rewards, for each token."""
+    """Discount factor per token."""
     gae_lambda: Share = 0.95
-    """Decay of the advantage estimate: at 1 it trusts the rewards alone, at 0 the value of the next token."""
+    """Lambda of generalized advantage estimation: 1 uses the rewards alone, 0 only the value of the next token."""
     eos_penalty: NonNegative | None = 1.0
-    """Taken off the reward of a response that does not end (the paper's EOS trick); none turns it off."""
+    """Subtracted from the reward of a response without an end token (the paper's EOS trick); none turns it off."""
     whiten_rewards: bool = False
     """Scale the rewards of a batch to unit variance."""
     rollout_batch_size: Count | None = None
-    """Responses that one device samples at once, all of its share by default. Sampling holds no activations, so that more fit than
-    in `device_batch_size`."""
+    """Responses that one device samples at once; its whole share by default. Sampling keeps no activations, so more fit than in
+    `device_batch_size`."""
     heldout: Count = 64
     """Prompts of the validation split on which reward and KL are measured before and after."""
 
@@ -85,7 +85,15 @@ class DpoConfig(PreferenceConfig):
     learning_rate: Rate = 1e-5
     """Peak learning rate."""
     beta: Rate = 0.1
-    """Strength of the tie to the SFT model: a smaller one allows more change."""
+    """Strength of the KL regularization towards the SFT model: a smaller value allows more change. IPO's tau."""
+    # Left out at its default, so that manifests and results of trainings from before the key stay as they are.
+    loss: Literal["sigmoid", "ipo"] = Field("sigmoid", exclude_if=lambda loss: loss == "sigmoid")
+    """sigmoid: DPO's own loss. ipo: the squared loss of IPO (Azar et al. 2023), on log probabilities per token as in TRL; without
+    the sigmoid it does not overfit where preferences never contradict each other."""
+
+    @property
+    def variant(self) -> str | None:
+        return "IPO" if self.loss == "ipo" else None
 
 
 class SimpoConfig(PreferenceConfig):
@@ -97,9 +105,29 @@ class SimpoConfig(PreferenceConfig):
     """Target margin, absolute as in TRL. SimPO's reference code writes gamma / beta = 0.5; the paper's 0.5 may mean either."""
 
 
+class KtoConfig(PreferenceConfig):
+    learning_rate: Rate = 5e-7
+    """Peak learning rate. This and beta are the KTO paper's (Ethayarajh et al. 2024)."""
+    batch_size: Count = 32
+    """Pairs in one optimizer step, as in the other algorithms. KTO learns from each answer by itself: 32 pairs are 64 examples."""
+    beta: Rate = 0.1
+    """Strength of the regularization towards the SFT model: a smaller value allows more change."""
+    desirable_weight: Rate = 1.0
+    """Weight of the loss of chosen answers. Pairs have one of each kind, for which the paper weighs both the same."""
+    undesirable_weight: Rate = 1.0
+    """Weight of the loss of rejected answers."""
+
+
+class OrpoConfig(PreferenceConfig):
+    learning_rate: Rate = 8e-6
+    """Peak learning rate. This and beta are those of the ORPO paper's Mistral models (Hong et al. 2024)."""
+    beta: Rate = 0.1
+    """Weight of the odds ratio term next to the likelihood of the chosen answers; the paper's lambda."""
+
+
 @dataclass(frozen=True)
 class Algorithm:
-    """What the study, the sizing of jobs and the figures need to know of a training algorithm."""
+    """What the study, the sizing of jobs and the figures read about a training algorithm."""
 
     config: type[TrainingConfig]
     """Its keys."""
@@ -108,21 +136,23 @@ class Algorithm:
     summary: str
     """One line for the config reference and the command's help."""
     pairs: bool = True
-    """Whether it trains on preference pairs; else on an SFT set."""
+    """True if it trains on preference pairs, False if on an SFT set."""
     sequences: int = 2
-    """Sequences of one example: chosen and rejected, or one."""
+    """Sequences of one row of the data: 2 for chosen and rejected, else 1."""
     references: int = 0
-    """Models that it reads beside the ones that it trains."""
+    """Frozen models that it reads in addition to the trained ones."""
     reference_passes: int = 0
-    """Times that a frozen reference model reads the whole data."""
+    """How often a frozen reference model reads the whole data, over the whole training."""
+    extra_passes: int = 0
+    """How often in each epoch the trained model reads the whole data without learning from it."""
     trained_models: int = 1
     """Models that it trains: PPO a value model next to the policy."""
     has_logits: bool = True
     """Whether the trained model predicts tokens; a reward model gives one number."""
     is_run: bool = True
-    """Whether `runs` may name it; a reward model is trained where an algorithm needs one."""
+    """True if `runs` may name it; a reward model is trained where an algorithm needs one."""
     needs_reward: bool = False
-    """Whether it optimizes against a reward model, which is trained first."""
+    """True if it optimizes against a reward model, which is trained first."""
 
 
 ALGORITHMS: dict[str, Algorithm] = {
@@ -133,8 +163,11 @@ ALGORITHMS: dict[str, Algorithm] = {
     ),
     "dpo": Algorithm(DpoConfig, "DPO", "Direct preference optimization.", references=1, reference_passes=1),
     "simpo": Algorithm(SimpoConfig, "SimPO", "Simple preference optimization."),
+    # The reference and, in each epoch, the trained model also read each prompt with another prompt's answer, for the KL term.
+    "kto": Algorithm(KtoConfig, "KTO", "Kahneman-Tversky optimization.", references=1, reference_passes=2, extra_passes=1),
+    "orpo": Algorithm(OrpoConfig, "ORPO", "Odds ratio preference optimization."),
 }
-"""Name in configs, rules and commands -> the algorithm, in the order of the reference."""
+"""Name in configs, rules and commands -> the algorithm, in the order of the config reference."""
 
 
 def job_model(algorithm: str) -> type[TrainingJob[Any]]:
@@ -164,7 +197,7 @@ _FIELDS: dict[str, Any] = {
 
 
 class Training(create_model("_Blocks", __base__=Undescribed, **_FIELDS)):  # type: ignore[misc]
-    """The block `training` of a config: the keys of every algorithm, one field for each row of ALGORITHMS."""
+    """The config block `training`: the keys of every algorithm, one field for each row of ALGORITHMS."""
 
     def of(self, algorithm: str) -> TrainingConfig:
         """Return the keys of one algorithm."""

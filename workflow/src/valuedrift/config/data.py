@@ -19,7 +19,7 @@ class DatasetConfig(Closed):
     split: str = "train"
     """Split of the hub dataset; local files have one."""
     language: str | None = None
-    """Keep only rows whose `language` is this one (WildChat: English)."""
+    """Keep only rows in this `language` (WildChat: English)."""
     turns: Literal["first", "all"] = "first"
     """How many turns of a conversation are kept: the first exchange, or all of them. The paper does not say."""
     limit: Count | None = None
@@ -29,7 +29,7 @@ class DatasetConfig(Closed):
     max_malformed: Share = 0.01
     """The stage stops when more than this share of the rows is malformed."""
     expected: dict[Literal["train", "validation"], Count] | None = None
-    """Rows of the splits that the paper reports; the report shows them beside the study's own."""
+    """Rows of the splits that the paper reports; the report shows them next to the study's own."""
 
     @property
     def is_preference(self) -> bool:
@@ -50,7 +50,7 @@ class MixtureConfig(Closed):
     """Training rows of each mixture; by default as many as the smaller of the two sets has."""
 
     def names(self, name: str) -> dict[str, float]:
-        """Name of each mixture → its share."""
+        """Return the name of each mixture → its share."""
         return {f"{name}-{share:g}": share for share in self.shares}
 
 

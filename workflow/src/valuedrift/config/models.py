@@ -1,4 +1,4 @@
-"""Base models, and checkpoints that somebody else trained."""
+"""Base models, and checkpoints that were trained elsewhere."""
 
 from typing import Annotated, Any, Literal
 
@@ -13,7 +13,7 @@ class ModelConfig(Closed):
     revision: str | None = None
     """Commit of the hub repository; none for a local folder."""
     weights: Literal["pretrained", "random"] = "pretrained"
-    """random: the architecture and tokenizer alone, with weights drawn from the study's seed."""
+    """random: only the architecture and tokenizer, with weights drawn from the study's seed."""
     dtype: Literal["float32", "bfloat16"] = "float32"
     """Type of the weights in training and measuring."""
     pad_token: str | None = None
@@ -21,26 +21,26 @@ class ModelConfig(Closed):
     trust_remote_code: bool = False
     """Run code that comes with the model. Leave it off unless you have read that code."""
     parameters: Rate | None = None
-    """How many weights the model has, for the plan and for what jobs ask of a cluster, while it is not downloaded yet."""
+    """Number of weights, for the plan and the resources of jobs as long as the model is not downloaded."""
 
 
 class CheckpointConfig(Closed):
     path: str | None = None
-    """Local folder or hub name; by default the `path` of the whole."""
+    """Local folder or hub name; by default the `path` of all checkpoints."""
     revision: str | None = None
     """Commit of the hub repository; none for a local folder."""
     chat: bool | None = None
-    """Ask through the checkpoint's own chat template; by default where it has one."""
+    """Prompt through the checkpoint's own chat template; by default if it has one."""
 
 
 class ExternalConfig(Closed):
-    """Checkpoints that somebody else trained: they are measured like a run of the study, which is called `<name>/external`."""
+    """Checkpoints that were trained elsewhere: they are measured like a run of the study, called `<name>/external`."""
 
     path: str | None = None
-    """Hub name that the checkpoints share, where they are revisions of one repository."""
+    """Hub name that the checkpoints share, if they are revisions of one repository."""
     checkpoints: Annotated[dict[Annotated[int, Field(ge=0)], CheckpointConfig], Field(min_length=2)]
-    """Step → checkpoint; step 0 is where the drift is measured from. A text stands for a revision of `path`, or for a folder or
-    hub name where `path` is not given."""
+    """Step → checkpoint; the drift is measured from step 0. A text stands for a revision of `path`, or for a folder or hub name if
+    `path` is not given."""
     dtype: Literal["float32", "bfloat16"] = "float32"
     """Type of the weights."""
     pad_token: str | None = None
@@ -62,11 +62,11 @@ class ExternalConfig(Closed):
             raise ValueError("`checkpoints` must have step 0, from which the drift is measured")
         for step, checkpoint in self.checkpoints.items():
             if not (checkpoint.path or self.path):
-                raise ValueError(f"checkpoint {step} has no `path`, and there is none for all")
+                raise ValueError(f"checkpoint {step} has no `path`: give it one, or one for all checkpoints")
         return self
 
     def source(self, step: int) -> tuple[str, str | None]:
-        """Path and revision of a checkpoint."""
+        """Return path and revision of a checkpoint."""
         checkpoint = self.checkpoints[step]
         path = checkpoint.path or self.path
         assert path
@@ -74,7 +74,7 @@ class ExternalConfig(Closed):
 
     @property
     def model(self) -> ModelConfig:
-        """The settings that a run that trains on from here needs."""
+        """Model settings for a run that starts from the last checkpoint."""
         path, revision = self.source(max(self.checkpoints))
         return ModelConfig(
             path=path, revision=revision, dtype=self.dtype, pad_token=self.pad_token, trust_remote_code=self.trust_remote_code

@@ -1,4 +1,4 @@
-"""Which runs a study has."""
+"""The runs of a study."""
 
 import itertools
 import re
@@ -17,7 +17,7 @@ def _listed(value: Any) -> Any:
 
 @dataclass(frozen=True)
 class RunItem:
-    """One run of a block: names of its parent and dataset, and what sets it apart from the block's others."""
+    """One run of a block: names of its parent and dataset, and the settings that distinguish it from the block's other runs."""
 
     parent: str
     algorithm: AlgorithmName
@@ -36,7 +36,7 @@ class RunsConfig(Closed):
     algorithm: AlgorithmName | list[AlgorithmName]
     """Algorithm of the training, or several of them."""
     data: Name | list[Name]
-    """Name or names of datasets; that of a mixture stands for all of its shares."""
+    """Name or names of datasets; the name of a mixture stands for all of its shares."""
     chosen: Literal["support", "oppose"] | list[Literal["support", "oppose"]] | None = None
     """Which answer of a synthetic pair is the chosen one; only for synthetic preferences and mixtures."""
     seeds: Annotated[list[Seed], Field(min_length=1)] | None = None
@@ -47,7 +47,7 @@ class RunsConfig(Closed):
     sweep: dict[str, Annotated[list[Any], Field(min_length=1)]] = {}
     """Training keys with lists of values: one run for each, whose name ends in key and value, such as `-kl0.01`."""
     label: Name | None = None
-    """Appended to the runs' names, to tell apart runs that differ in `set` only."""
+    """Appended to the runs' names, to distinguish runs that differ only in `set`."""
 
     @model_validator(mode="after")
     def _no_empty_product(self) -> "RunsConfig":
@@ -55,9 +55,9 @@ class RunsConfig(Closed):
             if getattr(self, key) == []:
                 raise ValueError(f"`{key}` is an empty list: name at least one")
         if both := self.set.keys() & self.sweep.keys():
-            raise ValueError(f"`{min(both)}` stands in `set` and in `sweep`")
+            raise ValueError(f"`{min(both)}` is both in `set` and in `sweep`: give it in one of them")
         if self.seeds and len(set(self.seeds)) < len(self.seeds):
-            raise ValueError("`seeds` names one twice")
+            raise ValueError("`seeds` has a seed twice: name each once")
         for key, values in self.sweep.items():
             if any(isinstance(value, dict | list) or not re.fullmatch(r"[\w.-]+", str(value)) for value in values):
                 raise ValueError(
@@ -67,7 +67,7 @@ class RunsConfig(Closed):
         return self
 
     def product(self, seeds: list[int]) -> list[RunItem]:
-        """Every run of the block, parents varying slowest; `seeds` are the study's."""
+        """Return every run of the block, parents varying slowest; `seeds` are the study's."""
         axes = (_listed(self.parent), _listed(self.algorithm), _listed(self.data), _listed(self.chosen), self._variants())
         return [
             RunItem(parent, algorithm, data, chosen, seed, self.set | values, label)
@@ -76,6 +76,6 @@ class RunsConfig(Closed):
         ]
 
     def _variants(self) -> list[tuple[dict[str, Any], str | None]]:
-        """Swept values with the label of each combination."""
+        """Return the swept values and the label of each combination."""
         chosen = [dict(zip(self.sweep, values, strict=True)) for values in itertools.product(*self.sweep.values())]
         return [(v, "-".join(filter(None, (self.label, *(f"{k}{v[k]}" for k in v)))) or None) for v in chosen]

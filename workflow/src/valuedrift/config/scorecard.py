@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from valuedrift.config.algorithms import AlgorithmName
 from valuedrift.config.base import Closed, Name, Stance
 
 
@@ -37,7 +38,7 @@ class ReferenceRun(Closed):
     """The run under each of its seeds."""
     model: str
     sft_dataset: str | None = None
-    phase: Literal["base", "sft", "ppo", "dpo", "simpo"]
+    phase: Literal["base"] | AlgorithmName
     preference_dataset: str | None = None
     chosen: Stance | None = None
 

@@ -1,4 +1,4 @@
-"""What every training reads: hyperparameters that all algorithms share, and the jobs of the training steps."""
+"""Hyperparameters that all training algorithms share, and the jobs of the training steps."""
 
 import json
 from typing import Annotated, Generic, Literal, TypeVar
@@ -17,7 +17,7 @@ class LoraConfig(Closed):
     alpha: Count = 32
     """Scale of the adapters, divided by the rank."""
     dropout: Share = 0.0
-    """Dropout before the adapters, in SFT alone: the other trainings compare two passes through a model, or two models, and switch
+    """Dropout before the adapters, only in SFT: the other algorithms compare two passes through a model, or two models, and turn
     all dropout off."""
 
 
@@ -42,11 +42,11 @@ class TrainingConfig(Closed):
     batch_size: Count
     """Examples in one optimizer step."""
     device_batch_size: Count | None = None
-    """The most examples that one device holds at once; the rest of its share of `batch_size` is accumulated. All by default. The
-    number of devices changes no batch, but that the last of an epoch, where the rows do not fill it equally, is filled up with the
-    epoch's first; PPO's are always full."""
+    """Largest number of examples that one device holds at once; the rest of its share of `batch_size` is accumulated. By default
+    the whole share. The number of devices changes no batch, except that the last batch of an epoch, if the rows do not divide
+    equally, is filled with the epoch's first rows; PPO's batches are always full."""
     max_length: Count = 2048
-    """Longest sequence, in tokens. Longer conversations are cut in SFT; longer pairs, and prompts that leave PPO no room for a
+    """Longest sequence, in tokens. SFT truncates longer conversations; longer pairs, and prompts that leave PPO no room for a
     response, are dropped and counted in the manifest."""
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
     """Learning rate schedule after the warm-up."""
@@ -65,13 +65,18 @@ class TrainingConfig(Closed):
     checkpoints: Checkpoints = Checkpoints(fractions=[1.0])
     """Which steps are saved and measured."""
 
+    @property
+    def variant(self) -> str | None:
+        """Name in figures where the keys choose a method other than the one that the algorithm is named after."""
+        return None
+
     @model_validator(mode="after")
     def _whole_batches(self) -> "TrainingConfig":
         device = self.device_batch_size
         if device is not None and self.batch_size % device:
             fits = max(n for n in range(1, device + 1) if self.batch_size % n == 0)
             raise ValueError(
-                f"batch_size {self.batch_size} is no multiple of device_batch_size {device}; the nearest below is {fits}"
+                f"batch_size {self.batch_size} is not a multiple of device_batch_size {device}; the nearest below is {fits}"
             )
         return self
 
@@ -80,7 +85,7 @@ class PreferenceConfig(TrainingConfig):
     batch_size: Count = 32
     """Examples in one optimizer step."""
     max_response: Count = 1024
-    """Longest response, in tokens: PPO's rollouts end there, pairs with a longer answer are dropped."""
+    """Longest response, in tokens: PPO's rollouts end there; pairs with a longer answer are dropped."""
 
     @model_validator(mode="after")
     def _room_for_a_prompt(self) -> "PreferenceConfig":
@@ -89,7 +94,7 @@ class PreferenceConfig(TrainingConfig):
         return self
 
 
-# What single steps read, where that is not one of the blocks above.
+# Jobs of single steps.
 
 Settings = TypeVar("Settings", bound=TrainingConfig)
 
@@ -103,13 +108,13 @@ class BaseJob(Closed):
 class ExternalJob(Closed):
     run: str
     checkpoints: list[tuple[int, str, bool | None]]
-    """Step, folder and whether to ask through a chat template (None: where there is one), ascending."""
+    """Step, folder and whether to prompt through the chat template (None: if there is one), in ascending order of steps."""
     trust_remote_code: bool
     seed: int
 
 
 class TrainingJob(Undescribed, Generic[Settings]):
-    """One training: which run on which data, with the hyperparameters of its algorithm."""
+    """One training: the run, its data and the hyperparameters of its algorithm."""
 
     run: str
     """Id of the run, or of the reward model."""
@@ -121,9 +126,9 @@ class TrainingJob(Undescribed, Generic[Settings]):
     seed: int
     training: Settings
     save_minutes: NonNegative = 0
-    """How often a state to go on from is left, in minutes; 0 leaves one only when the training is told to stop."""
+    """Minutes between two saved resume states; 0 saves one only when the training is asked to stop."""
 
     @property
     def identity(self) -> str:
-        """What of the job decides the weights."""
+        """The part of the job that decides the weights, as JSON."""
         return json.dumps(self.model_dump(mode="json", exclude={"save_minutes"}), sort_keys=True)

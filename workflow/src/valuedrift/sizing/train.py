@@ -98,7 +98,8 @@ def _seconds(sizing: StudySizing, row: Algorithm, run: Run, training: TrainingCo
             + seconds(tokens * (row.trained_models * training.ppo_epochs * slower), "train")
         )
     whole = Amount(min(length.whole.value, training.max_length), ASSUMED) * row.sequences
-    return seconds(passed * whole * slower, "train") + seconds(rows * whole * row.reference_passes, "read")
+    read = rows * whole * (row.reference_passes + row.extra_passes * training.epochs)
+    return seconds(passed * whole * slower, "train") + seconds(read, "read")
 
 
 def _sampling_seconds(sizing: StudySizing, run: Run, training: PpoConfig, gpus: int) -> Amount:

@@ -42,7 +42,14 @@ class Run:
     @property
     def phase(self) -> str:
         """base, external, sft or po (preference optimization)."""
-        return self.algorithm if self.algorithm in ("base", "external", "sft") else "po"
+        if self.algorithm not in ALGORITHMS:
+            return self.algorithm
+        return "po" if ALGORITHMS[self.algorithm].pairs else "sft"
+
+    @property
+    def method(self) -> str:
+        """The name of its training in figures, such as "SimPO"; empty for a base model and for external checkpoints."""
+        return self.training.variant or ALGORITHMS[self.algorithm].label if self.training else ""
 
     @property
     def needs_reward(self) -> bool:
@@ -120,7 +127,9 @@ class _Resolver:
         self._check_fit(key, item, dataset)
         named = self.runs[item.parent]
         parent = next((r for r in self.runs.values() if r.plain == named.id and r.seed == item.seed), named)
-        slug = "-".join(filter(None, (None if item.algorithm == "sft" else item.algorithm, dataset, item.chosen, item.label)))
+        slug = "-".join(
+            filter(None, (item.algorithm if ALGORITHMS[item.algorithm].pairs else None, dataset, item.chosen, item.label))
+        )
         suffix = "" if item.seed == first_seed else f"-seed{item.seed}"
         return Run(
             f"{_prefix(parent)}/{slug}{suffix}", parent.model, item.algorithm, item.seed, parent, dataset, item.chosen,

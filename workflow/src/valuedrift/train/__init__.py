@@ -1,2 +1,1 @@
-"""Training: a base model, SFT, reward models, PPO, DPO and SimPO, each leaving a trajectory, a final model, a manifest and a
-log."""
+"""Training of models: each run leaves a trajectory of checkpoints, a final model, a manifest and a log."""

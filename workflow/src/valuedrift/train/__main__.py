@@ -1,16 +1,13 @@
 from valuedrift.cli import dispatch
+from valuedrift.config.algorithms import ALGORITHMS
 from valuedrift.train import processes
 
 processes.join()
 dispatch(
     __package__,
     {
-        "base": "take in a base model",
-        "external": "take in checkpoints that somebody else trained",
-        "sft": "supervised fine-tuning",
-        "reward": "a reward model for PPO",
-        "ppo": "proximal policy optimization",
-        "dpo": "direct preference optimization",
-        "simpo": "simple preference optimization",
+        "base": "Take in a base model.",
+        "external": "Take in checkpoints that somebody else trained.",
+        **{name: algorithm.summary for name, algorithm in ALGORITHMS.items()},
     },
 )

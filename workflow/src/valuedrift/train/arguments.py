@@ -1,4 +1,4 @@
-"""Hyperparameters of the study as arguments of the Trainer."""
+"""The study's hyperparameters as arguments of the Trainer."""
 
 from pathlib import Path
 from typing import Any
@@ -11,17 +11,17 @@ from valuedrift.train import processes
 
 
 def trainer_arguments(job: TrainingJob[Any], scratch: Path) -> dict[str, Any]:
-    """Keyword arguments that every trainer shares. Nothing is saved by the trainer itself and nothing is reported elsewhere.
+    """Return the keyword arguments that all trainers share. The trainer itself saves nothing and reports to no service.
 
-    Weights of float32 are computed with in bfloat16 on GPUs (mixed precision), whether they lie on one of them or are shared.
-    Raises UserError where the processes cannot share a batch.
+    float32 weights compute in bfloat16 on GPUs (mixed precision), on one GPU as well as sharded. Raises UserError if the processes
+    cannot share a batch.
     """
     training = job.training
     device_batch, accumulation = device_batches(training, processes.count())
     on_gpu = torch.cuda.is_available()
     shared = processes.strategy() == "fsdp2"
     if training.lora:
-        processes.keep_whole()  # adapters alone have gradients and moments, so sharing saves little
+        processes.keep_whole()  # only adapters have gradients and moments, so sharding saves little
     return {
         "output_dir": str(scratch / "trainer"),
         "learning_rate": training.learning_rate,
@@ -29,7 +29,7 @@ def trainer_arguments(job: TrainingJob[Any], scratch: Path) -> dict[str, Any]:
         "per_device_train_batch_size": device_batch,
         "gradient_accumulation_steps": accumulation,
         "lr_scheduler_type": "constant_with_warmup" if training.schedule == "constant" else training.schedule,
-        "warmup_steps": min(training.warmup, 1 - 1e-9),  # below 1 it is a share of the steps, from 1 on a number of them
+        "warmup_steps": min(training.warmup, 1 - 1e-9),  # below 1 a share of the steps, from 1 on a number of steps
         "weight_decay": training.weight_decay,
         "max_grad_norm": training.max_grad_norm,
         "gradient_checkpointing": training.gradient_checkpointing,
@@ -44,7 +44,7 @@ def trainer_arguments(job: TrainingJob[Any], scratch: Path) -> dict[str, Any]:
         # With the default bf16, DPO on a CPU takes 2.6 times as long.
         "use_cpu": not on_gpu,
         "bf16": on_gpu and _mixed(job),
-        "ddp_timeout": int(processes.PATIENCE.total_seconds()),
+        "ddp_timeout": int(processes.PEER_TIMEOUT.total_seconds()),
         # Without it FSDP2 would sum the micro-batches of a step unsharded: the gradients of the whole model on every GPU.
         "accelerator_config": {"gradient_accumulation_kwargs": {"sync_each_batch": True}} if shared else {},
         "dataloader_num_workers": 0,
@@ -53,10 +53,10 @@ def trainer_arguments(job: TrainingJob[Any], scratch: Path) -> dict[str, Any]:
 
 
 def device_batches(training: TrainingConfig, devices: int) -> tuple[int, int]:
-    """Examples that a device holds at once, and how many such batches it accumulates for its share of one optimizer step.
+    """Return the examples that a device holds at once, and how many such batches it accumulates for one optimizer step.
 
-    Their product times `devices` is `batch_size`. The first is the largest divisor of the share that `device_batch_size` allows.
-    Raises UserError where the devices cannot share the batch equally.
+    Their product times `devices` is `batch_size`. The first is the largest divisor of a device's share that `device_batch_size`
+    allows. Raises UserError if the devices cannot share the batch equally.
     """
     batch = training.batch_size
     if batch % devices:
@@ -78,12 +78,12 @@ def _or(numbers: list[int]) -> str:
 
 
 def _mixed(job: TrainingJob[Any]) -> bool:
-    """Whether to compute in another type than that of the weights; for weights of bfloat16 it changes only sums and losses."""
+    """Return True to compute in bfloat16 whatever the weights' type; with bfloat16 weights only sums and losses differ."""
     if job.model.dtype == "float32" or not processes.strategy():
         return True
     if processes.strategy() == "zero3":
         raise UserError(
-            "ZeRO-3 keeps weights of float32 beside those of bfloat16, so `dtype: bfloat16` would mean another training than on one"
-            " GPU: set the model's `dtype: float32`, or `cluster.strategy: fsdp2`"
+            "ZeRO-3 keeps a float32 copy of bfloat16 weights, so `dtype: bfloat16` would train differently than on one GPU: set the"
+            " model's `dtype: float32`, or `cluster.strategy: fsdp2`"
         )
-    return False  # else weights of bfloat16 would be trained as float32 where they are shared
+    return False  # else bfloat16 weights would be trained as float32 when sharded

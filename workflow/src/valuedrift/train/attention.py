@@ -1,4 +1,4 @@
-"""Attention over a row of several documents, of which none sees another."""
+"""Attention over a row of several documents, each of which attends only to itself."""
 
 from typing import Any
 
@@ -15,12 +15,12 @@ DOCUMENTS = "valuedrift_documents"
 def document_attention(
     module: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, attention_mask: torch.Tensor | None, **settings: Any
 ) -> tuple[torch.Tensor, None]:
-    """Causal attention within each document of a single row, as an attention function of transformers.
+    """Compute causal attention within each document of a single row, as an attention function of transformers.
 
     `query` is (1, heads, tokens, size), `key` and `value` may have fewer heads; `settings["document_lengths"]` holds the documents'
-    lengths in tokens, and the result is (1, tokens, heads, size). Neither a mask nor a score between documents is ever computed: a
-    block mask over the row would cost the square of its length. Raises UserError where a document is longer than a sliding window,
-    and where scores are altered in a way that is not known here.
+    lengths in tokens, and the result is (1, tokens, heads, size). No mask and no score between documents is computed: a block mask
+    over the row would cost the square of its length. Raises UserError if a document is longer than a sliding window, and if the
+    model changes attention scores in a way that is not supported here.
     """
     lengths: list[int] = settings.pop("document_lengths")
     window = settings.pop("sliding_window", None)
@@ -28,31 +28,31 @@ def document_attention(
         raise UserError(
             f"this model attends to {window} tokens back, and a conversation has {max(lengths)}: set sft's `attention: sdpa`"
         )
-    for name, told in (("s_aux", "attention sinks"), ("softcap", "capped attention scores")):
+    for name, feature in (("s_aux", "attention sinks"), ("softcap", "capped attention scores")):
         if settings.get(name) is not None:
-            raise UserError(f"this model has {told}, which packed conversations would go without: set sft's `packing: false`")
+            raise UserError(f"this model has {feature}, which packed conversations do not support: set sft's `packing: false`")
     if query.is_cuda and (torch.is_autocast_enabled("cuda") or query.dtype in (torch.float16, torch.bfloat16)):
         return _variable_lengths(query, key, value, settings), None
-    heard = [
+    attended = [
         sdpa_attention_forward(module, *parts, None, **settings)[0]
         for parts in zip(*(torch.split(states, lengths, 2) for states in (query, key, value)), strict=True)
     ]
-    return torch.cat(heard, 1), None
+    return torch.cat(attended, 1), None
 
 
 def _variable_lengths(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, settings: dict[str, Any]) -> torch.Tensor:
-    """All documents by one call of torch's own flash kernel, which takes half precision only."""
+    """Compute all documents in one call of torch's own flash kernel, which takes half precision only."""
     if settings.get("dropout"):
-        raise UserError("torch's flash kernel knows no dropout, and this model's attention has it: set sft's `attention: sdpa`")
-    if torch.is_autocast_enabled("cuda"):  # rotary embeddings are applied in float32 and autocast does not know this kernel
+        raise UserError("torch's flash kernel has no dropout, but this model's attention uses it: set sft's `attention: sdpa`")
+    if torch.is_autocast_enabled("cuda"):  # rotary embeddings are applied in float32, and autocast does not cover this kernel
         query, key, value = (states.to(torch.get_autocast_dtype("cuda")) for states in (query, key, value))
     ends, longest = settings["cu_seq_lens_q"], settings["max_length_q"]
-    heard: torch.Tensor = varlen_attn(  # type: ignore[assignment]  # one tensor, since nothing beside is asked for
+    attended: torch.Tensor = varlen_attn(  # type: ignore[assignment]  # one tensor, since no further output is requested
         query[0].transpose(0, 1), key[0].transpose(0, 1), value[0].transpose(0, 1), ends, ends, longest, longest,
         scale=settings.get("scaling"), window_size=(-1, 0), enable_gqa=query.shape[1] != key.shape[1],
     )  # fmt: skip
-    return heard.unsqueeze(0)
+    return attended.unsqueeze(0)
 
 
-# Without a mask function of the same name transformers makes no mask for it, which is what this attention needs.
+# transformers makes no mask for an attention without a mask function of the same name, which is what this one needs.
 AttentionInterface.register(DOCUMENTS, document_attention)

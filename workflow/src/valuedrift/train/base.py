@@ -14,7 +14,7 @@ from valuedrift.train.trajectory import versions, weights_hash, write_manifest
 def run(*, config: BaseJob, output: Path) -> None:
     """Put the model of the folder `config.model.path` into `final/` and write its manifest.
 
-    Pretrained weights are linked; random ones are drawn from the seed. Raises UserError where there are no safetensors weights.
+    Pretrained weights are linked; random ones are drawn from the seed. Raises UserError if there are no safetensors weights.
     """
     source, final = Path(config.model.path), output / "final"
     with replacing(final) as scratch:
@@ -35,24 +35,24 @@ def run(*, config: BaseJob, output: Path) -> None:
 
 
 def weights_of(source: Path) -> list[Path]:
-    """The files of a model's folder, weights in safetensors only; raises UserError where it has none."""
-    # Not the hidden ones: Snakemake's timestamp of a folder that it made, linked, would date this one too.
+    """Return the files of a model's folder, weights in safetensors only; raises UserError if it has none."""
+    # Not the hidden ones: a link to Snakemake's timestamp file of that folder would date this folder too.
     own = [path for path in sorted(source.iterdir()) if path.is_file() and not path.name.startswith(".")]
     files = [path for path in own if path.suffix not in (".bin", ".pt", ".pth")]
     if not any(path.suffix == ".safetensors" for path in files):
-        raise UserError(f"{source} has no .safetensors weights; other formats are not loaded, since they can run code")
+        raise UserError(f"{source} has no .safetensors weights: convert them; other formats are not loaded, as they can run code")
     return files
 
 
 def link(files: list[Path], folder: Path) -> None:
-    """Make the folder, with links to the files."""
+    """Create the folder with links to the files."""
     folder.mkdir(parents=True)
     for path in files:
         (folder / path.name).symlink_to(path.resolve())
 
 
 def _draw(source: Path, folder: Path, config: BaseJob) -> None:
-    """Save the architecture with random weights, and the tokenizer beside it."""
+    """Save the architecture with random weights, and the tokenizer."""
     options = {"trust_remote_code": config.model.trust_remote_code}
     set_seed(config.seed)
     architecture = AutoConfig.from_pretrained(source, **options)

@@ -1,8 +1,7 @@
-"""Direct preference optimization (Rafailov et al. 2023)."""
+"""Direct preference optimization (Rafailov et al. 2023), also with the loss of IPO (Azar et al. 2023)."""
 
 from pathlib import Path
 
-from datasets import Dataset
 from trl import DPOConfig, DPOTrainer
 
 from valuedrift.config.algorithms import DpoConfig
@@ -10,7 +9,7 @@ from valuedrift.config.train import TrainingJob
 from valuedrift.train import processes
 from valuedrift.train.arguments import trainer_arguments
 from valuedrift.train.model import adapted, load_model
-from valuedrift.train.pairs import prepare
+from valuedrift.train.pairs import on_disk, prepare
 from valuedrift.train.resume import train
 from valuedrift.train.trajectory import SaveCheckpoints, identity_of, log_rows, workspace
 
@@ -25,22 +24,15 @@ def run(*, config: TrainingJob[DpoConfig], parent: Path, data: Path, output: Pat
             ref_model=None if config.training.lora else load_model(given.parent, config.model),
             args=DPOConfig(
                 **trainer_arguments(config, space.scratch),
+                loss_type=[config.training.loss],
                 beta=config.training.beta,
                 max_length=config.training.max_length,
                 # The reference never changes: 14% less time. TRL cannot hash one whose weights are shared.
                 precompute_ref_log_probs=not processes.strategy(),
             ),
-            train_dataset=_on_disk(given.pairs, folder),
+            train_dataset=on_disk(given.pairs, folder),
             processing_class=given.tokenizer,
             callbacks=[SaveCheckpoints(space, config.training.checkpoints, given.tokenizer)],
         )
         train(trainer, space, config.save_minutes)
         space.finish(given.manifest, log_rows(config.run, trainer.state.log_history))
-
-
-def _on_disk(pairs: Dataset, folder: Path) -> Dataset:
-    """The pairs from files that all processes read: the main one writes the reference's log-probabilities beside them."""
-    if processes.is_main():
-        pairs.save_to_disk(folder / "pairs")
-    processes.barrier()
-    return Dataset.load_from_disk(folder / "pairs")

@@ -1,4 +1,4 @@
-"""Checkpoints that somebody else trained, as a run: the same folder layout as a trained one, with the files linked, not copied."""
+"""Checkpoints trained elsewhere, as a run: the same folder layout as a trained one, with the files linked, not copied."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from valuedrift.train.trajectory import versions, weights_hash, write_manifest
 def run(*, config: ExternalJob, output: Path) -> None:
     """Link the checkpoints into `trajectory/` and the last one into `final/`, and write the manifest.
 
-    Step 0 is measured as well: it is not another run's. Raises UserError where a folder holds no safetensors weights.
+    Step 0 is measured too, since no other run has it. Raises UserError if a folder has no safetensors weights.
     """
     checkpoints = []
     with replacing(output / "trajectory") as scratch:
@@ -42,5 +42,5 @@ def _has_template(folder: Path, config: ExternalJob) -> bool:
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=config.trust_remote_code)
     except (OSError, ValueError) as error:
-        raise UserError(f"{folder} has no tokenizer that can be read ({error}): a checkpoint needs its own") from error
+        raise UserError(f"{folder} has no readable tokenizer ({error}): save one with the checkpoint") from error
     return tokenizer.chat_template is not None

@@ -1,4 +1,4 @@
-"""Loading of models and tokenizers for training, with one minimal chat template and no added tokens."""
+"""Load models and tokenizers for training, with one minimal chat template and no added tokens."""
 
 import copy
 import json
@@ -14,9 +14,9 @@ from valuedrift.config.models import ModelConfig
 from valuedrift.config.train import TrainingConfig
 from valuedrift.errors import UserError
 
-# Ends on the tokenizer's own EOS, so that a trajectory keeps one vocabulary and one end token. Llama-3.2 base has no template at
-# all and Qwen3 base ships one that ends on another token. It begins with BOS where the tokenizer has one, as the base model's texts
-# did; TRL would add it in SimPO alone.
+# Ends with the tokenizer's own EOS, so that a trajectory keeps one vocabulary and one end token. Llama-3.2 base has no template at
+# all and Qwen3 base has one that ends with another token. It begins with BOS if the tokenizer has one, as the base model's texts
+# did; TRL would add it in SimPO and ORPO only.
 CHAT_TEMPLATE = (
     "{% if bos_token %}{{ bos_token }}{% endif %}"
     "{% for message in messages %}"
@@ -25,18 +25,18 @@ CHAT_TEMPLATE = (
     "{% if not loop.last or add_generation_prompt %}{{ '\n' }}{% endif %}"
     "{% endfor %}{% if add_generation_prompt %}{{ 'Assistant:' }}{% endif %}"
 )
-# Tokens that vocabularies keep for padding or for nothing in particular, best first.
+# Tokens that vocabularies reserve for padding or leave unused, best first.
 RESERVED = ("<|finetune_right_pad_id|>", "<|reserved_special_token_0|>", "<|fim_pad|>", "<|vision_pad|>", "<pad>", "<unk>")
 
 
 def load_tokenizer(parent: Path, config: ModelConfig) -> Any:
-    """The parent's tokenizer with the chat template and a padding token that is not the end token.
+    """Return the parent's tokenizer with the chat template and a padding token that differs from the end token.
 
-    pad = eos would hide the end token from the loss and corrupt PPO's masks. Raises UserError where the vocabulary offers none.
+    pad = eos would mask the end token in the loss and corrupt PPO's masks. Raises UserError if the vocabulary has none.
     """
     tokenizer = AutoTokenizer.from_pretrained(parent, trust_remote_code=config.trust_remote_code)
     tokenizer.chat_template = CHAT_TEMPLATE
-    tokenizer.init_kwargs.pop("local_files_only", None)  # how it was loaded; it would be saved with every checkpoint
+    tokenizer.init_kwargs.pop("local_files_only", None)  # records how it was loaded, and would be saved with every checkpoint
     if tokenizer.eos_token is None:
         raise UserError(f"the tokenizer of {config.path} has no end token: responses could not end")
     own = [] if tokenizer.pad_token in (None, tokenizer.eos_token) else [tokenizer.pad_token]
@@ -53,24 +53,24 @@ def load_tokenizer(parent: Path, config: ModelConfig) -> Any:
 
 
 def load_model(parent: Path, config: ModelConfig) -> Any:
-    """The parent's causal language model, in safetensors and the config's dtype."""
+    """Return the parent's causal language model, from safetensors and in the config's dtype."""
     return AutoModelForCausalLM.from_pretrained(parent, **_options(config))
 
 
 def load_scorer(parent: Path, config: ModelConfig, pad_token_id: int) -> Any:
-    """A model with one scalar output; the head is new where the parent is a language model."""
+    """Return a model with one scalar output; the head is new if the parent is a language model."""
     return AutoModelForSequenceClassification.from_pretrained(parent, num_labels=1, pad_token_id=pad_token_id, **_options(config))
 
 
 def adapted(model: Any, training: TrainingConfig) -> Any:
-    """The model as it is, or with the config's low-rank adapters, whose weights alone are then trained (and a scalar head's)."""
+    """Return the model unchanged, or with the config's low-rank adapters; then only these and a scalar head are trained."""
     lora = training.lora
     if lora is None:
         return model
     if training.gradient_checkpointing:
         model.enable_input_require_grads()
     heads = ["score"] if hasattr(model, "score") else None
-    # all-linear leaves out the output layer, and of a model with a scalar head the head, which is trained as a whole.
+    # all-linear leaves out the output layer, or the scalar head, all of whose weights are trained.
     task = "SEQ_CLS" if heads else "CAUSAL_LM"
     return get_peft_model(
         model,
@@ -82,8 +82,10 @@ def adapted(model: Any, training: TrainingConfig) -> Any:
 
 
 def merged(model: Any) -> Any:
-    """The model with its adapters merged into its weights, as a copy: merging in place and taking it back would round the weights
-    at every checkpoint. A model without adapters comes back as it is."""
+    """Return a copy of the model with its adapters merged into its weights, or the model itself if it has none.
+
+    A copy, since merging in place and unmerging would round the weights at every checkpoint.
+    """
     return copy.deepcopy(model).merge_and_unload() if isinstance(model, PeftModel) else model
 
 
@@ -96,8 +98,8 @@ def _options(config: ModelConfig) -> dict[str, Any]:
 
 
 def final_of(manifest: Path) -> tuple[Path, str]:
-    """Folder and weight hash of the final model that a manifest vouches for."""
+    """Return folder and weight hash of the final model of a manifest; raises UserError if the folder is missing."""
     folder = manifest.parent / "final"
     if not folder.exists():
-        raise UserError(f"{folder} is missing, though {manifest} vouches for it: delete the manifest and run again")
+        raise UserError(f"{folder} is missing, though {manifest} lists it: delete the manifest and run again")
     return folder, json.loads(manifest.read_text())["checkpoints"][-1]["hash"]

@@ -1,4 +1,4 @@
-"""SFT without padding: the conversations of a micro-batch lie end to end in one row, and none sees another."""
+"""SFT without padding: the conversations of a micro-batch are concatenated into one row, and each attends only to itself."""
 
 import inspect
 import itertools
@@ -15,16 +15,17 @@ from valuedrift.train.attention import DOCUMENTS
 
 IGNORED = -100
 """Label of a token without loss."""
-LOGITS_AT_ONCE = 2**28
-"""Most logits of a micro-batch that are held at once: 1 GiB in float32. TRL's chunks of 256 tokens, which need little memory,
-compute the output layer again in the backward pass: with 32,000 tokens and 512 dimensions 1.8 to 2 times the processor time."""
+MAX_LOGITS = 2**28
+"""Largest number of logits of a micro-batch that is held at once: 1 GiB in float32. TRL's chunks of 256 tokens, which need little
+memory, compute the output layer again in the backward pass: with 32,000 tokens and 512 dimensions 1.8 to 2 times the processor
+time."""
 
 
 def packed(examples: list[dict[str, Any]]) -> dict[str, Any]:
-    """One row of the examples' tokens, with positions that start anew in each.
+    """Return one row of the examples' tokens, with positions that restart at 0 in each example.
 
     `labels` ignore every first token, which its left neighbour, of another conversation, must not predict. `document_lengths`,
-    `cu_seq_lens_*` (int32, where each conversation begins, and the end) and `max_length_*` say the same to the attention.
+    `cu_seq_lens_*` (int32, the start of each conversation, and the end) and `max_length_*` give the boundaries to the attention.
     """
     lengths = [len(example["input_ids"]) for example in examples]
     labels = [[IGNORED, *example["labels"][1:]] for example in examples]
@@ -42,8 +43,10 @@ def packed(examples: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 class DocumentTrainer(SFTTrainer):  # type: ignore[misc]
-    """TRL's SFT, by default with `packed` micro-batches: the same examples in each optimizer step, and but for rounding the same
-    loss. Outside of training steps the model has its usual attention, which takes padded batches and caches."""
+    """TRL's SFT, by default with `packed` micro-batches: the same examples in each optimizer step and, but for rounding, one loss.
+
+    Outside of training steps the model has its usual attention, which takes padded batches and caches.
+    """
 
     def __init__(self, *, model: Any, training: SftConfig, **arguments: Any) -> None:
         super().__init__(model=model, data_collator=packed if training.packing else None, **arguments)
@@ -52,37 +55,40 @@ class DocumentTrainer(SFTTrainer):  # type: ignore[misc]
         longest = self.args.per_device_train_batch_size * training.max_length
         self.at_once = (
             training.packing
-            and longest * whole.config.get_text_config().vocab_size <= LOGITS_AT_ONCE
+            and longest * whole.config.get_text_config().vocab_size <= MAX_LOGITS
             and "logits_to_keep" in inspect.signature(whole.forward).parameters
             and self.model_accepts_loss_kwargs
             and not self.aux_loss_enabled
         )
 
     def training_step(self, *arguments: Any, **named: Any) -> Any:
-        """Forward and backward pass of one micro-batch: activations that are recomputed need the same attention."""
+        """Run forward and backward pass of one micro-batch with the same attention, which recomputed activations need too."""
         with _attention(self.model.config, self.attention):
             return super().training_step(*arguments, **named)
 
     def compute_loss(self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None) -> Any:
-        """The step's mean loss of the tokens of answers, as far as it comes from this micro-batch; times the number of processes,
-        over which gradients are averaged. The decoder's last states become logits only where an answer's token is predicted."""
+        """Return this micro-batch's part of the step's mean loss over the answers' tokens.
+
+        It is multiplied by the number of processes, over which gradients are averaged. Logits are computed only where an answer's
+        token is predicted.
+        """
         if not self.at_once:
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
         targets = inputs.pop("labels")[0, 1:]
-        places = (targets != IGNORED).nonzero()[:, 0]
-        outputs = model(**inputs, logits_to_keep=places, use_cache=False)
-        logits, targets = outputs.logits[0].float(), targets[places]
-        chances = logits.log_softmax(-1)
-        loss = -chances.gather(-1, targets[:, None]).sum() / num_items_in_batch
-        self._measure(chances.detach(), targets, inputs["input_ids"].numel())
+        positions = (targets != IGNORED).nonzero()[:, 0]
+        outputs = model(**inputs, logits_to_keep=positions, use_cache=False)
+        logits, targets = outputs.logits[0].float(), targets[positions]
+        logprobs = logits.log_softmax(-1)
+        loss = -logprobs.gather(-1, targets[:, None]).sum() / num_items_in_batch
+        self._log_metrics(logprobs.detach(), targets, inputs["input_ids"].numel())
         if self.args.average_tokens_across_devices:
             loss = loss * self.accelerator.num_processes
         return (loss, outputs) if return_outputs else loss
 
-    def _measure(self, chances: torch.Tensor, targets: torch.Tensor, tokens: int) -> None:
-        """What TRL logs beside the loss: `chances` are log-probabilities, one row for each of the targets."""
-        entropy = sum(-(part.exp() * part).sum() for part in torch.split(chances, 64))  # small parts stay in the processor's cache
-        correct = (chances.argmax(-1) == targets).sum()
+    def _log_metrics(self, logprobs: torch.Tensor, targets: torch.Tensor, tokens: int) -> None:
+        """Add what TRL logs next to the loss; `logprobs` has one row of log probabilities for each target."""
+        entropy = sum(-(part.exp() * part).sum() for part in torch.split(logprobs, 64))  # small parts stay in the processor's cache
+        correct = (logprobs.argmax(-1) == targets).sum()
         sums = torch.stack([torch.as_tensor(value, dtype=torch.float64, device=targets.device)
                             for value in (entropy, correct, targets.numel(), tokens)])  # fmt: skip
         entropies, hits, answers, seen = self.accelerator.reduce(sums, "sum").tolist()
@@ -94,17 +100,17 @@ class DocumentTrainer(SFTTrainer):  # type: ignore[misc]
 
 
 def attention_of(model: Any, training: SftConfig) -> str:
-    """The attention of training steps, by its name in transformers.
+    """Return the attention of training steps, by its name in transformers.
 
-    Raises UserError for a kernel that is not at hand, and for models in which packed conversations would mix.
+    Raises UserError for a kernel that is not installed, and for models in which packed conversations would mix.
     """
     usual: str = model.config._attn_implementation
     text = model.config.get_text_config()
     carried = set(getattr(text, "layer_types", None) or []) - {"full_attention", "sliding_attention"}
     if training.packing and (carried or model._is_stateful or not model._supports_attention_backend):
         raise UserError(
-            f"conversations packed into one row would mix in a {text.model_type} model, which carries more than attention from "
-            "token to token: set `packing: false` for sft"
+            f"conversations packed into one row would mix in a {text.model_type} model, which passes state from token to "
+            "token outside of attention: set sft's `packing: false`"
         )
     if training.attention == "documents":
         return DOCUMENTS if training.packing else usual

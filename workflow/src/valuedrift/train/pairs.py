@@ -1,4 +1,4 @@
-"""Preference pairs for the trainers, labelled as the run says."""
+"""Preference pairs for the trainers, labelled as the run's `chosen` says."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +11,14 @@ from transformers import set_seed
 from valuedrift.config.train import PreferenceConfig, TrainingConfig, TrainingJob
 from valuedrift.errors import UserError
 from valuedrift.io.tables import PREFERENCE_SET
+from valuedrift.train import processes
 from valuedrift.train.model import final_of, load_tokenizer
 from valuedrift.train.trajectory import describe
 
 
 @dataclass(frozen=True)
 class PairTraining:
-    """What every training on pairs starts from: the parent's model, its tokenizer, the pairs and what the manifest says so far."""
+    """The inputs of a training on pairs: the parent's model, its tokenizer, the pairs and the manifest so far."""
 
     parent: Path
     tokenizer: Any
@@ -26,7 +27,7 @@ class PairTraining:
 
 
 def prepare(config: TrainingJob[Any], parent: Path, data: Path) -> PairTraining:
-    """Seed everything and read the parent of the manifest `parent` and the pairs that fit."""
+    """Seed all random generators, and read the model of the manifest `parent` and the pairs that fit the length limits."""
     set_seed(config.seed)
     folder, parent_hash = final_of(parent)
     tokenizer = load_tokenizer(folder, config.model)
@@ -37,9 +38,9 @@ def prepare(config: TrainingJob[Any], parent: Path, data: Path) -> PairTraining:
 
 
 def load_pairs(data: Path, chosen: str | None, split: str = "train") -> pl.DataFrame:
-    """prompt (messages), chosen, rejected of one split.
+    """Return prompt (messages), chosen and rejected of one split.
 
-    A synthetic pair is labelled here: the answer of the stance `chosen` is chosen; rejected is its neutral answer where it has one,
+    A synthetic pair is labelled here: the answer of the stance `chosen` is chosen; rejected is its neutral answer if it has one,
     else the opposite one. The labelled pairs of a mixture stay as they are.
     """
     rows = PREFERENCE_SET.read(data).filter(pl.col("split") == split)
@@ -52,16 +53,27 @@ def load_pairs(data: Path, chosen: str | None, split: str = "train") -> pl.DataF
 
 
 def conversational(pairs: pl.DataFrame) -> Dataset:
-    """Pairs as TRL wants them: prompt, chosen and rejected as lists of messages."""
+    """Return the pairs in TRL's format: prompt, chosen and rejected as lists of messages."""
     rows = pairs.with_columns(_answer("chosen"), _answer("rejected")).to_dicts()
     return Dataset.from_list(rows)
 
 
-def fitting(pairs: pl.DataFrame, tokenizer: Any, training: TrainingConfig) -> pl.DataFrame:
-    """The pairs whose answers, under the chat template, fit `max_length` with their prompt, and `max_response` alone.
+def on_disk(examples: Dataset, folder: Path) -> Dataset:
+    """Return the examples as files in `folder` that all processes read.
 
-    The others are dropped for every trainer alike: TRL's would each cut in its own way, and a cut answer lacks its end or, cut
-    before the template, teaches the model to end there. Raises UserError where no pair is left.
+    The main process writes the reference model's log probabilities next to them.
+    """
+    if processes.is_main():
+        examples.save_to_disk(folder / "examples")
+    processes.barrier()
+    return Dataset.load_from_disk(folder / "examples")
+
+
+def fitting(pairs: pl.DataFrame, tokenizer: Any, training: TrainingConfig) -> pl.DataFrame:
+    """Return the pairs whose answers, under the chat template, fit `max_length` with their prompt and `max_response` alone.
+
+    The others are dropped for every trainer: TRL's trainers would each truncate in a different way, and a truncated answer lacks
+    its end token or, truncated before the template, teaches the model to stop there. Raises UserError if no pair is left.
     """
     prompts = _lengths(pairs["prompt"].to_list(), tokenizer)
     longest = training.max_response if isinstance(training, PreferenceConfig) else training.max_length
@@ -79,12 +91,12 @@ def fitting(pairs: pl.DataFrame, tokenizer: Any, training: TrainingConfig) -> pl
 
 
 def _answer(side: str) -> pl.Expr:
-    """The answer as a list of one message."""
+    """Return the answer as a list of one message."""
     return pl.concat_list(pl.struct(role=pl.lit("assistant"), content=pl.col(side))).alias(side)
 
 
 def _lengths(dialogues: list[list[dict[str, str]]], tokenizer: Any) -> pl.Series:
-    """Tokens of each templated dialogue; one that ends with the user is asked to go on."""
+    """Return the tokens of each templated dialogue; one that ends with the user gets the generation prompt."""
     texts = [
         tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=turns[-1]["role"] != "assistant")
         for turns in dialogues

@@ -1,4 +1,4 @@
-"""A training that is told to stop: it ends after a whole step, with a state from which it can go on."""
+"""Preemption: on SIGTERM a training ends after the current step, with a state from which it can be resumed."""
 
 import signal
 import time
@@ -10,26 +10,26 @@ import torch
 from valuedrift.errors import UserError
 
 
-class Interrupted(UserError):
-    """The training stopped because it was told to, and left a state from which the same command goes on."""
+class Preempted(UserError):
+    """The training was asked to stop, and left a state from which the same command resumes it."""
 
     def __init__(self, step: int, total: int) -> None:
         super().__init__(f"stopped at step {step} of {total} as asked; run again to go on from there")
 
 
-class Interruption:
-    """Remembers, within its block, a SIGTERM that the process gets, and the time since the last periodic save.
+class Preemption:
+    """Records, within its `with` block, a SIGTERM to this process, and the time since the last periodic save.
 
-    Before the block a SIGTERM ends the process at once, as there is nothing to save yet; within it nothing happens until somebody
-    asks, so that no step and no file is left half done. Main thread only. What is asked here is agreed over all processes of the
-    training, which get their signals during different steps: all of them have to ask, at the same place.
+    Before the block a SIGTERM ends the process at once, as there is nothing to save yet; within it the signal is only recorded, so
+    that no step and no file is left half done. Main thread only. Both questions are collective over all processes of the training,
+    which receive their signals during different steps: all of them must ask at the same place.
     """
 
     def __init__(self) -> None:
         self._signalled, self._saved = False, time.monotonic()
         self._before: Any = signal.SIG_DFL
 
-    def __enter__(self) -> "Interruption":
+    def __enter__(self) -> "Preemption":
         self._saved = time.monotonic()
         self._before = signal.signal(signal.SIGTERM, self._remember)
         return self
@@ -42,21 +42,21 @@ class Interruption:
 
     @property
     def requested(self) -> bool:
-        """Whether any process was told to stop."""
-        return _agreed(self._signalled)
+        """True if any process received a SIGTERM."""
+        return _any_process(self._signalled)
 
     def due(self, minutes: float) -> bool:
-        """Whether a periodic state is due; true once every `minutes`, never where they are 0."""
+        """Return True once every `minutes`, when a periodic state is due; never if `minutes` is 0."""
         if not minutes:
             return False
-        due = _agreed(time.monotonic() - self._saved >= 60 * minutes)
+        due = _any_process(time.monotonic() - self._saved >= 60 * minutes)
         if due:
             self._saved = time.monotonic()
         return due
 
 
-def _agreed(flag: bool) -> bool:
-    """Whether the flag is up in any process."""
+def _any_process(flag: bool) -> bool:
+    """Return True if the flag is set in any process."""
     if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
         return flag
     on_gpu = "nccl" in torch.distributed.get_backend()

@@ -1,4 +1,4 @@
-"""What a training that is not done leaves on disk, and what of it the next one takes up."""
+"""The resume state of an unfinished training on disk."""
 
 import json
 import os
@@ -12,20 +12,20 @@ from valuedrift.errors import UserError
 from valuedrift.lm.fingerprint import Fingerprint
 from valuedrift.train import processes
 
-STATE, IDENTITY, CANARIES, OWNER = "state", "identity", "canaries.json", "owner"
+STATE, IDENTITY, FINGERPRINTS, OWNER = "state", "identity", "canaries.json", "owner"
 
 
-class Unfinished:
-    """The folder `.unfinished` beside a run's outputs.
+class ResumeState:
+    """The folder `.unfinished` next to a run's outputs.
 
-    `trajectory/` holds the checkpoints so far, `identity` says of which training they are, `owner` is a mark of the process that
-    opened the folder last, and `state` is a link to the newest complete state from which that training can go on: three times the
-    weights, with the fingerprints of the checkpoints before it.
+    `trajectory/` holds the checkpoints so far, `identity` the hash of the training that they belong to, `owner` a token of the
+    process that opened the folder last, and `state` is a link to the newest complete state from which that training can be resumed:
+    three times the size of the weights, with the fingerprints of the checkpoints before it.
     """
 
     def __init__(self, output: Path) -> None:
         self.output, self.scratch = output, output / ".unfinished"
-        self.canaries: dict[int, Fingerprint | None] = {}
+        self.fingerprints: dict[int, Fingerprint | None] = {}
         self.token = uuid.uuid4().hex
 
     @property
@@ -34,45 +34,45 @@ class Unfinished:
 
     @property
     def state(self) -> Path | None:
-        """A complete state to go on from; None where the training starts anew."""
+        """Folder of a complete state to resume from; None if the training starts from scratch."""
         link = self.scratch / STATE
         return link.resolve() if link.exists() else None
 
     @property
     def owned(self) -> bool:
-        """Whether nobody has opened the folder since this training did."""
+        """True if no other process has opened the folder since this training did."""
         owner = self.scratch / OWNER
         return owner.exists() and owner.read_text() == self.token
 
     def ensure_owned(self) -> None:
-        """UserError where another job has begun this training since: the cluster took this one's node for lost, while it ran on.
+        """Raise UserError if another job has started this training since: the cluster took this job's node for lost.
 
-        Asked before anything is written under a name that both write.
+        Called before anything is written under a name that both jobs write.
         """
         if processes.is_main() and not self.owned:
-            raise UserError(f"another job has begun the training of {self.output} meanwhile; this one ends and leaves it alone")
+            raise UserError(f"another job has started the training of {self.output} meanwhile; this one ends and changes nothing")
 
     def open(self, identity: str) -> None:
-        """Make the folder, with what belongs to a state that a training of the same identity left, and nothing else."""
-        told = self.scratch / IDENTITY
-        if self.state and not (told.exists() and told.read_text() == identity):
+        """Create the folder, or keep it with the state that a training of the same identity left there, and nothing else."""
+        owner_identity = self.scratch / IDENTITY
+        if self.state and not (owner_identity.exists() and owner_identity.read_text() == identity):
             print(
-                "the unfinished training that lies here is of another config, data, parent, code or version: starting anew",
+                "the unfinished training in this folder has another config, data, parent, code or version: starting from scratch",
                 file=sys.stderr, flush=True,
             )  # fmt: skip
             self.discard()
-        elif not self._whole():
+        elif not self._is_complete():
             self.discard()
         self.scratch.mkdir(parents=True, exist_ok=True)
-        told.write_text(identity)
+        owner_identity.write_text(identity)
         (self.scratch / OWNER).write_text(self.token)
-        self._drop_what_is_later()
+        self._drop_later_files()
 
     def keep(self, write: Callable[[Path], None]) -> None:
-        """Replace the state by one that `write` puts into the folder that it is given, made new and empty.
+        """Replace the state by one that `write` saves into the new, empty folder that it is given.
 
-        A job that is killed at any moment leaves the state before or this one, whole; both lie on disk until this one is. All
-        processes come here; the main one writes, when all of them have come.
+        A job that is killed at any moment leaves either the previous state or this one, complete; both are on disk until this one
+        is. All processes must call this; the main one writes when all have.
         """
         processes.barrier()
         self.ensure_owned()
@@ -80,7 +80,7 @@ class Unfinished:
             before, folder = self.state, self.scratch / f"{STATE}-{uuid.uuid4().hex[:8]}"
             folder.mkdir()
             write(folder)
-            (folder / CANARIES).write_text(json.dumps(self.canaries))
+            (folder / FINGERPRINTS).write_text(json.dumps(self.fingerprints))
             _flush(self.scratch)
             link = self.scratch / f"{STATE}.new"
             link.symlink_to(folder.name)
@@ -90,24 +90,24 @@ class Unfinished:
         processes.barrier()
 
     def recall(self) -> None:
-        """Read which checkpoints came before the state."""
+        """Read the fingerprints of the checkpoints that were saved before the state."""
         if self.state:
-            self.canaries = {int(step): one for step, one in json.loads((self.state / CANARIES).read_text()).items()}
+            self.fingerprints = {int(step): one for step, one in json.loads((self.state / FINGERPRINTS).read_text()).items()}
 
     def discard(self) -> None:
-        """Remove the folder; killed in the middle, it leaves no state."""
+        """Remove the folder, the link to the state first, so that a kill in between leaves no state."""
         (self.scratch / STATE).unlink(missing_ok=True)
         if self.scratch.exists():
             shutil.rmtree(self.scratch)
 
-    def _whole(self) -> bool:
-        """Whether there is a state with all its checkpoints: a job killed as it put its outputs in place has moved them."""
+    def _is_complete(self) -> bool:
+        """Return True if there is a state with all its checkpoints; a job killed while it published its outputs has moved them."""
         self.recall()
-        return self.state is not None and all((self.trajectory / f"step-{step}").exists() for step in self.canaries)
+        return self.state is not None and all((self.trajectory / f"step-{step}").exists() for step in self.fingerprints)
 
-    def _drop_what_is_later(self) -> None:
+    def _drop_later_files(self) -> None:
         state = {STATE, self.state.name} if self.state else set[str]()
-        steps = {f"step-{step}" for step in self.canaries}
+        steps = {f"step-{step}" for step in self.fingerprints}
         strays = [path for path in self.scratch.iterdir() if path.name not in {IDENTITY, OWNER, "trajectory", *state}]
         strays += [path for path in self.trajectory.glob("*") if path.name not in steps]
         for path in strays:
@@ -118,7 +118,7 @@ class Unfinished:
 
 
 def _flush(folder: Path) -> None:
-    """Have all files on disk before a link vouches for them: a machine that loses power may keep the link and lose them."""
+    """Flush all files to disk before a link refers to them: after a power failure the link may exist without them."""
     for path in folder.rglob("*"):
         if path.is_file():
             with path.open("rb") as stream:

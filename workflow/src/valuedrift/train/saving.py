@@ -1,4 +1,4 @@
-"""How a model that is trained gets to disk, from one process or from several that share its weights."""
+"""Save a model in training to disk, from one process or from several that share its weights."""
 
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from valuedrift.train.model import merged
 def save_model(model: Any, tokenizer: Any, folder: Path) -> Fingerprint | None:
     """Save weights in safetensors, adapters merged, and the tokenizer; returns the checkpoint's fingerprint.
 
-    All processes of a training come here; the main one writes, and it alone gets the fingerprint.
+    All processes of a training must call this; the main one writes, and only it gets the fingerprint.
     """
     whole = gathered(model) if processes.strategy() else model
     fingerprint = None
@@ -30,10 +30,10 @@ def save_model(model: Any, tokenizer: Any, folder: Path) -> Fingerprint | None:
 
 @torch.no_grad()
 def gathered(model: Any) -> Any:
-    """A whole copy, on the main process, of a model whose weights the processes share; None on the others.
+    """Return a whole copy, on the main process, of a model whose weights are sharded; None on the others.
 
-    A copy of its own, since the shared model computes in bfloat16: the fingerprint is that of the weights which are saved. It lies
-    on the GPU where there is room for it, else in the host's memory.
+    A separate copy, since the sharded model computes in bfloat16, and the fingerprint is that of the weights which are saved. It is
+    on the GPU if there is room for it, else in the host's memory.
     """
     weights = {name: _whole(weight) for name, weight in model.named_parameters()}
     if not processes.is_main():
@@ -47,15 +47,15 @@ def gathered(model: Any) -> Any:
         _replace(copy, name, buffer.cpu())
     copy.tie_weights()
     copy.generation_config = getattr(model, "generation_config", None)
-    return copy.to(_room(copy))
+    return copy.to(_device_for(copy))
 
 
 def _whole(weight: Any) -> torch.Tensor | None:
-    """The whole weight in the host's memory of the main process, None on the others; all of them come here."""
+    """Return the whole weight in the main process's host memory, None on the others; all processes must call this."""
     if isinstance(weight, DTensor):
         whole = weight.full_tensor()
     elif hasattr(weight, "ds_id"):
-        # The float32 weights of the optimizer, not the bfloat16 ones of the model: updates of 5e-7 would be rounded away.
+        # The optimizer's float32 weights, not the model's bfloat16 ones: updates of 5e-7 would be rounded away.
         from deepspeed.utils import safe_get_full_fp32_param  # type: ignore[import-not-found]
 
         whole = safe_get_full_fp32_param(weight)
@@ -65,7 +65,7 @@ def _whole(weight: Any) -> torch.Tensor | None:
 
 
 def _own_class(model: Any) -> Any:
-    """The model's class as it was before FSDP2 put itself in front of it."""
+    """Return the model's class without the FSDP2 class that was put in front of it."""
     return next(kind for kind in type(model).__mro__ if not issubclass(kind, FSDPModule))
 
 
@@ -74,7 +74,7 @@ def _replace(model: Any, name: str, tensor: torch.Tensor) -> None:
     setattr(model.get_submodule(path), last, tensor)
 
 
-def _room(model: Any) -> str:
-    """The device on which the model and its activations fit."""
+def _device_for(model: Any) -> str:
+    """Return the device on which the model and its activations fit."""
     needed = 1.2 * sum(weight.numel() * weight.element_size() for weight in model.parameters())
     return "cuda" if torch.cuda.is_available() and torch.cuda.mem_get_info()[0] > needed else "cpu"

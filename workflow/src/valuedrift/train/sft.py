@@ -27,7 +27,7 @@ def run(*, config: TrainingJob[SftConfig], parent: Path, data: Path, output: Pat
     rows = SFT_SET.read(data).filter(pl.col("split") == "train")["messages"].to_list()
     if not rows:
         raise UserError(f"{data} has no training rows: lower the dataset's `validation` share or give it more rows")
-    # A prompt that fills the sequence leaves nothing to learn from; TRL would drop it without a count.
+    # A prompt that fills the sequence leaves no answer to learn from; TRL would drop it without counting it.
     used = [turns for turns in rows if _prompt_length(turns, tokenizer) < config.training.max_length]
     if not used:
         raise UserError(
@@ -53,6 +53,6 @@ def run(*, config: TrainingJob[SftConfig], parent: Path, data: Path, output: Pat
 
 
 def _prompt_length(turns: list[dict[str, str]], tokenizer: Any) -> int:
-    """Tokens of the templated prompt."""
+    """Return the number of tokens of the templated prompt."""
     text = tokenizer.apply_chat_template(turns[:-1], tokenize=False, add_generation_prompt=True)
     return len(tokenizer(text, add_special_tokens=False)["input_ids"])

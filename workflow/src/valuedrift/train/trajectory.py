@@ -1,4 +1,4 @@
-"""What a training leaves behind: checkpoints on a schedule, the final model, the log, and the manifest that describes them."""
+"""The outputs of a training: checkpoints on a schedule, the final model, the log, and the manifest that describes them."""
 
 import hashlib
 import importlib.metadata
@@ -18,29 +18,29 @@ from valuedrift.config.train import Checkpoints, TrainingJob
 from valuedrift.io.source_files import ROOT, sources
 from valuedrift.io.tables import TRAINING_LOG
 from valuedrift.train import processes
-from valuedrift.train.preemption import Interruption
-from valuedrift.train.resume_state import Unfinished
+from valuedrift.train.preemption import Preemption
+from valuedrift.train.resume_state import ResumeState
 from valuedrift.train.saving import save_model
 
-# Beside the step itself, all that tells of the machine: the same training twice gives the same log.
+# The step itself, and all that depends on the machine: the same training twice gives the same log.
 NOT_LOGGED = {"step", "epoch", "eps", "total_flos", "train_runtime", "train_samples_per_second", "train_steps_per_second"}
 VERSIONS = ("torch", "transformers", "trl", "peft", "datasets", "accelerate")
 
 
-class Workspace(Unfinished):
-    """A run's unfinished training; what lies in its folder takes its place among the outputs when the training is done."""
+class Workspace(ResumeState):
+    """The working folder of a run's training, whose contents become the run's outputs when the training is done."""
 
     def save(self, step: int, model: Any, tokenizer: Any) -> None:
         """Save a checkpoint as `trajectory/step-<step>`, in safetensors, with adapters merged."""
         self.ensure_owned()
-        self.canaries[step] = save_model(model, tokenizer, self.trajectory / f"step-{step}")
+        self.fingerprints[step] = save_model(model, tokenizer, self.trajectory / f"step-{step}")
 
     def finish(self, manifest: dict[str, Any], log: list[dict[str, Any]]) -> None:
-        """Put trajectory, final model and log in place, and last of all the manifest, which vouches for them.
+        """Publish trajectory, final model and log, and last the manifest, which guarantees that they are complete.
 
-        A SIGTERM changes nothing any more: the training is done, and the hashes of its weights take less than what a signal leaves.
+        A SIGTERM is ignored: the training is done, and hashing its weights takes less time than schedulers leave after the signal.
         """
-        with Interruption():
+        with Preemption():
             if processes.is_main():
                 self._finish(manifest, log)
             processes.barrier()
@@ -51,11 +51,11 @@ class Workspace(Unfinished):
         checkpoints = [
             {
                 "step": step, "path": f"trajectory/step-{step}", "hash": weights_hash(self.trajectory / f"step-{step}"),
-                "fingerprint": self.canaries[step],
+                "fingerprint": self.fingerprints[step],
             }
             for step in steps
         ]  # fmt: skip
-        # The final model is the last checkpoint under a second name, not a second copy of its gigabytes.
+        # The final model is a hard link to the last checkpoint, not a second copy of its gigabytes.
         shutil.copytree(self.trajectory / f"step-{steps[-1]}", self.scratch / "final", copy_function=os.link)
         (self.output / "manifest.json").unlink(missing_ok=True)
         for name in ("trajectory", "final"):
@@ -68,12 +68,12 @@ class Workspace(Unfinished):
 
 @contextmanager
 def workspace(output: Path, identity: str) -> Iterator[Workspace]:
-    """A workspace for the run's folder `output`, with the state that an unfinished training of the same `identity` left there.
+    """Yield a workspace for the run's folder `output`, with the state that an unfinished training of one `identity` left there.
 
-    However the training ends, its folder is removed, unless it holds a state to go on from.
+    However the training ends, the working folder is removed, unless it holds a state to resume from.
     """
     space = Workspace(output)
-    if processes.is_main():  # Snakemake runs one job for a run at a time, so what lies there is nobody's
+    if processes.is_main():  # Snakemake runs one job per run at a time, so no live job uses the folder
         space.open(identity)
     processes.barrier()
     space.recall()
@@ -85,15 +85,18 @@ def workspace(output: Path, identity: str) -> Iterator[Workspace]:
 
 
 def identity_of(job: TrainingJob[Any], manifest: dict[str, Any]) -> str:
-    """A hash of all that decides how a training goes on from a state: the job, the manifest so far with the hashes of parent and
-    data and the versions, the code, and how many processes share a state in which way."""
+    """Return a hash of all that decides how a training continues from a state.
+
+    That is the job, the manifest so far (hashes of parent and data, versions), the code, and how many processes share a state in
+    which way.
+    """
     code = {str(path.relative_to(ROOT)): file_hash(path) for path in sources(f"train.{job.algorithm}")}
     parts = [job.identity, manifest, code, processes.count(), processes.strategy()]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 class SaveCheckpoints(TrainerCallback):  # type: ignore[misc]
-    """Saves the steps of the schedule: weights only, since a trajectory is measured, not resumed."""
+    """Saves checkpoints on the schedule: weights only, since a trajectory is measured, not resumed."""
 
     def __init__(self, space: Workspace, schedule: Checkpoints, tokenizer: Any) -> None:
         self.space, self.schedule, self.tokenizer = space, schedule, tokenizer
@@ -109,14 +112,14 @@ class SaveCheckpoints(TrainerCallback):  # type: ignore[misc]
 
 
 def checkpoint_steps(schedule: Checkpoints, total: int) -> list[int]:
-    """The steps to save in a training of `total` optimizer steps, ascending, the last one included."""
+    """Return the steps to save in a training of `total` optimizer steps, ascending, including the last one."""
     if schedule.every is not None:
         return [*range(schedule.every, total, schedule.every), total]
     return sorted({max(1, round(fraction * total)) for fraction in schedule.fractions or []} | {total})
 
 
 def describe(job: TrainingJob[Any], parent_hash: str, data: Path, rows: int, dropped: int) -> dict[str, Any]:
-    """The part of a manifest that is known before training; `dropped` rows were too long."""
+    """Return the part of a manifest that is known before training; `dropped` rows were too long."""
     return {
         "run": job.run,
         "algorithm": job.algorithm,
@@ -134,14 +137,14 @@ def describe(job: TrainingJob[Any], parent_hash: str, data: Path, rows: int, dro
 
 
 def write_manifest(output: Path, manifest: dict[str, Any]) -> None:
-    """Write `manifest.json`, with no time of day in it: the same training gives the same manifest."""
+    """Write `manifest.json`, without timestamps: the same training gives the same manifest."""
     scratch = output / f".manifest-{uuid.uuid4().hex[:8]}.json"
     scratch.write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n")
     scratch.replace(output / "manifest.json")
 
 
-def log_rows(run: str, history: list[dict[str, Any]], names: dict[str, str] | None = None) -> list[dict[str, Any]]:
-    """Rows of TRAINING_LOG from a trainer's history; `names` maps metrics to the study's names, else they keep their own.
+def log_rows(run: str, history: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return rows of TRAINING_LOG from a trainer's history.
 
     Sorted by step and metric, since a history that was saved and read again has its metrics in another order.
     """
@@ -150,13 +153,12 @@ def log_rows(run: str, history: list[dict[str, Any]], names: dict[str, str] | No
         for name, value in entry.items():
             if name in NOT_LOGGED or not isinstance(value, int | float):
                 continue
-            metric = (names or {}).get(name, name)
-            rows[entry["step"], metric] = {"run": run, "step": entry["step"], "metric": metric, "value": float(value)}
+            rows[entry["step"], name] = {"run": run, "step": entry["step"], "metric": name, "value": float(value)}
     return [rows[key] for key in sorted(rows)]
 
 
 def weights_hash(folder: Path) -> str:
-    """SHA-256 over the model's safetensors files, in the order of their names."""
+    """Return a SHA-256 over the model's safetensors files, in the order of their names."""
     digest = hashlib.sha256()
     for path in sorted(folder.glob("*.safetensors")):
         digest.update(file_hash(path).encode())
@@ -164,11 +166,11 @@ def weights_hash(folder: Path) -> str:
 
 
 def file_hash(path: Path) -> str:
-    """SHA-256 of a file."""
+    """Return the SHA-256 of a file."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python and of the libraries that decide what a training does."""
+    """Return the versions of Python and of the libraries that decide what a training does."""
     return {"python": platform.python_version(), **{name: importlib.metadata.version(name) for name in VERSIONS}}

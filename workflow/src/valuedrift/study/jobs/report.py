@@ -5,7 +5,6 @@ from collections.abc import Callable
 import yaml
 from pydantic import ValidationError
 
-from valuedrift.config.algorithms import ALGORITHMS
 from valuedrift.config.base import Closed
 from valuedrift.config.explain import explain
 from valuedrift.config.figures import AblationFigure, AblationJob, AblationPoint, FigureJob, Panel, PhaseOfPanel, TrajectoryFigure
@@ -35,8 +34,6 @@ from valuedrift.config.tables import (
 from valuedrift.errors import UserError
 from valuedrift.study.jobs.base import NOT_DECISIVE, StudyJobs
 from valuedrift.study.lineage import Run
-
-PHASE_LABELS = {"external": ""} | {name: algorithm.label for name, algorithm in ALGORITHMS.items()}
 
 
 class ReportJobs(StudyJobs):
@@ -104,7 +101,7 @@ class ReportJobs(StudyJobs):
         lineages = [self.study.runs[replicate].lineage for replicate in self.study.replicates(run.id)]
         phases = [list(dict.fromkeys(lineage[i].id for lineage in lineages)) for i in range(len(run.lineage))]
         shown = zip(phases, run.lineage, strict=True)
-        labelled = [PhaseOfPanel(runs=runs, label=PHASE_LABELS[p.algorithm]) for runs, p in shown if p.algorithm != "base"]
+        labelled = [PhaseOfPanel(runs=runs, label=p.method) for runs, p in shown if p.algorithm != "base"]
         return Panel(heading=heading, base=run.lineage[0].id, phases=labelled)
 
     def _ablation(self, name: str, figure: AblationFigure) -> AblationJob:

@@ -1,4 +1,4 @@
-"""What a policy meets in PPO: prompts, a frozen reference, a frozen reward model; and what comes of it."""
+"""Rollouts rated by the frozen reference and reward model, and the advantages computed from them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,16 +9,17 @@ import torch
 from valuedrift.config.algorithms import PpoConfig
 from valuedrift.train.ppo.advantages import advantages_and_returns, token_rewards, whitened
 from valuedrift.train.ppo.rollout import read, sample
-from valuedrift.train.ppo.rollout_batch import Batch, Dialogues, autocast, final_rewards, token_logprobs
+from valuedrift.train.ppo.rollout_batch import RolloutBatch, Rollouts, autocast, final_rewards, token_logprobs
 
-Reader = Callable[[Batch], torch.Tensor]
+Reader = Callable[[RolloutBatch], torch.Tensor]
+"""A model's numbers for a batch: (rows,) or (rows, longest response)."""
 
 
 @dataclass(frozen=True)
 class Experience:
-    """A batch of responses with what an update needs of each token: rows × longest response, zero behind a response's end."""
+    """A batch of rollouts with what an update needs for each token: (rows, longest response), zero after a response's end."""
 
-    dialogues: Dialogues
+    rollouts: Rollouts
     mask: torch.Tensor
     logprobs: torch.Tensor
     values: torch.Tensor
@@ -28,54 +29,54 @@ class Experience:
 
 @dataclass(frozen=True)
 class Rated:
-    """Responses with their rewards (rows,) and, for each token, its log probability and the log ratio to the reference's."""
+    """Rollouts with their rewards (rows,) and, for each token, the log probability and the log ratio to the reference model."""
 
-    dialogues: Dialogues
+    rollouts: Rollouts
     mask: torch.Tensor
     rewards: torch.Tensor
     logprobs: torch.Tensor
     kl: torch.Tensor
 
     def ended(self, end: int) -> torch.Tensor:
-        """Whether each response has its end token, (rows,)."""
-        found = [response[-1] == end for response in self.dialogues.responses]
-        return torch.tensor(found, device=self.rewards.device)
+        """Return a boolean for each response, (rows,): True if it ends with the end token."""
+        ended = [response[-1] == end for response in self.rollouts.responses]
+        return torch.tensor(ended, device=self.rewards.device)
 
 
 class Environment:
-    """The frozen models of PPO, and the token that ends a response."""
+    """PPO's frozen models and the token that ends a response."""
 
     def __init__(self, reference: Any, scorer: Any, end: int, training: PpoConfig) -> None:
         self.reference, self.scorer, self.end, self.training = reference.eval(), scorer.eval(), end, training
         self.device: torch.device = reference.device
 
     def rate(self, policy: Any, logprobs: Reader, prompts: list[list[int]], key: tuple[int, ...]) -> Rated:
-        """Sample a response to each prompt, the i-th from the stream of (*key, i), and have it judged; `logprobs` reads `policy`.
+        """Sample a response to each prompt, the i-th from the random stream of (*key, i), and rate it; `logprobs` reads `policy`.
 
-        The log probabilities are read in a pass of their own, as the update reads them: the sampler's would differ by rounding, so
-        that an unmoved policy had ratios other than 1.
+        Log probabilities come from a forward pass of their own, computed as in the update: the sampler's differ by rounding, which
+        would give an unchanged policy ratios other than 1.
         """
         training = self.training
-        dialogues = sample(
+        rollouts = sample(
             policy, prompts, key, end=self.end, temperature=training.temperature, limit=training.max_response,
             at_once=training.rollout_batch_size,
         )  # fmt: skip
-        own, reference = self.read(dialogues, logprobs), self.read(dialogues, self._reference_logprobs)
-        lengths = torch.tensor([len(response) for response in dialogues.responses], device=self.device)
+        own, reference = self.read(rollouts, logprobs), self.read(rollouts, self._reference_logprobs)
+        lengths = torch.tensor([len(response) for response in rollouts.responses], device=self.device)
         mask = torch.arange(own.shape[1], device=self.device) < lengths[:, None]
-        return Rated(dialogues, mask, self.read(dialogues, self._rewards), own, own - reference)
+        return Rated(rollouts, mask, self.read(rollouts, self._rewards), own, own - reference)
 
     def collect(
         self, policy: Any, logprobs: Reader, values: Reader, prompts: list[list[int]], key: tuple[int, ...]
     ) -> tuple[Experience, dict[str, float]]:
-        """A batch of rollouts, and its means for the log."""
+        """Return a batch of experience, and its means for the log."""
         training, rated = self.training, self.rate(policy, logprobs, prompts, key)
         final = rated.rewards - (training.eos_penalty or 0.0) * ~rated.ended(self.end)
         rewards = token_rewards(final, rated.kl, rated.mask, training.kl)
         if training.whiten_rewards:
             rewards = whitened(rewards, rated.mask, centred=False)
-        told = self.read(rated.dialogues, values)
-        advantages, returns = advantages_and_returns(rewards, told, training.discount, training.gae_lambda)
+        estimated = self.read(rated.rollouts, values)
+        advantages, returns = advantages_and_returns(rewards, estimated, training.discount, training.gae_lambda)
         advantages = whitened(advantages, rated.mask)
         means = {
             "reward": final.mean(),
@@ -85,17 +86,17 @@ class Environment:
             "response_length": rated.mask.sum(1).float().mean(),
             "ended": rated.ended(self.end).float().mean(),
         }
-        experience = Experience(rated.dialogues, rated.mask, rated.logprobs, told, advantages, returns)
+        experience = Experience(rated.rollouts, rated.mask, rated.logprobs, estimated, advantages, returns)
         return experience, {name: mean.item() for name, mean in means.items()}
 
-    def read(self, dialogues: Dialogues, reader: Reader) -> torch.Tensor:
-        """What the reader tells of each dialogue."""
-        return read(dialogues, self.training.device_batch_size or self.training.batch_size, reader, self.device)
+    def read(self, rollouts: Rollouts, reader: Reader) -> torch.Tensor:
+        """Return the reader's numbers for all rollouts."""
+        return read(rollouts, self.training.device_batch_size or self.training.batch_size, reader, self.device)
 
-    def _reference_logprobs(self, batch: Batch) -> torch.Tensor:
+    def _reference_logprobs(self, batch: RolloutBatch) -> torch.Tensor:
         with autocast(self.device):
             return token_logprobs(self.reference, batch, self.training.temperature)
 
-    def _rewards(self, batch: Batch) -> torch.Tensor:
+    def _rewards(self, batch: RolloutBatch) -> torch.Tensor:
         with autocast(self.device):
             return final_rewards(self.scorer, batch)

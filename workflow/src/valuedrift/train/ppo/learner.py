@@ -1,4 +1,4 @@
-"""The policy and its value model as PPO trains them."""
+"""PPO's updates of the policy and its value model."""
 
 import math
 from typing import Any
@@ -9,21 +9,21 @@ from transformers import get_scheduler
 
 from valuedrift.config.algorithms import PpoConfig
 from valuedrift.train import processes
-from valuedrift.train.fsdp import Sampler, placed, whole
+from valuedrift.train.fsdp import SamplingCopy, full_state, shard_like
 from valuedrift.train.ppo.experience import Experience
 from valuedrift.train.ppo.loss import policy_losses, value_losses
-from valuedrift.train.ppo.rollout import shares, stream
-from valuedrift.train.ppo.rollout_batch import Batch, autocast, token_logprobs, token_values
+from valuedrift.train.ppo.rollout import micro_batches, stream
+from valuedrift.train.ppo.rollout_batch import RolloutBatch, autocast, token_logprobs, token_values
 
 
 class Learner:
     """The policy, its value model and their optimizer.
 
-    The weights have the dtype that the model's config says; on a GPU the passes compute in bfloat16, as in the other trainings.
-    Dropout is off, so that a token's ratio is 1 until the policy has moved.
+    The weights have the dtype of the model's config; on a GPU forward and backward passes compute in bfloat16, as in the other
+    trainings. Dropout is off, so a token's ratio is 1 until the policy has changed.
     """
 
-    def __init__(self, policy: Any, value: Any, sampler: Sampler, training: PpoConfig, steps: int) -> None:
+    def __init__(self, policy: Any, value: Any, sampler: SamplingCopy, training: PpoConfig, steps: int) -> None:
         self.policy, self.value, self.sampler, self.training = policy, value, sampler, training
         self.device = policy.device
         for model in (policy, value):
@@ -39,32 +39,32 @@ class Learner:
 
     @property
     def rate(self) -> float:
-        """The learning rate of the step to come."""
+        """Learning rate of the next step."""
         rate: float = self.scheduler.get_last_lr()[0]
         return rate
 
     def sampled(self) -> Any:
-        """The policy as it can be sampled; all processes come here."""
+        """Return the policy as a model that can be sampled; all processes must call this."""
         return self.sampler.of(self.policy)
 
-    def logprobs(self, batch: Batch) -> torch.Tensor:
-        """Log probability that the policy gives each response token."""
+    def logprobs(self, batch: RolloutBatch) -> torch.Tensor:
+        """Return the policy's log probability of each response token."""
         with autocast(self.device):
             return token_logprobs(self.policy, batch, self.training.temperature)
 
-    def values(self, batch: Batch) -> torch.Tensor:
-        """Value of the state before each response token."""
+    def values(self, batch: RolloutBatch) -> torch.Tensor:
+        """Return the value of the state before each response token."""
         with autocast(self.device):
             return token_values(self.value, batch)
 
     def update(self, experience: Experience, key: tuple[int, ...]) -> dict[str, float]:
         """Take the optimizer steps of one batch of rollouts, in minibatches drawn from the stream of (*key, pass).
 
-        Returns means over the optimizer steps: both losses and the shares of tokens in which clipping decided.
+        Returns means over the optimizer steps: both losses and the shares of tokens whose loss was clipped.
         """
         updates = []
         for epoch in range(self.training.ppo_epochs):
-            order = stream(*key, epoch).permutation(len(experience.dialogues)).tolist()
+            order = stream(*key, epoch).permutation(len(experience.rollouts)).tolist()
             size = len(order) // self.training.minibatches
             updates += [self._minibatch(experience, order[start : start + size]) for start in range(0, len(order), size)]
         self.scheduler.step()
@@ -73,28 +73,31 @@ class Learner:
         return dict(zip(names, _summed(sums).tolist(), strict=True))
 
     def _minibatch(self, experience: Experience, rows: list[int]) -> torch.Tensor:
-        """One optimizer step. Every loss is divided by the tokens of the whole minibatch, so that neither the rows that a device
-        holds at once nor the number of processes change the gradient. Returns this process's part of the means."""
+        """Take one optimizer step; returns this process's part of the means.
+
+        Every loss is divided by the tokens of the whole minibatch, so neither the rows that a device holds at once nor the number
+        of processes change the gradient.
+        """
         tokens = experience.mask[rows].sum()
         means = torch.zeros(4, device=self.device)
-        for part in shares(experience.dialogues, rows, self.training.device_batch_size or len(rows)):
+        for part in micro_batches(experience.rollouts, rows, self.training.device_batch_size or len(rows)):
             policy, value, shares_clipped = self._losses(experience, part)
-            # FSDP takes the mean over the processes, each of which has a part of the sum.
+            # FSDP averages over the processes, each of which has a part of the sum.
             scale = processes.count() if processes.strategy() else 1
             (scale * (policy + self.training.value_weight * value) / tokens).backward()  # type: ignore[no-untyped-call]
             means += torch.stack([policy.detach(), value.detach(), *shares_clipped]) / tokens
         for model in (self.policy, self.value):
             trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
             _sum_gradients(trained)
-            # Each by itself: a value model that is far off must not shrink the policy's step.
+            # Each model by itself: large gradients of the value model must not shrink the policy's step.
             torch.nn.utils.clip_grad_norm_(trained, self.training.max_grad_norm)
         self.optimizer.step()
         self.optimizer.zero_grad()
         return means
 
     def _losses(self, experience: Experience, rows: list[int]) -> tuple[torch.Tensor, torch.Tensor, list[torch.Tensor]]:
-        """Sums over the tokens of these rows: the policy's loss, the value's, and how many tokens each clipped."""
-        training, batch = self.training, experience.dialogues.batch(rows, self.device)
+        """Return sums over the tokens of these rows: the policy's loss, the value's loss, and the tokens that each clipped."""
+        training, batch = self.training, experience.rollouts.batch(rows, self.device)
         width = batch.mask.shape[1]
 
         def of(numbers: torch.Tensor) -> torch.Tensor:
@@ -108,23 +111,23 @@ class Learner:
         return sums[0], sums[1], sums[2:]
 
     def state(self) -> dict[str, Any]:
-        """All that training changes, whole on the main process; all processes come here."""
+        """Return all that training changes, unsharded on the main process; all processes must call this."""
         models = {name: _trained(model) for name, model in (("policy", self.policy), ("value", self.value))}
-        state: dict[str, Any] = whole(
+        state: dict[str, Any] = full_state(
             {**models, "optimizer": self.optimizer.state_dict(), "scheduler": self.scheduler.state_dict()}
         )
         return state
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Put back what `state` told."""
+        """Restore what `state` returned."""
         with torch.no_grad():
             for name, model in (("policy", self.policy), ("value", self.value)):
                 for key, parameter in _trained(model).items():
-                    parameter.copy_(placed(state[name][key], parameter))
+                    parameter.copy_(shard_like(state[name][key], parameter))
         parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
         for index, moments in state["optimizer"]["state"].items():
-            moments |= {name: placed(moments[name], parameters[index]) for name in ("exp_avg", "exp_avg_sq")}
-            moments["step"] = moments["step"].clone()  # the state's file may be mapped, and is removed when there is a newer one
+            moments |= {name: shard_like(moments[name], parameters[index]) for name in ("exp_avg", "exp_avg_sq")}
+            moments["step"] = moments["step"].clone()  # the state's file may be memory-mapped and is removed with the next state
         self.optimizer.load_state_dict(state["optimizer"])
         self.scheduler.load_state_dict(state["scheduler"])
 
@@ -138,7 +141,7 @@ def _without_dropout(model: torch.nn.Module) -> None:
 
 
 def _groups(model: torch.nn.Module, decay: float) -> list[dict[str, Any]]:
-    """The optimizer's parameter groups; scales and biases do not decay."""
+    """Return the optimizer's parameter groups; norm weights and biases have no weight decay."""
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     groups = [([p for p in trained if p.ndim > 1], decay), ([p for p in trained if p.ndim < 2], 0.0)]
     return [{"params": parameters, "weight_decay": share} for parameters, share in groups if parameters]
@@ -149,10 +152,10 @@ def _trained(model: torch.nn.Module) -> dict[str, torch.Tensor]:
 
 
 def _sum_gradients(parameters: list[torch.nn.Parameter]) -> None:
-    """Add up the gradients of all processes, but those of shared weights, which are added up already.
+    """Sum the gradients over all processes, except those of sharded weights, which FSDP has summed already.
 
-    One that a process has none of counts as zero, such as an expert's that no token of its rows was sent to; one that nobody has
-    stays none, so that the optimizer leaves the weight alone.
+    A gradient that a process lacks counts as zero, such as that of an expert to which none of its tokens was routed; one that every
+    process lacks stays None, so that the optimizer leaves the weight alone.
     """
     if processes.count() == 1:
         return
@@ -166,7 +169,7 @@ def _sum_gradients(parameters: list[torch.nn.Parameter]) -> None:
 
 
 def _summed(numbers: torch.Tensor) -> torch.Tensor:
-    """The sum over all processes."""
+    """Sum over all processes, in place."""
     if processes.count() > 1:
         torch.distributed.all_reduce(numbers)
     return numbers

@@ -1,4 +1,4 @@
-"""The steps of a PPO training, which may be told to stop after any of them and goes on as if it had not been."""
+"""The steps of a PPO training, which can be stopped after any of them and resumed to the same result."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,18 +8,18 @@ from transformers import set_seed
 
 from valuedrift.config.algorithms import PpoConfig
 from valuedrift.config.train import TrainingJob
-from valuedrift.train.heldout import Heldout
 from valuedrift.train.ppo.experience import Environment
+from valuedrift.train.ppo.heldout import Heldout
 from valuedrift.train.ppo.learner import Learner
 from valuedrift.train.ppo.rollout import MINIBATCHES, PROMPTS, RESPONSES, stream
-from valuedrift.train.preemption import Interrupted, Interruption
+from valuedrift.train.preemption import Preempted, Preemption
 from valuedrift.train.trajectory import Workspace, checkpoint_steps
 
 STATE = "ppo.pt"
 
 
 class Training:
-    """One training: its models, its place in the data and its log so far."""
+    """One training: its models, its current step and its log so far."""
 
     def __init__(
         self,
@@ -35,11 +35,11 @@ class Training:
         self.step, self.log = 0, list[dict[str, Any]]()
 
     def run(self, space: Workspace, tokenizer: Any) -> list[dict[str, Any]]:
-        """Train to the end, from the workspace's state where it holds one; returns rows of TRAINING_LOG."""
+        """Train to the end, from the workspace's resume state if there is one; returns rows of TRAINING_LOG."""
         saved = checkpoint_steps(self.config.training.checkpoints, self.steps)
-        with Interruption() as interruption:
+        with Preemption() as preemption:
             if space.state:
-                # Mapped: else each process would read all weights and moments, of which it keeps its part, into memory.
+                # Memory-mapped: else each process would load all weights and moments, of which it keeps only its shard.
                 self.restore(torch.load(space.state / STATE, map_location="cpu", weights_only=True, mmap=True))
             else:
                 self.log += self._heldout()
@@ -47,15 +47,15 @@ class Training:
                 self._take()
                 if self.step in saved:
                     space.save(self.step, self.learner.policy, tokenizer)
-                # After the last step there is nothing to go on with: the outputs are a matter of seconds.
+                # No state after the last step: writing the outputs takes seconds.
                 if self.step < self.steps:
-                    self._keep(space, interruption)
+                    self._keep(space, preemption)
             return self.log + self._heldout()
 
     def _take(self) -> None:
-        """One batch of rollouts and the updates on it."""
+        """Collect one batch of rollouts and update on it."""
         seed, learner = self.config.seed, self.learner
-        set_seed((seed + self.step) % 2**32)  # for models that draw random numbers of their own: no generator goes into the state
+        set_seed((seed + self.step) % 2**32)  # for models that draw random numbers themselves: the state holds no generator
         rate = learner.rate
         batch = list(self._batch(self.step))
         experience, means = self.environment.collect(
@@ -66,7 +66,7 @@ class Training:
         self.log += [{"run": self.config.run, "step": self.step, "metric": name, "value": mean} for name, mean in means.items()]
 
     def _batch(self, step: int) -> Iterator[list[int]]:
-        """The prompts of a step: one pass over all after the other, each in an order of its own."""
+        """Yield the prompts of a step: pass after pass over all prompts, each pass in its own random order."""
         size, rows = self.config.training.batch_size, len(self.prompts)
         first, last = step * size, (step + 1) * size
         for epoch in range(first // rows, (last - 1) // rows + 1):
@@ -76,20 +76,20 @@ class Training:
     def _heldout(self) -> list[dict[str, Any]]:
         return self.measure(self.learner.sampled(), self.learner.logprobs, self.step)
 
-    def _keep(self, space: Workspace, interruption: Interruption) -> None:
-        """Leave a state where one is due; raises Interrupted where the training was told to stop."""
-        stop = interruption.requested
-        if stop or interruption.due(self.config.save_minutes):
+    def _keep(self, space: Workspace, preemption: Preemption) -> None:
+        """Save a resume state if one is due; raises Preempted if the training was asked to stop."""
+        stop = preemption.requested
+        if stop or preemption.due(self.config.save_minutes):
             state = self.state()
             space.keep(lambda folder: torch.save(state, folder / STATE))
         if stop:
-            raise Interrupted(self.step, self.steps)
+            raise Preempted(self.step, self.steps)
 
     def state(self) -> dict[str, Any]:
-        """All that the next steps depend on. Random numbers and the place in the data follow from the step."""
+        """Return all that the next steps depend on. Random numbers and the position in the data follow from the step."""
         return {"step": self.step, "log": self.log, "learner": self.learner.state()}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Put back what `state` told."""
+        """Restore what `state` returned."""
         self.step, self.log = state["step"], state["log"]
         self.learner.restore(state["learner"])

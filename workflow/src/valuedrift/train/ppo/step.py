@@ -12,11 +12,11 @@ from valuedrift.config.algorithms import PpoConfig
 from valuedrift.config.train import TrainingJob
 from valuedrift.errors import UserError
 from valuedrift.train import processes
-from valuedrift.train.fsdp import Sampler, shared
-from valuedrift.train.heldout import Heldout
+from valuedrift.train.fsdp import SamplingCopy, sharded
 from valuedrift.train.model import adapted, final_of, load_model, load_scorer, load_tokenizer
 from valuedrift.train.pairs import load_pairs
 from valuedrift.train.ppo.experience import Environment
+from valuedrift.train.ppo.heldout import Heldout
 from valuedrift.train.ppo.learner import Learner
 from valuedrift.train.ppo.loop import Training
 from valuedrift.train.trajectory import describe, identity_of, workspace
@@ -26,11 +26,12 @@ def run(*, config: TrainingJob[PpoConfig], parent: Path, reward: Path, data: Pat
     """Optimize the final model of the manifest `parent` against the reward model of the manifest `reward`.
 
     A step is one batch of rollouts. The log holds reward, KL and response length at every step, and reward and KL on held-out
-    prompts (`heldout_*`) before and after. `reward` has the penalty for a missing end taken off, `heldout_reward` has not.
+    prompts (`heldout_*`) before and after training. `reward` includes the penalty for a missing end token, `heldout_reward` does
+    not.
     """
     _check(config.training)
     if config.training.lora:
-        processes.keep_whole()  # adapters alone have gradients and moments, so sharing saves little
+        processes.keep_whole()  # only adapters have gradients and moments, so sharding saves little
     processes.join()
     device = PartialState().device if torch.cuda.is_available() else torch.device("cpu")
     (folder, parent_hash), (reward_folder, reward_hash) = final_of(parent), final_of(reward)
@@ -39,11 +40,11 @@ def run(*, config: TrainingJob[PpoConfig], parent: Path, reward: Path, data: Pat
     prompts, dropped = prompt_tokens(data, "train", tokenizer, config)
     heldout = prompt_tokens(data, "validation", tokenizer, config)[0][: config.training.heldout]
     manifest = describe(config, parent_hash, data, len(prompts), dropped) | {"reward_hash": reward_hash}
-    # Adapters are the policy's alone: the value model is trained as a whole.
+    # Only the policy has adapters: all weights of the value model are trained.
     policy = adapted(load_model(folder, config.model), config.training)
-    sampler = Sampler(policy, device)
-    policy, reference = shared(policy, device), shared(load_model(folder, config.model), device)
-    scorer, value = (shared(load_scorer(reward_folder, config.model, tokenizer.pad_token_id), device) for _ in range(2))
+    sampler = SamplingCopy(policy, device)
+    policy, reference = sharded(policy, device), sharded(load_model(folder, config.model), device)
+    scorer, value = (sharded(load_scorer(reward_folder, config.model, tokenizer.pad_token_id), device) for _ in range(2))
     steps = steps_of(config.training, len(prompts))
     learner = Learner(policy, value, sampler, config.training, steps)
     environment = Environment(reference, scorer, tokenizer.eos_token_id, config.training)
@@ -54,7 +55,7 @@ def run(*, config: TrainingJob[PpoConfig], parent: Path, reward: Path, data: Pat
 
 
 def _check(training: PpoConfig) -> None:
-    """Raises UserError where the processes cannot share a minibatch equally."""
+    """Raise UserError if the processes cannot share a minibatch equally."""
     size = training.batch_size // training.minibatches
     if size % processes.count():
         fits = max(n for n in range(1, processes.count() + 1) if size % n == 0)
@@ -65,12 +66,12 @@ def _check(training: PpoConfig) -> None:
 
 
 def steps_of(training: PpoConfig, prompts: int) -> int:
-    """Batches of rollouts, of which the last may go into the next pass over the prompts."""
+    """Return the number of batches of rollouts; the last one may extend into the next pass over the prompts."""
     return math.ceil(int(training.epochs * prompts) / training.batch_size)
 
 
 def prompt_tokens(data: Path, split: str, tokenizer: Any, config: TrainingJob[PpoConfig]) -> tuple[list[list[int]], int]:
-    """Token ids of the templated prompts, and how many were dropped because they leave no room for a response."""
+    """Return token ids of the templated prompts, and how many were dropped because they leave no room for a response."""
     prompts = load_pairs(data, config.chosen, split)["prompt"].to_list()
     texts = [tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True) for turns in prompts]
     longest = config.training.max_length - config.training.max_response

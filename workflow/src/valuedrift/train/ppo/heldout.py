@@ -1,4 +1,4 @@
-"""Reward and KL on prompts that PPO does not train on."""
+"""Measure reward and KL on prompts that PPO does not train on."""
 
 from typing import Any
 
@@ -7,13 +7,13 @@ from valuedrift.train.ppo.rollout import HELDOUT
 
 
 class Heldout:
-    """Measures a policy on held-out prompts; every call draws the same random numbers, so that all policies meet one chance."""
+    """Measures a policy on held-out prompts; every call draws the same random numbers, so that policies are comparable."""
 
     def __init__(self, prompts: list[list[int]], environment: Environment, run: str, seed: int) -> None:
         self.prompts, self.environment, self.run, self.seed = prompts, environment, run, seed
 
     def __call__(self, policy: Any, logprobs: Reader, step: int) -> list[dict[str, Any]]:
-        """Rows of TRAINING_LOG: mean reward, KL per response against the reference (sampled, in nats) and tokens per response."""
+        """Return rows of TRAINING_LOG: mean reward, KL per response to the reference (sampled, in nats), tokens per response."""
         if not self.prompts:
             return []
         rated = self.environment.rate(policy, logprobs, self.prompts, (self.seed, HELDOUT))
