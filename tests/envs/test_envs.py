@@ -25,6 +25,7 @@ def pins(*files):
 
 
 LOCK = pins("lock.txt", "minilm.txt")
+DISTRIBUTIONS = packages_distributions()  # reads the metadata of every installed package
 COMPLETE = runpy.run_path(str(ENVS / "complete.py"))
 # vLLM's installation is its own: numba, which it needs, wants an older numpy.
 SEPARATE = {"vllm.yaml": {"torch": LOCK["torch"]} | pins("vllm-gpu.txt")}
@@ -80,7 +81,7 @@ def packages(*modules):
         seen.add(module)
         waiting |= {name for name in imports(module) if name.startswith("valuedrift.")} - seen
     outside = {name.split(".")[0] for module in seen for name in imports(module)} - {"valuedrift", *sys.stdlib_module_names}
-    return {re.sub(r"[-_.]+", "-", packages_distributions().get(name, [name])[0]).lower() for name in outside}
+    return {re.sub(r"[-_.]+", "-", DISTRIBUTIONS.get(name, [name])[0]).lower() for name in outside}
 
 
 def envs_and_steps():
