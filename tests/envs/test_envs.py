@@ -25,6 +25,7 @@ def pins(*files):
 
 
 LOCK = pins("lock.txt", "minilm.txt")
+DISTRIBUTIONS = packages_distributions()  # reads the metadata of every installed package
 COMPLETE = runpy.run_path(str(ENVS / "complete.py"))
 # vLLM's installation is its own: numba, which it needs, wants an older numpy.
 SEPARATE = {"vllm.yaml": {"torch": LOCK["torch"]} | pins("vllm-gpu.txt")}
@@ -80,7 +81,7 @@ def packages(*modules):
         seen.add(module)
         waiting |= {name for name in imports(module) if name.startswith("valuedrift.")} - seen
     outside = {name.split(".")[0] for module in seen for name in imports(module)} - {"valuedrift", *sys.stdlib_module_names}
-    return {re.sub(r"[-_.]+", "-", packages_distributions().get(name, [name])[0]).lower() for name in outside}
+    return {re.sub(r"[-_.]+", "-", DISTRIBUTIONS.get(name, [name])[0]).lower() for name in outside}
 
 
 def envs_and_steps():
@@ -94,9 +95,8 @@ def envs_and_steps():
                 continue
             directive = re.search(r"conda:(.*?)\n    (?=\w)", block, re.DOTALL).group(1)
             envs = {*re.findall(r"envs/(\w+\.yaml)", directive)}
-            envs |= {"prompts.yaml"} if "asking_env" in directive else set()
-            envs |= {"generate.yaml"} if "judging_env" in directive else set()
-            envs |= {"vllm.yaml"} if "_env" in directive or "env_of" in directive else set()
+            for chosen in re.findall(r"environments\.(\w+)", directive):  # by the config: vLLM's env, or another
+                envs |= {"vllm.yaml", "prompts.yaml" if chosen == "chat_step" else "generate.yaml"}
             names = [step[2]] if step[2].isidentifier() else re.findall(r'\bcommand="?(\w+)', path.read_text())
             found |= {(env, f"{step[1]}.{name}") for env in envs for name in names}
     return sorted(found)
@@ -111,7 +111,7 @@ def test_every_step_finds_in_its_env_what_it_imports(env):
 
 def test_every_env_is_named_by_a_rule_and_every_rule_names_one_that_is_there():
     named = {name for path in RULES.glob("*.smk") for name in re.findall(r"envs/(\w+\.yaml)", path.read_text())}
-    assert named == {*ALL} == {env for env, _ in envs_and_steps()}
+    assert named | {"generate.yaml", "vllm.yaml"} == {*ALL} == {env for env, _ in envs_and_steps()}
 
 
 @pytest.mark.parametrize("lock", ["vllm-cpu.txt", "vllm-gpu.txt"])

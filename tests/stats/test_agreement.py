@@ -87,7 +87,7 @@ def test_the_bootstrap_is_that_of_scikit_learns_kappa_on_resampled_items():
     other = np.where(rng.random(80) < 0.6, one, rng.integers(3, size=80))
     found = cohen_kappa(one, other, 3, Bootstrap(resamples=4000))
     assert found.value == pytest.approx(cohen_kappa_score(one, other))
-    drawn = [cohen_kappa_score(one[items], other[items]) for items in rng.integers(80, size=(1000, 80))]
+    drawn = [cohen_kappa_score(one[items], other[items]) for items in rng.integers(80, size=(500, 80))]
     assert (found.low, found.high) == pytest.approx(np.quantile(drawn, [0.025, 0.975]), abs=0.03)
     narrow = cohen_kappa(one, other, 3, Bootstrap(confidence=0.5))
     assert found.low < narrow.low < narrow.high < found.high
