@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from valuedrift.config.algorithms import RUN_ALGORITHMS
 from valuedrift.config.load import load_study_config, merge
 from valuedrift.config.miniature import MiniatureConfig
 from valuedrift.study.jobs import Jobs
@@ -19,21 +20,23 @@ from valuedrift.study.jobs.base import TrackedJob
 from valuedrift.study.study import Study
 
 ROOT = Path(__file__).parents[2]
+BUILT_IN = yaml.safe_load((ROOT / "config" / "miniature.yaml").read_text())
 MINIATURE = merge(
-    yaml.safe_load((ROOT / "config" / "miniature.yaml").read_text()),
+    BUILT_IN,
     {
+        "runs": [*BUILT_IN["runs"], {"parent": "mini/alpaca", "algorithm": ["kto", "orpo"], "data": "ultrafeedback"}],
         "external": {"theirs": {"checkpoints": {0: "results/theirs/0", 5: "results/theirs/5"}}},
         "mixtures": {"gap": {"gap": "synthetic", "rest": "ultrafeedback", "shares": [0.5], "rows": 100}},
     },
 )
-"""The built-in study, with what it lacks: somebody else's checkpoints and a mixture."""
+"""The built-in study, with what it lacks: every algorithm, somebody else's checkpoints and a mixture."""
 RULES = "\n".join(path.read_text() for path in sorted((ROOT / "workflow" / "rules").glob("*.smk")))
 
 
 def tracked(study: Study) -> dict[str, list[str]]:
     """Rule → what Snakemake compares of each of its jobs."""
     jobs, runs = Jobs(study), list(study.runs)
-    chat_job, trained = jobs.chat_job, study.ids("sft", "ppo", "dpo", "simpo")
+    chat_job = jobs.chat_job
     found: dict[str, list[str | TrackedJob]] = {
         "raw_prompts": [jobs.raw_prompts()],
         "questions": [chat_job(jobs.questions())],
@@ -58,7 +61,7 @@ def tracked(study: Study) -> dict[str, list[str]]:
         "base": [jobs.base(run) for run in study.ids("base")],
         "external": [jobs.external(run) for run in study.ids("external")],
         "reward": [jobs.reward(reward) for reward in study.rewards],
-        **{name: [jobs.training(run) for run in trained if study.runs[run].algorithm == name] for name in ("sft", "ppo", "dpo", "simpo")},
+        **{name: [jobs.training(run) for run in study.ids(name)] for name in RUN_ALGORITHMS},
         "generations": [jobs.generation(run) for run in runs],
         **{f"stances of {name}": [jobs.judge(run, name) for run in runs] for name in study.config.judges},
         "human_sample": [jobs.human_sample()],
@@ -141,9 +144,11 @@ FIGURES = {"figure_2", "figure_3", "figure_4", "figure_13"}
         ("training/ppo/kl", 0.2, {"ppo"}),
         ("training/dpo/logging_steps", 3, {"dpo"}),
         ("training/simpo/gamma", 0.7, {"simpo"}),
+        ("training/kto/beta", 0.7, {"kto"}),
+        ("training/orpo/beta", 0.7, {"orpo"}),
         ("training/reward/learning_rate", 2e-3, {"reward"}),
         ("training/reward/max_grad_norm", 1.0, set()),  # the default, spelled out
-        ("models/mini/dtype", "bfloat16", {"base", "sft", "ppo", "dpo", "simpo", "reward", "generations", "downstream", "report"}),
+        ("models/mini/dtype", "bfloat16", {"base", *RUN_ALGORITHMS, "reward", "generations", "downstream", "report"}),
         ("models/mini/parameters", 1e9, {"report"}),
         ("external/theirs/checkpoints", {0: "results/theirs/0", 7: "results/theirs/5"}, {"external"}),
         # sampling and judging
@@ -197,6 +202,10 @@ def test_a_key_of_the_miniature_changes_the_steps_whose_rules_list_it(before, ke
     assert changed(before, edited({f"miniature/{key}": value})) == {
         f"miniature {'+'.join(keys)}" for keys in miniature_steps() if key in keys
     }
+
+
+def test_every_algorithm_has_a_run_here(before):
+    assert all(before[name] for name in (*RUN_ALGORITHMS, "reward", "base", "external", "mixture"))
 
 
 def test_swapped_values_are_noticed(before):

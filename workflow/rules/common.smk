@@ -8,7 +8,6 @@ from snakemake.resources import Resource
 
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow" / "src"))
 
-from valuedrift.errors import UserError
 from valuedrift.manage.start import one_line_errors
 from valuedrift.sizing import Sizing
 from valuedrift.study.environments import Environments
