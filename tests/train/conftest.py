@@ -21,6 +21,14 @@ def sft_set(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def few(sft_set, tmp_path_factory) -> Path:
+    """36 rows of the SFT set."""
+    path = tmp_path_factory.mktemp("few") / "sft.parquet"
+    SFT_SET.write(SFT_SET.read(sft_set).head(36), path)
+    return path
+
+
+@pytest.fixture(scope="session")
 def pairs(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("pairs")
     rows = [{"prompt": f"{QUESTION} {i}", "support": "Legal abortion must be protected.", "oppose": ANSWER} for i in range(48)]

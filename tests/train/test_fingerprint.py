@@ -11,9 +11,9 @@ from valuedrift.lm.fingerprint import TEXTS, TOKENS
 from valuedrift.train import saving, sft
 
 
-def trained(tiny_base, sft_set, folder, **training):
-    config = job("sft", learning_rate=1e-2, checkpoints={"every": 15}, **training)
-    sft.run(config=config, parent=tiny_base / "manifest.json", data=sft_set, output=folder)
+def trained(tiny_base, few, folder, **training):
+    config = job("sft", learning_rate=1e-2, checkpoints={"every": 2}, **training)
+    sft.run(config=config, parent=tiny_base / "manifest.json", data=few, output=folder)
     return json.loads((folder / "manifest.json").read_text())["checkpoints"]
 
 
@@ -27,16 +27,16 @@ def test_every_checkpoint_tells_what_its_own_weights_answer(tuned):
         assert sum(len(answer) for _, answer in checkpoint["fingerprint"]) >= TOKENS
 
 
-def test_training_is_the_same_without_it(tiny_base, sft_set, tmp_path, monkeypatch):
+def test_training_is_the_same_without_it(tiny_base, few, tmp_path, monkeypatch):
     """With gradient checkpointing, and with adapters, whose dropout draws random numbers at each step."""
     for name, settings in {
         "checkpointing": {"gradient_checkpointing": True},
         "lora": {"lora": {"rank": 4, "dropout": 0.1}},
     }.items():
-        with_it = trained(tiny_base, sft_set, tmp_path / f"{name}-with", **settings)
+        with_it = trained(tiny_base, few, tmp_path / f"{name}-with", **settings)
         with monkeypatch.context() as patch:
             patch.setattr(saving, "take_fingerprint", lambda model, tokenizer: None)
-            without = trained(tiny_base, sft_set, tmp_path / f"{name}-without", **settings)
+            without = trained(tiny_base, few, tmp_path / f"{name}-without", **settings)
         assert [c["hash"] for c in with_it] == [c["hash"] for c in without] and len({c["hash"] for c in with_it}) == 3
         assert all(c["fingerprint"] for c in with_it) and not any(c["fingerprint"] for c in without)
 

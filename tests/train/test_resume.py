@@ -11,7 +11,6 @@ import pytest
 import torch
 from training_jobs import differing, job, start, wait_for
 
-from valuedrift.io.tables import SFT_SET
 from valuedrift.train import resume, trajectory
 from valuedrift.train.preemption import Preempted, Preemption
 from valuedrift.train.resume_state import ResumeState
@@ -70,14 +69,6 @@ class Training:
         importlib.import_module(f"valuedrift.train.{self.algorithm}").run(
             config=config, parent=self.parent, data=self.data, output=output
         )
-
-
-@pytest.fixture(scope="session")
-def few(sft_set, tmp_path_factory) -> Path:
-    """36 rows of the SFT set."""
-    path = tmp_path_factory.mktemp("few") / "sft.parquet"
-    SFT_SET.write(SFT_SET.read(sft_set).head(36), path)
-    return path
 
 
 @pytest.mark.parametrize(

@@ -109,7 +109,7 @@ def test_a_row_says_where_its_documents_begin():
 
 def test_what_cannot_be_packed_is_refused(tiny_base):
     mamba = MambaForCausalLM(MambaConfig(vocab_size=16, hidden_size=8, num_hidden_layers=1, state_size=2))
-    with pytest.raises(UserError, match=r"mamba model.*set `packing: false`"):
+    with pytest.raises(UserError, match=r"mamba model.*set sft's `packing: false`"):
         packing.attention_of(mamba, job("sft").training)
     assert packing.attention_of(mamba, job("sft", packing=False).training) == mamba.config._attn_implementation
     model = AutoModelForCausalLM.from_pretrained(tiny_base / "final")

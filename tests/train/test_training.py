@@ -99,12 +99,11 @@ def test_the_same_training_twice_gives_the_same_weights(tuned, tiny_base, sft_se
     assert (tmp_path / "training_log.parquet").read_bytes() == (tuned / "training_log.parquet").read_bytes()
 
 
-@pytest.mark.parametrize("accumulated", [2, 8])
-def test_accumulation_is_the_same_training(tuned, tiny_base, sft_set, tmp_path, accumulated):
-    config = job("sft", learning_rate=1e-2, checkpoints={"every": 15}, device_batch_size=8 // accumulated)
-    sft.run(config=config, parent=tiny_base / "manifest.json", data=sft_set, output=tmp_path)
-    assert json.loads((tmp_path / "manifest.json").read_text())["total_steps"] == 40
-    assert logged(tmp_path, "loss")[:5] == pytest.approx(logged(tuned, "loss")[:5], rel=2e-3)
+def test_accumulation_is_the_same_training(tuned, tiny_base, few, tmp_path):
+    config = job("sft", learning_rate=1e-2, checkpoints={"every": 15}, device_batch_size=1)
+    sft.run(config=config, parent=tiny_base / "manifest.json", data=few, output=tmp_path)
+    assert json.loads((tmp_path / "manifest.json").read_text())["total_steps"] == 5
+    assert logged(tmp_path, "loss")[:4] == pytest.approx(logged(tuned, "loss")[:4], rel=2e-3)
 
 
 @pytest.mark.parametrize(
