@@ -92,7 +92,7 @@ class StudyConfig(Closed):
         if not self.models and not self.external:
             raise ValueError("give `models` or `external`: there is nothing to measure")
         if len(set(self.all_seeds)) < len(self.all_seeds):
-            raise ValueError("`seeds` names one twice")
+            raise ValueError("`seeds` has a seed twice: name each once")
         return self
 
     @property

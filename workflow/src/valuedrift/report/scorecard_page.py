@@ -8,7 +8,6 @@ from typing import Any
 
 import polars as pl
 
-from valuedrift.config.algorithms import ALGORITHMS
 from valuedrift.config.base import STANCES
 from valuedrift.io.pages import fill
 from valuedrift.report.drift_table import TITLES
@@ -19,7 +18,7 @@ from valuedrift.report.table import Block, Cell, Table, block, number_column, te
 
 TEMPLATE = Path(__file__).with_name("scorecard.html.j2")
 RUN = ["model", "sft_dataset", "phase", "preference_dataset", "chosen"]
-NAMES = {name: row.label for name, row in ALGORITHMS.items()} | {"support": "support chosen", "oppose": "oppose chosen"}
+NAMES = {"sft": "SFT", "ppo": "PPO", "dpo": "DPO", "simpo": "SimPO", "support": "support chosen", "oppose": "oppose chosen"}
 ONE_CHECKPOINT, THREE_CHECKPOINTS = 0.12, 0.35
 """Differences of drift times; on the coarsest of the paper's grids one checkpoint is 0.11 of the training."""
 NEAR_SCORE = 0.05
