@@ -8,7 +8,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.logging import LogEvent, logger
 
 from valuedrift.errors import UserError
-from valuedrift.manage.start import DryRunWarning, one_line_errors
+from valuedrift.manage.start import DryRunWarning, OneLineErrors
 
 
 def record(**fields):
@@ -16,7 +16,7 @@ def record(**fields):
 
 
 def test_a_users_mistake_ends_snakemake_in_one_line():
-    with pytest.raises(WorkflowError, match="config: `runs`: wrong"), one_line_errors():
+    with pytest.raises(WorkflowError, match="config: `runs`: wrong"), OneLineErrors():
         raise UserError("config: `runs`: wrong")
 
 

@@ -8,7 +8,7 @@ from snakemake.resources import Resource
 
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow" / "src"))
 
-from valuedrift.manage.start import one_line_errors
+from valuedrift.manage.start import OneLineErrors
 from valuedrift.sizing import Sizing
 from valuedrift.study.environments import Environments
 from valuedrift.study.inputs import Inputs, options, step_sources as sources
@@ -17,7 +17,7 @@ from valuedrift.study.jobs.base import Untracked
 from valuedrift.study.load import load_study
 from valuedrift.study.study import pattern
 
-with one_line_errors():
+with OneLineErrors():
     study = load_study(config)
     # Rules take their config by function: a string would have its {prompt} and {topic} filled in as wildcards.
     jobs = Jobs(study)

@@ -10,7 +10,7 @@ logger.addFilter(DryRunWarning(workflow, lambda: check_retraining(study, workflo
 
 onstart:
     needed = list(workflow.dag.needrun_jobs())
-    with one_line_errors():
+    with OneLineErrors():
         if workflow.executor_plugin.name == "slurm":
             refuse_orphans(Path.cwd())
         check_retraining(study, workflow.dag)

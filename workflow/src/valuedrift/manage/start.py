@@ -4,8 +4,8 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from logging import Filter, LogRecord
 from pathlib import Path
 from typing import Any
@@ -21,13 +21,13 @@ DOWNLOADS = ("hub_model", "hub_dataset")
 """Rules that download from the hub into the folder that is their output."""
 
 
-@contextmanager
-def one_line_errors() -> Iterator[None]:
-    """Turn a UserError into Snakemake's own error, which it prints without a traceback."""
-    try:
-        yield
-    except UserError as error:
-        raise WorkflowError(str(error)) from None
+class OneLineErrors(AbstractContextManager[None]):
+    """Turns a UserError into Snakemake's own error, which it prints with one line for each function that it passed."""
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        """Raise WorkflowError with the message of a UserError; let other errors pass."""
+        if isinstance(error, UserError):
+            raise WorkflowError(str(error)) from None
 
 
 def check_hub(jobs: Jobs, needed: Iterable[Any]) -> None:
