@@ -64,7 +64,7 @@ def test_a_run_of_an_algorithm_works_from_config_to_figure(name):
     assert tracked["algorithm"] == name and tracked["training"]["learning_rate"] == config["training"].get(name, {}).get(
         "learning_rate", row.config.model_fields["learning_rate"].default
     )
-    need = Sizing(study).training(run)
+    need = Sizing(study).need(name, {"run": run.id})
     assert need.memory_gib > 0 and need.seconds.value > 0
     assert list(study.rewards) == ([run.reward] if row.needs_reward else [])
 

@@ -14,7 +14,7 @@ from valuedrift.config.models import ModelConfig
 from valuedrift.config.train import BaseJob, ExternalJob
 from valuedrift.errors import UserError
 from valuedrift.io.tables import TRAINING_LOG
-from valuedrift.train import base, dpo, external, kto, orpo, reward, sft, simpo
+from valuedrift.train import base, dpo, external, kto, reward, sft, simpo
 from valuedrift.train.model import adapted, load_model, merged
 from valuedrift.train.ppo import step as ppo
 
@@ -64,7 +64,7 @@ def test_a_merged_model_answers_as_the_adapted_one(tiny_base):
 
 def test_every_algorithm_trains_adapters(tuned, pairs, tmp_path):
     manifest = tuned / "manifest.json"
-    for step, algorithm in ((dpo, "dpo"), (simpo, "simpo"), (kto, "kto"), (orpo, "orpo")):
+    for step, algorithm in ((dpo, "dpo"), (simpo, "simpo"), (kto, "kto")):
         config = job(algorithm, chosen="support", learning_rate=1e-2, lora=LORA)
         step.run(config=config, parent=manifest, data=pairs, output=tmp_path / algorithm)
         assert answer_likelihood(tmp_path / algorithm / "final") > answer_likelihood(tuned / "final")  # it is the rejected one

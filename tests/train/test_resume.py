@@ -79,7 +79,7 @@ class Training:
         ("dpo", LORA, (7,)),
         ("simpo", LORA, (7,)),
         ("kto", LORA, (7,)),
-        ("orpo", {}, (7,)),
+        ("orpo", LORA, (7,)),
         ("reward", {}, (4,)),
         ("reward", LORA, (7,)),
     ],

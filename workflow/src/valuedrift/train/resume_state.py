@@ -12,7 +12,7 @@ from valuedrift.errors import UserError
 from valuedrift.lm.fingerprint import Fingerprint
 from valuedrift.train import processes
 
-STATE, IDENTITY, FINGERPRINTS, OWNER = "state", "identity", "canaries.json", "owner"
+STATE, IDENTITY, FINGERPRINTS, OWNER = "state", "identity", "fingerprints.json", "owner"
 
 
 class ResumeState:
