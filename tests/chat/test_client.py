@@ -99,7 +99,7 @@ def test_a_wait_that_the_server_asks_for_is_kept(chat, ledger, header):
     assert server.times[1] - server.times[0] >= 0.3
 
 
-@pytest.mark.parametrize("asked", ["7200", formatdate(time.time() + 7200, usegmt=True)])
+@pytest.mark.parametrize("asked", ["7200", formatdate(time.time() + 7200, usegmt=True)], ids=["seconds", "date"])
 def test_a_wait_of_hours_ends_the_run(chat, ledger, asked):
     with (
         ChatServerDouble(lambda _: error(429, "daily limit", retry_after=asked)) as server,
