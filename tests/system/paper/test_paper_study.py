@@ -13,8 +13,18 @@ from hub.double import Hub
 from warm_python import warm_python
 
 pytestmark = pytest.mark.paper
-# Rules for kinds of run that the paper does not have (tests/system/workflow runs them).
-NOT_THE_PAPERS = {"external", "mixture", "judges_page", "quality_table", "human_sample", "human_check", "service_stances"}
+# Rules for what the paper does not have: tests/system/workflow and the miniature run them, human_* the tests of their room.
+NOT_THE_PAPERS = {
+    "kto",
+    "orpo",
+    "external",
+    "mixture",
+    "judges_page",
+    "quality_table",
+    "human_sample",
+    "human_check",
+    "service_stances",
+}
 
 
 class Offline(Clone):

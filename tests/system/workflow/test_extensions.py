@@ -21,7 +21,12 @@ def results(finished):
     study |= {key: SMALL[key] for key in ("study", "seed", "miniature", "prompts", "generation")}
     study["figures"]["value_gap"]["runs"] = ["mini/alpaca/dpo-gap-0-oppose", "mini/alpaca/dpo-gap-1-oppose"]
     planned = finished.planned(study)
-    assert not planned.keys() & {"prompts", "miniature_base"} and planned["sft"] == 3 and planned["dpo"] == 6
+    assert not planned.keys() & {"prompts", "miniature_base"} and [planned[rule] for rule in ("sft", "dpo", "kto", "orpo")] == [
+        3,
+        7,
+        1,
+        1,
+    ]
     finished.run(study)
     assert finished.planned(study) == {}
     return finished.folder / "results" / SMALL["study"]
@@ -67,9 +72,10 @@ def test_preference_optimization_runs_without_sft(results):
     assert blank != mini
 
 
-def test_adapters_and_external_checkpoints_are_measured_like_every_run(results):
+def test_other_algorithms_adapters_and_external_checkpoints_are_measured_like_every_run(results):
     drift = tables.DRIFT.read(results / "drift.parquet")
-    assert {"mini/alpaca-lora", "pretraining/external"} <= set(drift["run"])
+    others = {f"mini/alpaca/{name}" for name in ("kto-synthetic-oppose", "orpo-synthetic-oppose", "dpo-synthetic-oppose-ipo")}
+    assert {"mini/alpaca-lora", "pretraining/external", *others} <= set(drift["run"])
     steps = tables.GENERATIONS.read(results / "runs" / "pretraining/external/generations.parquet")["step"].unique().to_list()
     assert sorted(steps) == [0, 175, 525]
     assert manifest(results, "mini/alpaca-lora")["config"]["lora"] == {"rank": 16, "alpha": 32, "dropout": 0.0}
