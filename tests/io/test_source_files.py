@@ -22,7 +22,9 @@ def steps_of_rules():
         ):
             shells[name] = re.findall(r"-m valuedrift\.(\w+) (\S+)", block) or shells.get(base, [])
             given = re.findall(r'\bcommand="(\w+)"', block)
-            run |= {f"{stage}.{given[0] if given else name if step == '{rule}' else step}" for stage, step in shells[name]}
+            run |= {
+                f"{stage}.{given[0] if given else name if step == '{params.command}' else step}" for stage, step in shells[name]
+            }
     return run, listed
 
 

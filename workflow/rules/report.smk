@@ -32,8 +32,9 @@ rule drift_table:
     params:
         config=lambda wildcards: jobs.table(wildcards.table),
         given=lambda wildcards, input: options(input),
+        command=lambda wildcards: jobs.table_command(wildcards.table),
     shell:
-        "python -m valuedrift.report {rule} --config {params.config:q} {params.given} --csv {output.csv}"
+        "python -m valuedrift.report {params.command} --config {params.config:q} {params.given} --csv {output.csv}"
         " --markdown {output.markdown} --latex {output.latex} > {log} 2>&1"
 
 
@@ -109,8 +110,9 @@ rule figure:
         "../../envs/report.yaml"
     params:
         config=lambda wildcards: jobs.figure(wildcards.figure),
+        command=lambda wildcards: jobs.figure_command(wildcards.figure),
     shell:
-        "python -m valuedrift.report {rule} --config {params.config:q} --values {input.values} --pdf {output.pdf}"
+        "python -m valuedrift.report {params.command} --config {params.config:q} --values {input.values} --pdf {output.pdf}"
         " --png {output.png} > {log} 2>&1"
 
 

@@ -71,8 +71,10 @@ rule sft:
         config=lambda wildcards: jobs.training(wildcards.run).config,
         tracked=lambda wildcards: jobs.training(wildcards.run).tracked,
         folder=lambda wildcards: study.folder_of(wildcards.run),
+        # Not {rule}, of which snakemake --lint warns.
+        command=lambda wildcards: study.runs[wildcards.run].algorithm,
     shell:
-        "{params.launch} -m valuedrift.train {rule} --config {params.config:q} --parent {input.parent} --data {input.data}"
+        "{params.launch} -m valuedrift.train {params.command} --config {params.config:q} --parent {input.parent} --data {input.data}"
         " --output {params.folder} > {log} 2>&1"
 
 
@@ -136,6 +138,7 @@ use rule sft as reward with:
         config=lambda wildcards: jobs.reward(wildcards.reward).config,
         tracked=lambda wildcards: jobs.reward(wildcards.reward).tracked,
         folder=lambda wildcards: f"{R}/rewards/{wildcards.reward}",
+        command="reward",
 
 
 rule ppo:

@@ -46,6 +46,14 @@ class ReportJobs(StudyJobs):
         }  # fmt: skip
         return makers[block.kind](block).canonical()
 
+    def table_command(self, name: str) -> str:
+        """Return the command of the report that makes a table."""
+        return f"{self.config.tables[name].kind}_table"
+
+    def figure_command(self, name: str) -> str:
+        """Return the command of the report that draws a figure."""
+        return "ablation" if self.config.figures[name].kind == "ablation" else "figure"
+
     def _drift_table(self, table: DriftTable) -> DriftTableJob:
         columns = [ColumnGroup(headings=list(above), runs=self.study.replicates(run)) for above, run in table.runs().items()]
         return DriftTableJob(
