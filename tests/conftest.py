@@ -3,18 +3,21 @@
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
-from hypothesis import HealthCheck, settings
 
 from tiny import make_world
 from valuedrift.io.tables import PROMPTS
 
 # A busy machine fails Hypothesis's limit of 200 ms for each example, and its check of how fast examples are drawn.
-settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("any machine")
+with suppress(ModuleNotFoundError):  # vLLM's installation does not have it
+    from hypothesis import HealthCheck, settings
+
+    settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("any machine")
 
 # Files with the longest tests: started first, the last of them does not keep one process waiting for the other.
 LONGEST_FIRST = ("system/workflow/test_small_study", "train/", "system/workflow/", "miniature/", "prompts/")
