@@ -66,10 +66,10 @@ def running(folder: Path) -> bool:
     pid, until = int((folder / "pid").read_text()), time.monotonic() + 2
     while time.monotonic() < until:
         try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
+            state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+        except (FileNotFoundError, ProcessLookupError):
             return False
-        if "Z" in Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]:
+        if state == "Z":
             return False
         time.sleep(0.02)
     return True
