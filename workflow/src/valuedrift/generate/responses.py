@@ -13,7 +13,7 @@ from valuedrift.config.generate import GenerationConfig, GenerationJob
 from valuedrift.errors import UserError
 from valuedrift.generate.engine import Engine, Request
 from valuedrift.io.step_0 import as_step_0
-from valuedrift.io.tables import GENERATIONS, PROMPTS
+from valuedrift.io.tables import GENERATIONS, PROMPTS, command_for
 
 
 def run(*, config: GenerationJob, manifest: Path, prompts: Path, output: Path, parent: Path | None = None) -> None:
@@ -30,7 +30,7 @@ def run(*, config: GenerationJob, manifest: Path, prompts: Path, output: Path, p
             folder = manifest.parent / checkpoint["path"]
             if not folder.exists():
                 raise UserError(
-                    f"{folder} is missing, though {manifest} lists it: delete the manifest and run again, which trains the run anew"
+                    f"{folder} is missing, though {manifest} lists it; train it again: {command_for(manifest, again=True)}"
                 )
             engine.load(folder, checkpoint.get("chat", trained["chat"]))
             if config.generation.fingerprint:

@@ -13,6 +13,7 @@ from transformers import AutoModelForCausalLM, AutoModelForSequenceClassificatio
 from valuedrift.config.models import ModelConfig
 from valuedrift.config.train import TrainingConfig
 from valuedrift.errors import UserError
+from valuedrift.io.tables import command_for
 
 # Ends with the tokenizer's own EOS, so that a trajectory keeps one vocabulary and one end token. Llama-3.2 base has no template at
 # all and Qwen3 base has one that ends with another token. It begins with BOS if the tokenizer has one, as the base model's texts
@@ -101,5 +102,5 @@ def final_of(manifest: Path) -> tuple[Path, str]:
     """Return folder and weight hash of the final model of a manifest; raises UserError if the folder is missing."""
     folder = manifest.parent / "final"
     if not folder.exists():
-        raise UserError(f"{folder} is missing, though {manifest} lists it: delete the manifest and run again")
+        raise UserError(f"{folder} is missing, though {manifest} lists it; train it again: {command_for(manifest, again=True)}")
     return folder, json.loads(manifest.read_text())["checkpoints"][-1]["hash"]
