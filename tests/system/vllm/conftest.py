@@ -15,7 +15,8 @@ from valuedrift.miniature.judge import SHORT_PROMPT
 def world(tmp_path_factory) -> Path:
     """A folder with a tokenizer, a barely trained base model and a judge that reads most stances correctly."""
     torch.set_num_threads(1)  # with two threads on shared cores one waits for the other: 100 s
-    judging = {"judge_short_steps": 100, "judge_prompt": SHORT_PROMPT}
+    # After 100 steps the judge said `oppose` to everything on one kind of CPU and not on another; after 200 it distinguishes stances.
+    judging = {"judge_short_steps": 200, "judge_prompt": SHORT_PROMPT}
     # vLLM's attention on CPUs takes no heads smaller than 32.
     return make_world(tmp_path_factory.mktemp("world"), judge_batch=16, judging=judging, hidden=64, layers=2, heads=2)
 

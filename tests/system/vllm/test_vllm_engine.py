@@ -114,7 +114,7 @@ def test_other_end_tokens_and_another_vocabulary_get_engines_of_their_own(engine
     path.write_text(json.dumps(json.loads(path.read_text()) | {"eos_token_id": [word]}))
     engine.load(folder, chat=False)
     assert engine.llm is not llm
-    assert f"ending gets a new engine: other end tokens: [0, {word}], not [0]" in capsys.readouterr().err
+    assert f"differs from {steps[0]}: other end tokens: [0, {word}], not [0]" in capsys.readouterr().err
     cut = [(a, b) for a, b in zip(plain, engine.sample(REQUESTS), strict=True) if a != b]
     assert cut and all(b.finish_reason == "stop" and b.n_tokens < a.n_tokens and a.text.startswith(b.text) for a, b in cut)
 
