@@ -127,7 +127,7 @@ def test_other_end_tokens_and_another_vocabulary_get_engines_of_their_own(engine
     (wider / "generation_config.json").write_text(path.read_text())
     engine.load(wider, chat=False)
     size = len(tokenizer)
-    assert f"wider gets a new engine: other vocab_size: {size}, not {size - 1}" in capsys.readouterr().err
+    assert f"differs from {folder}: other vocab_size: {size}, not {size - 1}" in capsys.readouterr().err
     reference.load(wider, chat=False)
     prompts = [[size - 1, 7, 8], [9, 10]]
     assert engine.greedy(prompts, 8) == reference.greedy(prompts, 8)
