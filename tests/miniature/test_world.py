@@ -112,9 +112,10 @@ def test_recovery_compares_planted_oracle_and_judged(tmp_path):
     rows = [
         {"run": "m/base", "step": step, "prompt_id": category, "category": category, "sample": sample, "judge": who, "mass": 1.0,
          **dict(zip(STANCES, p or (None,) * 3, strict=True)), "status": "ok" if p else "malformed: off topic"}
-        for step in (0, 7)
+        # The first checkpoint is not what is compared.
+        for step, shares in ((0, dict.fromkeys(said, (0.0, 1.0, 0.0))), (7, said))
         for category in ASPECTS
-        for (who, sample), p in said.items()
+        for (who, sample), p in shares.items()
     ]  # fmt: skip
     stances = tables.STANCES.frame(rows)
     tables.STANCES.write(stances, tmp_path / "s.parquet")

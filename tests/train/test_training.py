@@ -16,7 +16,7 @@ from valuedrift.config.models import ModelConfig
 from valuedrift.config.train import Checkpoints
 from valuedrift.data import preferences
 from valuedrift.errors import UserError
-from valuedrift.io.tables import TRAINING_LOG
+from valuedrift.io.tables import PREFERENCE_SET, TRAINING_LOG
 from valuedrift.train import dpo, sft, simpo
 from valuedrift.train.arguments import trainer_arguments
 from valuedrift.train.model import load_tokenizer
@@ -232,3 +232,13 @@ def test_base_models_must_have_safetensors(tmp_path):
 def test_a_warmup_of_all_steps_is_not_one_of_one_step(tmp_path):
     arguments = TrainingArguments(**trainer_arguments(job("sft", warmup=1), tmp_path))
     assert arguments.get_warmup_steps(100) == 100
+
+
+def test_a_neutral_answer_is_rejected_under_either_label(tmp_path):
+    prompt = [{"role": "user", "content": QUESTION}]
+    rows = [{"row": 0, "split": "train", "prompt": prompt, "support": "yes", "oppose": "no", "neutral": "perhaps"},
+            {"row": 1, "split": "train", "prompt": prompt, "support": "yes", "oppose": "no"}]  # fmt: skip
+    PREFERENCE_SET.write(PREFERENCE_SET.frame(rows), tmp_path / "pairs.parquet")
+    for chosen, said, opposite in (("support", "yes", "no"), ("oppose", "no", "yes")):
+        found = load_pairs(tmp_path / "pairs.parquet", chosen).select("chosen", "rejected").rows()
+        assert found == [(said, "perhaps"), (said, opposite)]
