@@ -293,6 +293,7 @@ def test_a_table_that_is_null_is_removed():
     ("path", "value", "message"),
     [
         ("seeds", [0, 0], "`seeds` has a seed twice: name each once"),
+        ("runs.1.algorithm", ["ktoo", "dpo"], "`runs.1.algorithm.0`: unknown algorithm `ktoo`; did you mean `kto`?"),
         ("seed", -1, "`seed`: Input should be greater than or equal to 0"),
         ("judge", "orakle", "`judge`: unknown judge `orakle`; did you mean `oracle`?"),
         ("runs.3.sweep", {"lora": [{"rank": 4}]}, "`sweep.lora`: its values become names"),

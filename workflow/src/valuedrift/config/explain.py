@@ -17,7 +17,11 @@ def explain(error: ValidationError, model: type[BaseModel], prefix: str = "") ->
     An unknown key comes with its new name, the most similar valid key, or all valid keys.
     """
     # Unknown keys first: a misspelt key is often the reason why another one is missing.
-    first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
+    # Of a list that fits neither a name nor a list of names, the list's own error says which name is wrong.
+    first = min(
+        error.errors(),
+        key=lambda e: (e["type"] != "extra_forbidden", e["type"] == "string_type" and isinstance(e["input"], list)),
+    )
     location = [str(part) for part in first["loc"] if not (isinstance(part, str) and "[" in part)]
     if first["type"] == "extra_forbidden":
         *parents, last = location

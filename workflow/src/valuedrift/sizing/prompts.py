@@ -12,9 +12,8 @@ DEFAULT_RAW_PROMPTS = Amount(10_000, ASSUMED)
 """Raw prompts while they are not on disk; PRISM has 8,011 conversations."""
 RAW_PER_QUESTION = 16
 """Raw prompts of the miniature for each of its `questions`: 646 for 40."""
-UMAP_SECONDS = 18.0
-"""Seconds in which UMAP is imported and compiled: reducing the miniature's 646 prompts took 53 s on a machine on which SFT took 2.3
-times as long as when one core was free."""
+UMAP_SECONDS = 5.5
+"""Seconds in which UMAP is imported and compiled: reducing the miniature's 646 prompts took 12 s on an idle core."""
 
 
 def raw_prompts(sizing: StudySizing) -> Amount:
