@@ -10,10 +10,12 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from faulty_server import FAULTS, right
+from chat_faults import right
 
 pytestmark = pytest.mark.engines
 CONCURRENCY = 64
+KINDS = ["429", "429 with Retry-After", "500", "503", "dropped", "30 s stall", "cut off", "truncated JSON", "no choices",
+         "no logprobs", "wrong model"]  # fmt: skip
 JOB = """
 import json, sys
 from pathlib import Path
@@ -35,7 +37,9 @@ print(json.dumps([[reply.text, reply.problem, [place.likeliest for place in repl
 def server():
     """The address of a faulty server in a process of its own, so that it and the asking job do not wait for each other."""
     script = Path(__file__).with_name("faulty_server.py")
-    with subprocess.Popen([sys.executable, str(script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [sys.executable, str(script), "--faults", *KINDS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
         yield process.stdout.readline().strip()
         process.stdin.close()
 
@@ -63,27 +67,27 @@ def test_of_5000_calls_that_fail_in_every_way_each_is_answered_once_rightly_and_
     printed, _ = job(server, tmp_path, 5000).communicate()
     took, counted = time.monotonic() - began, counts(server)
     assert json.loads(printed) == every_right_answer(5000)
-    assert set(counted["paid"].values()) == {1} and len(counted["paid"]) == 5000
+    assert set(counted["right"].values()) == {1} and len(counted["right"]) == 5000
     calls, faults = counted["calls"].total(), counted["faults"]
     assert calls == 5000 + faults.total()  # no call but those needed
-    assert set(faults) == set(FAULTS)
+    assert set(faults) == set(KINDS)
     assert 0.17 < faults.total() / calls < 0.23
-    print(f"\n{calls} calls, {faults.total()} of which failed ({dict(faults)}), 5000 paid, none twice, in {took:.0f} s")
+    print(f"\n{calls} calls, {faults.total()} of which failed ({dict(faults)}), 5000 answered rightly, none twice, in {took:.0f} s")
 
 
 def test_a_job_killed_amid_faults_resumes_to_the_same_answers_and_pays_again_only_what_was_under_way(server, tmp_path):
     killed = job(server, tmp_path, 2000)
     until = time.monotonic() + 60
-    while counts(server)["paid"].total() < 1000 and time.monotonic() < until:
+    while counts(server)["right"].total() < 1000 and time.monotonic() < until:
         time.sleep(0.05)
     killed.send_signal(signal.SIGKILL)
     killed.communicate()
-    before = counts(server)["paid"].total()
+    before = counts(server)["right"].total()
     assert 1000 <= before < 2000
     kept = sqlite3.connect(tmp_path / "answers.sqlite").execute("SELECT count(*) FROM answers").fetchone()[0]
     printed, _ = job(server, tmp_path, 2000).communicate()
     assert json.loads(printed) == every_right_answer(2000)
-    paid = counts(server)["paid"]
+    paid = counts(server)["right"]
     twice = paid.total() - 2000
     # Those that the server was answering when the job was killed, and those that came while it last wrote.
     assert max(paid.values()) <= 2
