@@ -9,7 +9,7 @@ from valuedrift.config.data import DatasetJob
 from valuedrift.config.prompts import SourceConfig
 from valuedrift.data import preferences, sft
 from valuedrift.errors import UserError
-from valuedrift.io.records import read_rows
+from valuedrift.io.row_files import read_rows
 from valuedrift.io.tables import PREFERENCE_SET, RAW_PROMPTS, SFT_SET
 from valuedrift.prompts import raw
 
@@ -106,12 +106,10 @@ def test_a_missing_split_or_subset_is_an_error(tmp_path, name, split, subset, me
         list(read_rows(str(tmp_path / name), split, subset))
 
 
-@pytest.mark.parametrize(
-    "files", [{}, {"README.md": "---\nlicense: mit\n---\n"}, {"rows.py": "x"}, {"train.jsonl": '{"a": 1}\n{"a"'}]
-)
+@pytest.mark.parametrize("files", [{}, {"README.md": "---\nlicense: mit\n---\n"}, {"rows.py": "x"}, {"train.parquet": "no"}])
 def test_a_folder_without_a_dataset_is_an_error(tmp_path, files):
     (tmp_path / "broken").mkdir()
     for name, text in files.items():
         (tmp_path / "broken" / name).write_text(text)
-    with pytest.raises(UserError, match=r"broken .* cannot be read"):
+    with pytest.raises(UserError, match=r"broken.* cannot be read"):
         list(read_rows(str(tmp_path / "broken")))

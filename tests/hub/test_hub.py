@@ -13,7 +13,7 @@ from hub.double import UNKNOWN, Hub
 from valuedrift.config.hub import AccessJob, HubItem
 from valuedrift.errors import UserError
 from valuedrift.hub import access, dataset, model
-from valuedrift.io.records import read_rows
+from valuedrift.io.row_files import read_rows
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 MODEL = {

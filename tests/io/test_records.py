@@ -5,7 +5,8 @@ import polars as pl
 import pytest
 
 from valuedrift.errors import UserError
-from valuedrift.io.records import MalformedRow, UnusableRow, is_local, parse_rows, read_rows, text_field
+from valuedrift.io.records import MalformedRow, UnusableRow, parse_rows, text_field
+from valuedrift.io.row_files import is_local, read_rows
 
 ROWS = [{"text": "one"}, {"text": "zwei, mit Ümlaut\nund Zeile"}]
 
@@ -60,7 +61,8 @@ def test_a_csv_with_bytes_that_are_no_text_or_too_few_fields(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("raw", "message"), [(b"{", "not valid JSON"), (b'{"a": 1}', "does not hold a list"), (b"[\xff]", "not valid JSON")]
+    ("raw", "message"),
+    [(b"{}", "does not hold a list"), (b'[{"a": 1}', "its list has no end"), (b"[{}]\n[{}]", "something follows")],
 )
 def test_a_json_file_that_is_no_list_stops(tmp_path, raw, message):
     (tmp_path / "a.json").write_bytes(raw)

@@ -7,7 +7,8 @@ from random import Random
 from typing import TypeVar
 
 from valuedrift.config.data import DatasetConfig
-from valuedrift.io.records import Row, Tally, parse_rows, read_rows
+from valuedrift.io.records import Row, Tally, parse_rows
+from valuedrift.io.row_files import read_rows
 
 T = TypeVar("T")
 

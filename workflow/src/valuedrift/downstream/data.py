@@ -12,12 +12,14 @@ from typing import Any
 from datasets import Dataset, DatasetDict, load_dataset
 from huggingface_hub import HfApi
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+from pyarrow import ArrowException
 
 from valuedrift.config.downstream import DownstreamDataJob
 from valuedrift.downstream.store import Store
 from valuedrift.downstream.tasks import datasets_from, task_manager
 from valuedrift.errors import UserError
-from valuedrift.io.records import parse_rows, read_rows
+from valuedrift.io.records import parse_rows
+from valuedrift.io.row_files import read_rows
 from valuedrift.io.tables import replacing
 
 SPLITS = ("train", "validation", "test", "dev")  # the names of splits in lm-eval's tasks
@@ -62,7 +64,10 @@ def _loader(store: Store, key: str, file: str | None, revisions: dict[str, str],
 
 def _local_dataset(file: str) -> DatasetDict:
     rows, _ = parse_rows(read_rows(file), lambda row: row, 0, file)
-    return DatasetDict(dict.fromkeys(SPLITS, Dataset.from_list(rows)))
+    try:
+        return DatasetDict(dict.fromkeys(SPLITS, Dataset.from_list(rows)))
+    except (ArrowException, OverflowError) as error:  # a field that is text in one row and a list in another
+        raise UserError(f"the rows of {file} do not make a table: {error}") from error
 
 
 def _explain(path: str, message: str) -> str:

@@ -6,7 +6,8 @@ from pathlib import Path
 import polars as pl
 
 from valuedrift.config.prompts import SourceConfig
-from valuedrift.io.records import MalformedRow, Row, parse_rows, read_rows, text_field
+from valuedrift.io.records import MalformedRow, Row, parse_rows, text_field
+from valuedrift.io.row_files import read_rows
 from valuedrift.io.tables import RAW_PROMPTS
 from valuedrift.prompts.english import folded, tidy
 

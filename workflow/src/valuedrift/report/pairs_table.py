@@ -7,7 +7,8 @@ import polars as pl
 
 from valuedrift.config.tables import PairsTableJob
 from valuedrift.errors import UserError
-from valuedrift.io.records import Row, parse_rows, read_rows, text_field
+from valuedrift.io.records import Row, parse_rows, text_field
+from valuedrift.io.row_files import read_rows
 from valuedrift.report.table import Table, block, text_column
 from valuedrift.report.table_files import Rows, shorten, write
 

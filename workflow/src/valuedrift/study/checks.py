@@ -7,7 +7,7 @@ from valuedrift.config.base import INSTALLED_ENCODER
 from valuedrift.config.data import MixtureConfig
 from valuedrift.config.synthetic import TABLE_7
 from valuedrift.errors import UserError
-from valuedrift.io.records import is_local
+from valuedrift.io.row_files import check_regular, is_local
 from valuedrift.io.source_files import function_sources, has_function
 from valuedrift.study.inputs import Inputs
 from valuedrift.study.lineage import known
@@ -44,6 +44,7 @@ def check_files(study: Study) -> None:
     """Raise UserError if a file or folder neither exists nor is made by the workflow, or a download is not pinned to a commit."""
     inputs = Inputs(study)
     for key, path, revision in study.dataset_paths():
+        check_regular(study.here(path))
         if not is_local(study.here(path)):
             _check_pin(key, path, revision)
         elif not Path(study.here(path)).exists() and not study.is_made(study.here(path)):

@@ -12,7 +12,7 @@ from valuedrift.config.figures import AblationFigure
 from valuedrift.config.prompts import EmbeddingConfig
 from valuedrift.config.tables import PairsTable, QualityTable, SamplesTable
 from valuedrift.errors import UserError
-from valuedrift.io.records import is_local
+from valuedrift.io.row_files import is_local
 from valuedrift.io.source_files import function_sources, sources
 from valuedrift.study.chats import chat_of
 from valuedrift.study.study import Study

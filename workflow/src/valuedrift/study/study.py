@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from valuedrift.config.chat import ChatConfig, ChatJob
 from valuedrift.config.models import ModelConfig
 from valuedrift.config.study import StudyConfig
-from valuedrift.io.records import is_local
+from valuedrift.io.row_files import is_local
 from valuedrift.study.lineage import Run, resolve
 
 HUB = PurePosixPath("results/hub")
