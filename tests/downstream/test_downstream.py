@@ -15,6 +15,7 @@ from huggingface_hub import HfApi
 from lm_eval.api.model import LM
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from overtaken import assert_overtaken_changes_nothing
 from valuedrift.config.downstream import DownstreamConfig, DownstreamDataJob, DownstreamJob, TaskData
 from valuedrift.config.miniature import MiniatureConfig
 from valuedrift.downstream import data, evaluate
@@ -67,6 +68,13 @@ TASKS = {
     "plain": {"task": "miniature_answers", "metric": "acc", "shots": 0, "limit": 12},
     "shown": {"task": "miniature_answers", "metric": "acc_norm", "shots": 5, "limit": 12},
 }
+
+
+def test_a_job_on_a_lost_node_does_not_replace_the_scores_of_a_later_one(tiny_base, fetched, tmp_path, monkeypatch):
+    output, tasks = tmp_path / "a.parquet", {"plain": TASKS["plain"] | {"limit": 2}}
+    assert_overtaken_changes_nothing(
+        monkeypatch, evaluate, "_evaluate", lambda: evaluated(tiny_base, fetched, output, tasks), output
+    )
 
 
 def test_the_accuracy_is_that_of_the_models_own_log_likelihoods(tiny_base, fetched, questions, tmp_path):

@@ -5,6 +5,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from overtaken import assert_overtaken_changes_nothing
 from valuedrift.config.generate import GenerationConfig, GenerationJob
 from valuedrift.errors import UserError
 from valuedrift.generate import responses
@@ -46,6 +47,12 @@ def test_one_prompt_less_changes_no_other_response(sampled, tiny_base, some_prom
     responses.run(config=job(), manifest=tiny_base / "manifest.json", prompts=tmp_path / "p.parquet", output=tmp_path / "g.parquet")
     kept = GENERATIONS.read(sampled).filter(pl.col("prompt_id").is_in(fewer["prompt_id"].to_list()))
     assert GENERATIONS.read(tmp_path / "g.parquet").equals(kept)
+
+
+def test_a_job_on_a_lost_node_does_not_replace_the_responses_of_a_later_one(tiny_base, some_prompts, tmp_path, monkeypatch):
+    output = tmp_path / "g.parquet"
+    files = {"manifest": tiny_base / "manifest.json", "prompts": some_prompts, "output": output}
+    assert_overtaken_changes_nothing(monkeypatch, responses, "responses", lambda: responses.run(config=job(), **files), output)
 
 
 def test_samples_and_seeds(sampled):

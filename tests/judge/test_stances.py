@@ -1,6 +1,7 @@
 import polars as pl
 import pytest
 
+from overtaken import assert_overtaken_changes_nothing
 from valuedrift.config.judge import JudgeConfig, JudgeJob
 from valuedrift.errors import UserError
 from valuedrift.io.tables import GENERATIONS, PROMPTS, STANCES
@@ -48,6 +49,15 @@ def test_parents_stances_are_copied_not_judged_again(tmp_path):
     assert calls == ["a", "b"]
     found = STANCES.read(tmp_path / "sx.parquet")
     assert found.select("run", "step", "support").rows() == [("m/x", 0, 0.2), ("m/x", 5, 0.2)]
+
+
+def test_a_job_on_a_lost_node_does_not_replace_the_stances_of_a_later_one(tmp_path, monkeypatch):
+    PROMPTS.write(PROMPT, tmp_path / "p.parquet")
+    GENERATIONS.write(table(["a"]), tmp_path / "g.parquet")
+    judge = JudgeConfig(backend="function", function=f"{__name__}:judge_once")
+    config, output = JudgeJob(run="m/base", name="j", seed=0, judge=judge), tmp_path / "s.parquet"
+    files = {"generations": tmp_path / "g.parquet", "prompts": tmp_path / "p.parquet", "output": output}
+    assert_overtaken_changes_nothing(monkeypatch, stances, "stances", lambda: stances.run(config=config, **files), output)
 
 
 def test_refusals_and_degenerate_text_get_a_stance_and_a_flag():

@@ -1,7 +1,10 @@
+from functools import partial
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from overtaken import assert_overtaken_changes_nothing
 from valuedrift.config.prompts import QuestionsJob
 from valuedrift.io.tables import QUESTIONS, RAW_PROMPTS
 from valuedrift.prompts import questions
@@ -113,6 +116,13 @@ def test_sentences_are_not_cut_at_initials():
         "Mr. Smith says no.",
         "Dr. No too!",
     ]
+
+
+def test_a_job_on_a_lost_node_does_not_replace_the_questions_of_a_later_one(tmp_path, monkeypatch):
+    RAW_PROMPTS.write(RAW_PROMPTS.frame([{"source_id": "a", "source_text": "Zoos are cruel"}]), tmp_path / "raw.parquet")
+    paths = {"raw": tmp_path / "raw.parquet", "output": tmp_path / "questions.parquet"}
+    step = partial(questions.run, config=QuestionsJob(method="rules"), **paths)
+    assert_overtaken_changes_nothing(monkeypatch, questions, "_questions", step, paths["output"])
 
 
 @pytest.mark.parametrize(("method", "question"), [("rules", "Do you think zoos are cruel?"), ("none", "Zoos are cruel")])

@@ -1,7 +1,10 @@
+from functools import partial
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from overtaken import assert_overtaken_changes_nothing
 from valuedrift.config.prompts import ValueLadenJob
 from valuedrift.io.tables import CATEGORIES, CLUSTERS, QUESTIONS, VALUE_LADEN
 from valuedrift.prompts import value_laden
@@ -96,6 +99,13 @@ def write_inputs(folder):
         CATEGORIES.frame([row | {"cluster": 0, "category": "Politics"}, row | {"cluster": 1}]),
         folder / "categories.parquet",
     )
+
+
+def test_a_job_on_a_lost_node_does_not_replace_the_verdicts_of_a_later_one(tmp_path, monkeypatch):
+    write_inputs(tmp_path)
+    paths = {name: tmp_path / f"{name}.parquet" for name in ("questions", "clusters", "categories", "output")}
+    step = partial(value_laden.run, config=ValueLadenJob(method="rules"), **paths)
+    assert_overtaken_changes_nothing(monkeypatch, value_laden, "_verdicts", step, paths["output"])
 
 
 @pytest.mark.parametrize(

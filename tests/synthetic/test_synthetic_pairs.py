@@ -3,11 +3,13 @@
 import json
 import sys
 import tempfile
+from functools import partial
 from random import Random
 
 import polars as pl
 import pytest
 
+from overtaken import assert_overtaken_changes_nothing
 from valuedrift.cli import dispatch
 from valuedrift.config.chat import ChatJob
 from valuedrift.config.data import DatasetJob
@@ -130,6 +132,14 @@ def some_candidates(path, rows):
     ]
     CANDIDATES.write(CANDIDATES.frame(table), path)
     return path
+
+
+def test_a_job_on_a_lost_node_does_not_replace_the_answers_of_a_later_one(tmp_path, monkeypatch):
+    row = {"source": "s", "row": 0, "prompt": "Why?", "category": next(iter(PROMPTS)), "similarity": 0.5}
+    CANDIDATES.write(CANDIDATES.frame([row]), tmp_path / "retrieved.parquet")
+    paths = {"retrieved": tmp_path / "retrieved.parquet", "output": tmp_path / "answers.parquet"}
+    step = partial(answers.run, config=JOBS["answers"], **paths)
+    assert_overtaken_changes_nothing(monkeypatch, answers, "ask", step, paths["output"])
 
 
 def test_the_cap_keeps_the_most_similar_whatever_the_order(tmp_path):

@@ -194,7 +194,10 @@ def test_stopped_twice_it_ends_as_if_undisturbed(train, tmp_path, monkeypatch, s
         with pytest.raises(Preempted, match=f"stopped at step {step} of {total} as asked"):
             train(stopped, **settings)
         assert [path.name for path in stopped.iterdir()] == [".unfinished"]
-    monkeypatch.setattr(SignalAt, "at", 0)
+    monkeypatch.setattr(SignalAt, "at", total)
+    train(stopped, **settings)
+    (stopped / "manifest.json").unlink()  # as Snakemake deletes the outputs of a job that was signalled
+    monkeypatch.setattr(SignalAt, "_take", None)
     train(stopped, **settings)
     files = [
         {str(path.relative_to(f)): path.read_bytes() for path in f.rglob("*") if path.is_file()} for f in (undisturbed, stopped)

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -126,11 +127,28 @@ def stopped(tuned, pairs, tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def whole(trainings, stopped, tuned, pairs, tmp_path_factory) -> Path:
-    """Folder of the trainings in two processes that each have all weights, with the stopped one resumed and undisturbed."""
+def done(tuned, pairs, tmp_path_factory) -> Path:
+    """Folder of a training in two processes that got a SIGTERM in its last step, without the outputs.
+
+    The launcher fails whatever its processes do, so Snakemake deletes them.
+    """
+    output = tmp_path_factory.mktemp("done")
+    process = start(STOPPED, tuned / "manifest.json", pairs, output, gpus=2)
+    wait_for(output / ".unfinished" / "trajectory" / "step-40" / "model.safetensors", process)
+    process.terminate()
+    assert process.wait(60) != 0
+    assert json.loads((output / "manifest.json").read_text())["total_steps"] == 40
+    for path in output.glob("[!.]*"):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    return output
+
+
+@pytest.fixture(scope="module")
+def whole(trainings, stopped, done, tuned, pairs, tmp_path_factory) -> Path:
+    """Folder of the trainings in two processes that each have all weights, with those that got a signal again and undisturbed."""
     folder, training = tmp_path_factory.mktemp("two"), {"parent": tuned / "manifest.json", "data": pairs}
     training["config"] = STOPPED.model_dump(mode="json")
-    ends = [training | {"output": output} for output in (stopped, folder / "undisturbed")]
+    ends = [training | {"output": output} for output in (stopped, done, folder / "undisturbed")]
     return in_two("whole", ["sft", "dpo", "ppo"], trainings, folder, *ends)
 
 
@@ -163,6 +181,21 @@ def test_ppo_of_two_processes_that_share_the_weights_is_that_of_one(one, shared)
 def test_several_processes_stop_at_the_same_step_and_end_as_if_undisturbed(stopped, whole):
     """The launcher gets the signal and passes it to its processes, which are then in different steps; each has a part of the state."""
     assert differing(stopped, whole / "undisturbed") == []
+
+
+def test_several_processes_that_get_a_signal_in_their_last_step_need_no_other_one(trained, done, whole):
+    assert differing(done, whole / "undisturbed") == []
+    assert [path.stat().st_ino for path in weights(done)] == trained
+
+
+def weights(output: Path) -> list[Path]:
+    return sorted(output.rglob("model.safetensors"), key=lambda path: (path.parent.name != "final", path))
+
+
+@pytest.fixture(scope="module")
+def trained(done) -> list[int]:
+    """The files that the processes wrote before the signal, by their numbers on disk."""
+    return [path.stat().st_ino for path in weights(done)]
 
 
 @pytest.mark.parametrize(("visible", "kept"), [(None, "0"), ("", ""), ("3,5", "3"), ("GPU-a1,GPU-b2", "GPU-a1")])

@@ -3,6 +3,7 @@
 import importlib
 import json
 import os
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -14,7 +15,7 @@ from training_jobs import differing, job, start, wait_for
 from valuedrift.train import resume, trajectory
 from valuedrift.train.preemption import Preempted, Preemption
 from valuedrift.train.resume_state import ResumeState
-from valuedrift.train.trajectory import identity_of, weights_hash, workspace
+from valuedrift.train.trajectory import identity_of, workspace
 
 # Two epochs whose last batch is not full, accumulation, a learning rate that changes, and rows of the log that span a stop.
 SETTINGS = {
@@ -172,7 +173,7 @@ def test_a_state_is_whole_or_the_one_before(tmp_path):
 
     space = unfinished(tmp_path)
     assert space.state is None
-    space.fingerprints[5] = None
+    space.checkpoints[5] = {}
     for folder in ("step-5", "step-9"):
         (space.trajectory / folder).mkdir(parents=True)
     space.keep(text("one"))
@@ -180,7 +181,7 @@ def test_a_state_is_whole_or_the_one_before(tmp_path):
         space.keep(half)
     assert len(list(space.scratch.glob("state-*"))) == 2
     space = unfinished(tmp_path)
-    assert (space.state / "weights").read_text() == "one" and space.fingerprints == {5: None}
+    assert (space.state / "weights").read_text() == "one" and space.checkpoints == {5: {}}
     assert [path.name for path in space.trajectory.iterdir()] == ["step-5"]
     assert {path.name for path in space.scratch.iterdir()} == {"identity", "owner", "trajectory", "state", space.state.name}
     space.keep(text("two"))
@@ -188,10 +189,9 @@ def test_a_state_is_whole_or_the_one_before(tmp_path):
     assert unfinished(tmp_path, "other").state is None
 
 
-def test_a_state_whose_checkpoints_were_moved_away_is_none(tmp_path):
-    """As of a job that was killed while it put its outputs in place."""
+def test_a_state_whose_checkpoints_are_gone_is_none(tmp_path):
     space = unfinished(tmp_path)
-    space.fingerprints[5] = None
+    space.checkpoints[5] = {}
     (space.trajectory / "step-5").mkdir(parents=True)
     space.keep(text("one"))
     assert unfinished(tmp_path).state
@@ -208,25 +208,72 @@ def test_an_error_leaves_a_state_that_was_kept_and_else_nothing(tmp_path):
         assert space.scratch.exists() == kept
 
 
-def test_a_signal_does_not_cost_a_training_that_is_done(tmp_path, monkeypatch):
-    def signalled(folder: Path) -> str:
-        os.kill(os.getpid(), signal.SIGTERM)
-        return weights_hash(folder)
+OUTPUTS = {"trajectory", "final", "training_log.parquet", "manifest.json"}
 
-    monkeypatch.setattr(trajectory, "weights_hash", signalled)
+
+def delete_outputs(output: Path) -> None:
+    """Do what Snakemake does about a job that ended as failed, such as one that SLURM had signalled."""
+    for name in OUTPUTS:
+        shutil.rmtree(output / name) if (output / name).is_dir() else (output / name).unlink()
+
+
+@pytest.mark.parametrize("when", ["last step", "publishing"])
+def test_a_signal_does_not_cost_a_training_that_is_done(when, tuned, few, tmp_path, signal_at, monkeypatch):
+    """Its outputs are there at once; where they are deleted all the same, they are published again without another step."""
+    training, signalled = Training("sft", tuned, few), tmp_path / "signalled"
+    training.run(tmp_path / "undisturbed")
+    if when == "last step":
+        signal_at(10)
+    else:
+        write = trajectory.write_manifest
+        monkeypatch.setattr(trajectory, "write_manifest", lambda *given: (os.kill(os.getpid(), signal.SIGTERM), write(*given)))
+    training.run(signalled)
+    assert {path.name for path in signalled.iterdir()} == {".unfinished", *OUTPUTS}
+    delete_outputs(signalled)
+    monkeypatch.undo()
+    monkeypatch.delattr("transformers.Trainer.train")
+    training.run(signalled)
+    assert differing(signalled, tmp_path / "undisturbed") == []
+
+
+def test_a_kill_at_any_moment_of_publishing_costs_no_step(tmp_path, monkeypatch):
+    """Before the trajectory is in place, the final model, the log, the manifest: no step is lost, and no manifest is there."""
+
+    class Killed(BaseException): ...
+
+    replace, log = Path.replace, [{"run": "x", "step": 1, "metric": "loss", "value": 0.5}]
+    for before in range(4):
+        names = iter(["state", "trajectory", "final", "training_log.parquet"][: before + 1])
+
+        def until(path: Path, target: Path, names=names) -> Path:
+            if target.name != next(names, None):
+                raise Killed
+            return replace(path, target)
+
+        with monkeypatch.context() as patch, pytest.raises(Killed), workspace(tmp_path, "same") as space:
+            if before == 0:
+                space.trajectory.joinpath("step-1").mkdir(parents=True)
+                space.checkpoints[1] = {"step": 1}
+            assert space.log == (log if before else None)
+            patch.setattr(Path, "replace", until)
+            space.finish({}, log)
+        assert not (tmp_path / "manifest.json").exists()
     with workspace(tmp_path, "same") as space:
-        (space.trajectory / "step-1").mkdir(parents=True)
-        space.fingerprints[1] = None
-        space.finish({"run": "x"}, [])
-    assert json.loads((tmp_path / "manifest.json").read_text())["total_steps"] == 1 and not space.scratch.exists()
+        assert space.log == log
+        space.finish({}, log)
+    assert {path.name for path in tmp_path.iterdir()} == OUTPUTS
 
 
-def test_an_preemption_remembers_until_it_is_asked():
+def test_a_preemption_remembers_until_it_is_asked():
     before = signal.getsignal(signal.SIGTERM)
-    with Preemption() as preemption:
-        assert not preemption.requested and not preemption.due(0) and not preemption.due(10)
-        os.kill(os.getpid(), signal.SIGTERM)
-        assert preemption.requested
-        time.sleep(0.02)
-        assert preemption.due(0.01 / 60) and not preemption.due(10)
+    preemption = Preemption()
+    preemption.begin()
+    assert not preemption.requested and not preemption.due(0) and not preemption.due(10)
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert preemption.requested
+    time.sleep(0.02)
+    assert preemption.due(0.01 / 60) and not preemption.due(10)
+    preemption.begin()
+    assert preemption.requested
+    preemption.end(done=True)
     assert signal.getsignal(signal.SIGTERM) == before

@@ -8,6 +8,7 @@ from typing import Any
 
 from valuedrift.config.downstream import DownstreamJob, TaskConfig
 from valuedrift.errors import UserError
+from valuedrift.io.owner import owned
 from valuedrift.io.tables import DOWNSTREAM, command_for
 
 # The libraries read these when they are imported. A benchmark can take hours, and a fast progress bar would fill the log.
@@ -25,15 +26,18 @@ def run(*, config: DownstreamJob, manifest: Path, data: Path, output: Path) -> N
     if not final.exists():
         raise UserError(f"{final} is missing, but {manifest} lists it. Train it again with `{command_for(manifest, again=True)}`")
     manager = task_manager([settings.name_of(key) for key in settings.tasks], settings.include)
-    model, rows = _model(final, config), []
-    for key, task in settings.tasks.items():
-        name = settings.name_of(key)
-        with datasets_from(stored(data, key)):
-            loaded = manager.load([name])
-        results = _evaluate(model, loaded, task, settings.seed, settings.chat and trained["chat"])
-        rows.append({"run": config.run, "task": key, "shots": task.shots, **score(results, key, name, task.metric)})
-        print(f"{config.run}: {key} {task.metric} {rows[-1]['value']:.4f}, {rows[-1]['n']} questions", file=sys.stderr, flush=True)
-    DOWNSTREAM.write(DOWNSTREAM.frame(rows), output)
+    with owned(output) as owner:
+        model, rows = _model(final, config), []
+        for key, task in settings.tasks.items():
+            name = settings.name_of(key)
+            with datasets_from(stored(data, key)):
+                loaded = manager.load([name])
+            results = _evaluate(model, loaded, task, settings.seed, settings.chat and trained["chat"])
+            rows.append({"run": config.run, "task": key, "shots": task.shots, **score(results, key, name, task.metric)})
+            told = f"{config.run}: {key} {task.metric} {rows[-1]['value']:.4f}, {rows[-1]['n']} questions"
+            print(told, file=sys.stderr, flush=True)
+            owner.ensure()
+        DOWNSTREAM.write(DOWNSTREAM.frame(rows), output)
 
 
 def _model(folder: Path, config: DownstreamJob) -> Any:

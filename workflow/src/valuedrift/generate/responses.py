@@ -12,6 +12,7 @@ import polars as pl
 from valuedrift.config.generate import GenerationConfig, GenerationJob
 from valuedrift.errors import UserError
 from valuedrift.generate.engine import Engine, Request
+from valuedrift.io.owner import owned
 from valuedrift.io.step_0 import as_step_0
 from valuedrift.io.tables import GENERATIONS, PROMPTS, command_for
 
@@ -25,7 +26,7 @@ def run(*, config: GenerationJob, manifest: Path, prompts: Path, output: Path, p
     trained = json.loads(manifest.read_text())
     questions = PROMPTS.read(prompts)
     tables = [] if parent is None else [as_step_0(GENERATIONS.read(parent), config.run)]
-    with closing(make_engine(config.generation, config.dtype, config.trust_remote_code)) as engine:
+    with owned(output) as owner, closing(make_engine(config.generation, config.dtype, config.trust_remote_code)) as engine:
         for checkpoint in trained["checkpoints"]:
             folder = manifest.parent / checkpoint["path"]
             if not folder.exists():
@@ -35,9 +36,11 @@ def run(*, config: GenerationJob, manifest: Path, prompts: Path, output: Path, p
             engine.load(folder, checkpoint.get("chat", trained["chat"]))
             if config.generation.fingerprint:
                 check_fingerprint(engine, checkpoint, exactly=config.dtype == "float32")
+            owner.ensure()
             tables.append(responses(engine, questions, config, checkpoint["step"]))
             print(f"{config.run} step {checkpoint['step']}: {tables[-1].height} responses", file=sys.stderr, flush=True)
-    GENERATIONS.write(pl.concat(tables), output)
+        owner.ensure()
+        GENERATIONS.write(pl.concat(tables), output)
 
 
 def check_fingerprint(engine: Engine, checkpoint: dict[str, Any], exactly: bool) -> None:

@@ -18,6 +18,7 @@ NOT_DECISIVE = {
     "chat.watchdog": "how a process ends with the one that started it",
     "config": "a step gets its settings as JSON, which the rule compares as params; a new key for figures must not retrain",
     "errors": "the exception that ends a step without output",
+    "io.owner": "which of two jobs may write an output; not what it writes",
     "io.source_files": "which steps run again; not what they write",
     "io.tables": "columns are declared and checked as tables are read; a new column must not retrain",
 }

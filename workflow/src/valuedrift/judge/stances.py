@@ -6,6 +6,7 @@ from typing import Any
 import polars as pl
 
 from valuedrift.config.judge import JudgeJob
+from valuedrift.io.owner import owned
 from valuedrift.io.step_0 import as_step_0
 from valuedrift.io.tables import GENERATIONS, PROMPTS, STANCES
 from valuedrift.judge.backend import Item, Judge, Reader, Verdict
@@ -27,8 +28,10 @@ def run(*, config: JudgeJob, generations: Path, prompts: Path, output: Path, par
         tables.append(copied.join(kept, on="prompt_id", how="semi"))
         sampled = sampled.filter(pl.col("step") > 0)
     asked = sampled.join(kept, on="prompt_id", validate="m:1")
-    tables.append(stances(make_judge(config, output.with_suffix(".ledger.sqlite")), config.name, asked))
-    STANCES.write(pl.concat(tables).sort(KEY), output)
+    with owned(output) as owner:
+        tables.append(stances(make_judge(config, output.with_suffix(".ledger.sqlite")), config.name, asked))
+        owner.ensure()
+        STANCES.write(pl.concat(tables).sort(KEY), output)
 
 
 def stances(judge: Judge, name: str, rows: pl.DataFrame) -> pl.DataFrame:

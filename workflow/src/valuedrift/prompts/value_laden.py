@@ -6,6 +6,7 @@ from pathlib import Path
 import polars as pl
 
 from valuedrift.config.prompts import ValueLadenJob
+from valuedrift.io.owner import owned
 from valuedrift.io.tables import CATEGORIES, CLUSTERS, QUESTIONS, VALUE_LADEN
 from valuedrift.prompts import llm
 from valuedrift.prompts.value_laden_rules import Verdict, classify
@@ -16,13 +17,15 @@ def run(*, config: ValueLadenJob, questions: Path, clusters: Path, categories: P
     belongs = CATEGORIES.read(categories).filter(pl.col("category").is_not_null()).select("cluster", "category")
     frame = QUESTIONS.read(questions).join(CLUSTERS.read(clusters), on="source_id", maintain_order="left")
     frame = frame.join(belongs, on="cluster", maintain_order="left")
-    verdicts = _verdicts(frame["question"].to_list(), config, output)
-    frame = frame.with_columns(
-        pl.Series("keep", [keep for keep, _ in verdicts], dtype=pl.Boolean),
-        pl.Series("reason", [reason for _, reason in verdicts], dtype=pl.String),
-    )
-    print(f"{frame['keep'].sum()} of {frame.height} questions are value-laden")
-    VALUE_LADEN.write(frame, output)
+    with owned(output) as owner:
+        verdicts = _verdicts(frame["question"].to_list(), config, output)
+        frame = frame.with_columns(
+            pl.Series("keep", [keep for keep, _ in verdicts], dtype=pl.Boolean),
+            pl.Series("reason", [reason for _, reason in verdicts], dtype=pl.String),
+        )
+        print(f"{frame['keep'].sum()} of {frame.height} questions are value-laden")
+        owner.ensure()
+        VALUE_LADEN.write(frame, output)
 
 
 def _verdicts(questions: list[str], config: ValueLadenJob, output: Path) -> Sequence[tuple[bool, str]]:

@@ -8,6 +8,7 @@ from valuedrift.chat.client import ask
 from valuedrift.chat.messages import Request
 from valuedrift.config.base import SIDES
 from valuedrift.config.synthetic import AnswersJob
+from valuedrift.io.owner import owned
 from valuedrift.io.tables import ANSWERS, CANDIDATES
 
 
@@ -16,10 +17,12 @@ def run(*, config: AnswersJob, retrieved: Path, output: Path) -> None:
     frame = CANDIDATES.read(retrieved)
     asked = frame.select("category", "prompt").rows()
     requests = [Request(prompt, config.prompts[category][side]) for side in SIDES for category, prompt in asked]
-    replies = ask(requests, config.chat, output.with_suffix(".ledger.sqlite"))
-    for side, found in zip(SIDES, (replies[: len(asked)], replies[len(asked) :]), strict=True):
-        frame = frame.with_columns(
-            pl.Series(side, [reply.text for reply in found], dtype=pl.String),
-            pl.Series(f"{side}_problem", [reply.problem for reply in found], dtype=pl.String),
-        )
-    ANSWERS.write(frame, output)
+    with owned(output) as owner:
+        replies = ask(requests, config.chat, output.with_suffix(".ledger.sqlite"))
+        for side, found in zip(SIDES, (replies[: len(asked)], replies[len(asked) :]), strict=True):
+            frame = frame.with_columns(
+                pl.Series(side, [reply.text for reply in found], dtype=pl.String),
+                pl.Series(f"{side}_problem", [reply.problem for reply in found], dtype=pl.String),
+            )
+        owner.ensure()
+        ANSWERS.write(frame, output)

@@ -1,8 +1,12 @@
+import signal
+
 from valuedrift.cli import dispatch
 from valuedrift.config.algorithms import ALGORITHMS
 from valuedrift.train import processes
+from valuedrift.train.preemption import Preemption
 
 processes.join()
+Preemption.after = signal.SIG_IGN
 dispatch(
     __package__,
     {

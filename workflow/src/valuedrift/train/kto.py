@@ -14,7 +14,7 @@ from valuedrift.train.arguments import trainer_arguments
 from valuedrift.train.model import adapted, load_model
 from valuedrift.train.pairs import on_disk, prepare
 from valuedrift.train.resume import train
-from valuedrift.train.trajectory import SaveCheckpoints, identity_of, log_rows, workspace
+from valuedrift.train.trajectory import SaveCheckpoints, identity_of, workspace
 
 
 def run(*, config: TrainingJob[KtoConfig], parent: Path, data: Path, output: Path) -> None:
@@ -42,8 +42,7 @@ def run(*, config: TrainingJob[KtoConfig], parent: Path, data: Path, output: Pat
             processing_class=given.tokenizer,
             callbacks=[SaveCheckpoints(space, config.training.checkpoints, given.tokenizer)],
         )
-        train(trainer, space, config.save_minutes)
-        space.finish(given.manifest, log_rows(config.run, trainer.state.log_history))
+        space.finish(given.manifest, train(trainer, space, config))
 
 
 def answers(pairs: Dataset, seed: int) -> Dataset:

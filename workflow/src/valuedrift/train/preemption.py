@@ -2,7 +2,7 @@
 
 import signal
 import time
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Any
 
 import torch
@@ -18,24 +18,31 @@ class Preempted(UserError):
 
 
 class Preemption:
-    """Records, within its `with` block, a SIGTERM to this process, and the time since the last periodic save.
+    """Records, from its beginning to its end, a SIGTERM to this process, and the time since the last periodic save.
 
-    Before the block a SIGTERM ends the process at once, as there is nothing to save yet; within it the signal is only recorded, so
+    Before it begins, a SIGTERM ends the process at once, as there is nothing to save yet; then the signal is only recorded, so
     that no step and no file is left half done. Main thread only. Both questions are collective over all processes of the training,
     which receive their signals during different steps: all of them must ask at the same place.
     """
 
+    after: Any = None
+    """What a process does about a SIGTERM once its training is done, for which it sets this to `SIG_IGN`; None: as before."""
+
     def __init__(self) -> None:
         self._signalled, self._saved = False, time.monotonic()
-        self._before: Any = signal.SIG_DFL
+        self._before: Any = None
 
-    def __enter__(self) -> "Preemption":
-        self._saved = time.monotonic()
-        self._before = signal.signal(signal.SIGTERM, self._remember)
-        return self
+    def begin(self) -> None:
+        """Record signals from now on; without effect if it began before."""
+        if self._before is None:
+            self._saved = time.monotonic()
+            self._before = signal.signal(signal.SIGTERM, self._remember)
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        signal.signal(signal.SIGTERM, self._before)
+    def end(self, done: bool) -> None:
+        """Record signals no more; `done`: nothing is left that the process could stop."""
+        if self._before is not None:
+            signal.signal(signal.SIGTERM, self._before if self.after is None or not done else self.after)
+            self._before = None
 
     def _remember(self, number: int, frame: FrameType | None) -> None:
         self._signalled = True

@@ -12,8 +12,9 @@ from accelerate.utils.constants import FSDP_MODEL_NAME
 from torch.distributed.fsdp import MixedPrecisionPolicy
 from transformers import TrainerCallback
 
-from valuedrift.train.preemption import Preempted, Preemption
-from valuedrift.train.trajectory import Workspace
+from valuedrift.config.train import TrainingJob
+from valuedrift.train.preemption import Preempted
+from valuedrift.train.trajectory import Workspace, log_rows
 
 # Missing in the Trainer's own checkpoint: the loss since the last row of the log, and the sum of all losses for its last row.
 COUNTS = ("_total_loss_scalar", "_globalstep_last_logged", "_initial_global_step", "_total_train_tokens")
@@ -21,31 +22,35 @@ METRICS = ("_metrics", "_stored_metrics")
 """TRL's metrics since the last row of the log, by mode; CPO and ORPO use the second name."""
 
 
-def train(trainer: Any, space: Workspace, minutes: float) -> None:
-    """Train to the end, from the workspace's resume state if there is one.
+def train(trainer: Any, space: Workspace, job: TrainingJob[Any]) -> list[dict[str, Any]]:
+    """Train to the end, from the workspace's resume state if there is one; return rows of TRAINING_LOG.
 
-    A state is saved every `minutes` (never if 0), and when the process receives a SIGTERM: then Preempted is raised after the
+    A state is saved every `save_minutes` (never if 0), and when the process receives a SIGTERM: then Preempted is raised after the
     current step. Weights, log and trajectory are in the end those of a training that was never stopped.
     """
+    if space.log is not None:
+        return space.log
     _fix_batch_skipping()
     _reduce_in_float32(trainer)
-    with Preemption() as preemption:
-        trainer.add_callback(SaveState(trainer, space, preemption, minutes))
-        trainer.train(resume_from_checkpoint=str(space.state) if space.state else None)
+    space.preemption.begin()
+    trainer.add_callback(SaveState(trainer, space, job.save_minutes))
+    trainer.train(resume_from_checkpoint=str(space.state) if space.state else None)
+    return log_rows(job.run, trainer.state.log_history)
 
 
 class SaveState(TrainerCallback):  # type: ignore[misc]
     """Lets the Trainer save its whole state when one is due, and moves that into the workspace."""
 
-    def __init__(self, trainer: Any, space: Workspace, preemption: Preemption, minutes: float) -> None:
-        self.trainer, self.space, self.preemption, self.minutes = trainer, space, preemption, minutes
+    def __init__(self, trainer: Any, space: Workspace, minutes: float) -> None:
+        self.trainer, self.space, self.minutes = trainer, space, minutes
+        self.preemption = space.preemption
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         if self.space.state:
             restore_log(self.trainer, json.loads((self.space.state / _log_file(args)).read_text()))
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        # No state after the last step: writing the outputs takes seconds.
+        # None after the last step: the workspace keeps a state that needs no weights.
         if state.global_step < state.max_steps and (self.preemption.requested or self.preemption.due(self.minutes)):
             control.should_save = True  # the Trainer saves after it has logged the step
 

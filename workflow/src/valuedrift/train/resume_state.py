@@ -7,12 +7,13 @@ import sys
 import uuid
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from valuedrift.errors import UserError
-from valuedrift.lm.fingerprint import Fingerprint
+from valuedrift.io.owner import Owner
 from valuedrift.train import processes
 
-STATE, IDENTITY, FINGERPRINTS, OWNER = "state", "identity", "fingerprints.json", "owner"
+STATE, IDENTITY, OWNER = "state", "identity", "owner"
+CHECKPOINTS, LOG = "checkpoints.json", "log.json"
 
 
 class ResumeState:
@@ -20,13 +21,16 @@ class ResumeState:
 
     `trajectory/` holds the checkpoints so far, `identity` the hash of the training that they belong to, `owner` a token of the
     process that opened the folder last, and `state` is a link to the newest complete state from which that training can be resumed:
-    three times the size of the weights, with the fingerprints of the checkpoints before it.
+    three times the size of the weights, with the manifest's entries of the checkpoints before it. The state of a training that is
+    done holds its log in place of the weights.
     """
 
     def __init__(self, output: Path) -> None:
         self.output, self.scratch = output, output / ".unfinished"
-        self.fingerprints: dict[int, Fingerprint | None] = {}
-        self.token = uuid.uuid4().hex
+        self.checkpoints: dict[int, dict[str, Any]] = {}
+        self.log: list[dict[str, Any]] | None = None
+        """Rows of TRAINING_LOG of a training that is done, and only has to be published; else None."""
+        self.owner = Owner(output, self.scratch / OWNER)
 
     @property
     def trajectory(self) -> Path:
@@ -38,19 +42,10 @@ class ResumeState:
         link = self.scratch / STATE
         return link.resolve() if link.exists() else None
 
-    @property
-    def owned(self) -> bool:
-        """True if no other process has opened the folder since this training did."""
-        owner = self.scratch / OWNER
-        return owner.exists() and owner.read_text() == self.token
-
     def ensure_owned(self) -> None:
-        """Raise UserError if another job has started this training since: the cluster took this job's node for lost.
-
-        Called before anything is written under a name that both jobs write.
-        """
-        if processes.is_main() and not self.owned:
-            raise UserError(f"another job has started the training of {self.output} meanwhile; this one ends and changes nothing")
+        """Raise UserError in the main process if another job has started this training since."""
+        if processes.is_main():
+            self.owner.ensure()
 
     def open(self, identity: str) -> None:
         """Create the folder, or keep it with the state that a training of the same identity left there, and nothing else."""
@@ -65,10 +60,10 @@ class ResumeState:
             self.discard()
         self.scratch.mkdir(parents=True, exist_ok=True)
         owner_identity.write_text(identity)
-        (self.scratch / OWNER).write_text(self.token)
+        self.owner.take()
         self._drop_later_files()
 
-    def keep(self, write: Callable[[Path], None]) -> None:
+    def keep(self, write: Callable[[Path], object]) -> None:
         """Replace the state by one that `write` saves into the new, empty folder that it is given.
 
         A job that is killed at any moment leaves either the previous state or this one, complete; both are on disk until this one
@@ -80,7 +75,7 @@ class ResumeState:
             before, folder = self.state, self.scratch / f"{STATE}-{uuid.uuid4().hex[:8]}"
             folder.mkdir()
             write(folder)
-            (folder / FINGERPRINTS).write_text(json.dumps(self.fingerprints))
+            (folder / CHECKPOINTS).write_text(json.dumps(self.checkpoints))
             _flush(self.scratch)
             link = self.scratch / f"{STATE}.new"
             link.symlink_to(folder.name)
@@ -90,9 +85,10 @@ class ResumeState:
         processes.barrier()
 
     def recall(self) -> None:
-        """Read the fingerprints of the checkpoints that were saved before the state."""
+        """Read which checkpoints were saved before the state, and the log of a training that is done."""
         if self.state:
-            self.fingerprints = {int(step): one for step, one in json.loads((self.state / FINGERPRINTS).read_text()).items()}
+            self.checkpoints = {int(step): one for step, one in json.loads((self.state / CHECKPOINTS).read_text()).items()}
+            self.log = json.loads((self.state / LOG).read_text()) if (self.state / LOG).exists() else None
 
     def discard(self) -> None:
         """Remove the folder, the link to the state first, so that a kill in between leaves no state."""
@@ -101,13 +97,13 @@ class ResumeState:
             shutil.rmtree(self.scratch)
 
     def _is_complete(self) -> bool:
-        """Return True if there is a state with all its checkpoints; a job killed while it published its outputs has moved them."""
+        """Return True if there is a state with all its checkpoints."""
         self.recall()
-        return self.state is not None and all((self.trajectory / f"step-{step}").exists() for step in self.fingerprints)
+        return self.state is not None and all((self.trajectory / f"step-{step}").exists() for step in self.checkpoints)
 
     def _drop_later_files(self) -> None:
         state = {STATE, self.state.name} if self.state else set[str]()
-        steps = {f"step-{step}" for step in self.fingerprints}
+        steps = {f"step-{step}" for step in self.checkpoints}
         strays = [path for path in self.scratch.iterdir() if path.name not in {IDENTITY, OWNER, "trajectory", *state}]
         strays += [path for path in self.trajectory.glob("*") if path.name not in steps]
         for path in strays:

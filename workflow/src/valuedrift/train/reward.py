@@ -10,7 +10,7 @@ from valuedrift.train.arguments import trainer_arguments
 from valuedrift.train.model import adapted, load_scorer
 from valuedrift.train.pairs import prepare
 from valuedrift.train.resume import train
-from valuedrift.train.trajectory import SaveCheckpoints, identity_of, log_rows, workspace
+from valuedrift.train.trajectory import SaveCheckpoints, identity_of, workspace
 
 
 def run(*, config: TrainingJob[RewardConfig], parent: Path, data: Path, output: Path) -> None:
@@ -24,5 +24,4 @@ def run(*, config: TrainingJob[RewardConfig], parent: Path, data: Path, output: 
             processing_class=given.tokenizer,
             callbacks=[SaveCheckpoints(space, config.training.checkpoints, given.tokenizer)],
         )
-        train(trainer, space, config.save_minutes)
-        space.finish(given.manifest, log_rows(config.run, trainer.state.log_history))
+        space.finish(given.manifest, train(trainer, space, config))

@@ -16,7 +16,7 @@ from valuedrift.train.arguments import trainer_arguments
 from valuedrift.train.model import adapted, final_of, load_model, load_tokenizer
 from valuedrift.train.packing import DocumentTrainer
 from valuedrift.train.resume import train
-from valuedrift.train.trajectory import SaveCheckpoints, describe, identity_of, log_rows, workspace
+from valuedrift.train.trajectory import SaveCheckpoints, describe, identity_of, workspace
 
 
 def run(*, config: TrainingJob[SftConfig], parent: Path, data: Path, output: Path) -> None:
@@ -48,8 +48,7 @@ def run(*, config: TrainingJob[SftConfig], parent: Path, data: Path, output: Pat
             processing_class=tokenizer,
             callbacks=[SaveCheckpoints(space, config.training.checkpoints, tokenizer)],
         )
-        train(trainer, space, config.save_minutes)
-        space.finish(manifest, log_rows(config.run, trainer.state.log_history))
+        space.finish(manifest, train(trainer, space, config))
 
 
 def _prompt_length(turns: list[dict[str, str]], tokenizer: Any) -> int:

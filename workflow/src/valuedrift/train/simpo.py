@@ -10,7 +10,7 @@ from valuedrift.train.arguments import trainer_arguments
 from valuedrift.train.model import adapted, load_model
 from valuedrift.train.pairs import prepare
 from valuedrift.train.resume import train
-from valuedrift.train.trajectory import SaveCheckpoints, identity_of, log_rows, workspace
+from valuedrift.train.trajectory import SaveCheckpoints, identity_of, workspace
 
 
 def run(*, config: TrainingJob[SimpoConfig], parent: Path, data: Path, output: Path) -> None:
@@ -32,5 +32,4 @@ def run(*, config: TrainingJob[SimpoConfig], parent: Path, data: Path, output: P
             processing_class=given.tokenizer,
             callbacks=[SaveCheckpoints(space, config.training.checkpoints, given.tokenizer)],
         )
-        train(trainer, space, config.save_minutes)
-        space.finish(given.manifest, log_rows(config.run, trainer.state.log_history))
+        space.finish(given.manifest, train(trainer, space, config))

@@ -6,7 +6,7 @@ import json
 import os
 import platform
 import shutil
-import uuid
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,10 +16,10 @@ from transformers import TrainerCallback
 
 from valuedrift.config.train import Checkpoints, TrainingJob
 from valuedrift.io.source_files import ROOT, sources
-from valuedrift.io.tables import TRAINING_LOG
+from valuedrift.io.tables import TRAINING_LOG, replacing
 from valuedrift.train import processes
 from valuedrift.train.preemption import Preemption
-from valuedrift.train.resume_state import ResumeState
+from valuedrift.train.resume_state import LOG, ResumeState
 from valuedrift.train.saving import save_model
 
 # The step itself, and all that depends on the machine: the same training twice gives the same log.
@@ -30,40 +30,51 @@ VERSIONS = ("torch", "transformers", "trl", "peft", "datasets", "accelerate")
 class Workspace(ResumeState):
     """The working folder of a run's training, whose contents become the run's outputs when the training is done."""
 
+    def __init__(self, output: Path) -> None:
+        super().__init__(output)
+        self.preemption, self.is_published = Preemption(), False
+
     def save(self, step: int, model: Any, tokenizer: Any) -> None:
         """Save a checkpoint as `trajectory/step-<step>`, in safetensors, with adapters merged."""
         self.ensure_owned()
-        self.fingerprints[step] = save_model(model, tokenizer, self.trajectory / f"step-{step}")
+        folder = self.trajectory / f"step-{step}"
+        fingerprint = save_model(model, tokenizer, folder)
+        if processes.is_main():
+            # Hashed here and not at the end, where hours of hashing would lie between the last step and the outputs.
+            hashed = weights_hash(folder)
+            self.checkpoints[step] = {
+                "step": step, "path": f"trajectory/step-{step}", "hash": hashed, "fingerprint": fingerprint
+            }  # fmt: skip
 
     def finish(self, manifest: dict[str, Any], log: list[dict[str, Any]]) -> None:
         """Publish trajectory, final model and log, and last the manifest, which guarantees that they are complete.
 
-        A SIGTERM is ignored: the training is done, and hashing its weights takes less time than schedulers leave after the signal.
+        The state that is kept first needs no more training. It stays if a SIGTERM came: the launcher of several processes and the
+        Snakemake inside a SLURM job then end as failed, so that the outputs are deleted, and the retry publishes them again.
         """
-        with Preemption():
-            if processes.is_main():
-                self._finish(manifest, log)
-            processes.barrier()
+        self.preemption.begin()
+        self.keep(lambda folder: (folder / LOG).write_text(json.dumps(log)))
+        if processes.is_main():
+            self._publish(manifest, log)
+        self.is_published = True
+        if self.preemption.requested:
+            print("asked to stop after its last step; run again if its outputs are missing", file=sys.stderr, flush=True)
+        elif processes.is_main():
+            self.discard()
+        processes.barrier()
 
-    def _finish(self, manifest: dict[str, Any], log: list[dict[str, Any]]) -> None:
-        self.ensure_owned()
-        steps = sorted(int(folder.name.removeprefix("step-")) for folder in self.trajectory.iterdir())
-        checkpoints = [
-            {
-                "step": step, "path": f"trajectory/step-{step}", "hash": weights_hash(self.trajectory / f"step-{step}"),
-                "fingerprint": self.fingerprints[step],
-            }
-            for step in steps
-        ]  # fmt: skip
-        # The final model is a hard link to the last checkpoint, not a second copy of its gigabytes.
-        shutil.copytree(self.trajectory / f"step-{steps[-1]}", self.scratch / "final", copy_function=os.link)
+    def _publish(self, manifest: dict[str, Any], log: list[dict[str, Any]]) -> None:
+        """Put hard links to the checkpoints in place: no second copy of their gigabytes, and the state stays complete."""
+        last = max(self.checkpoints)
         (self.output / "manifest.json").unlink(missing_ok=True)
-        for name in ("trajectory", "final"):
+        for name, source in {"trajectory": self.trajectory, "final": self.trajectory / f"step-{last}"}.items():
+            linked = self.scratch / f"published-{name}"
+            shutil.copytree(source, linked, copy_function=os.link)
             shutil.rmtree(self.output / name, ignore_errors=True)
-            (self.scratch / name).replace(self.output / name)
+            linked.replace(self.output / name)
         TRAINING_LOG.write(TRAINING_LOG.frame(log), self.output / "training_log.parquet")
-        write_manifest(self.output, {**manifest, "total_steps": steps[-1], "checkpoints": checkpoints})
-        self.discard()
+        checkpoints = [self.checkpoints[step] for step in sorted(self.checkpoints)]
+        write_manifest(self.output, {**manifest, "total_steps": last, "checkpoints": checkpoints})
 
 
 @contextmanager
@@ -80,8 +91,9 @@ def workspace(output: Path, identity: str) -> Iterator[Workspace]:
     try:
         yield space
     finally:
-        if processes.is_main() and space.owned and not space.state:
+        if processes.is_main() and space.owner.held and not space.state:
             space.discard()
+        space.preemption.end(space.is_published)
 
 
 def identity_of(job: TrainingJob[Any], manifest: dict[str, Any]) -> str:
@@ -138,9 +150,8 @@ def describe(job: TrainingJob[Any], parent_hash: str, data: Path, rows: int, dro
 
 def write_manifest(output: Path, manifest: dict[str, Any]) -> None:
     """Write `manifest.json`, without timestamps: the same training gives the same manifest."""
-    scratch = output / f".manifest-{uuid.uuid4().hex[:8]}.json"
-    scratch.write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n")
-    scratch.replace(output / "manifest.json")
+    with replacing(output / "manifest.json") as scratch:
+        scratch.write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n")
 
 
 def log_rows(run: str, history: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from valuedrift.train.ppo.experience import Environment
 from valuedrift.train.ppo.heldout import Heldout
 from valuedrift.train.ppo.learner import Learner
 from valuedrift.train.ppo.rollout import MINIBATCHES, PROMPTS, RESPONSES, stream
-from valuedrift.train.preemption import Preempted, Preemption
+from valuedrift.train.preemption import Preempted
 from valuedrift.train.trajectory import Workspace, checkpoint_steps
 
 STATE = "ppo.pt"
@@ -36,21 +36,23 @@ class Training:
 
     def run(self, space: Workspace, tokenizer: Any) -> list[dict[str, Any]]:
         """Train to the end, from the workspace's resume state if there is one; returns rows of TRAINING_LOG."""
+        if space.log is not None:
+            return space.log
         saved = checkpoint_steps(self.config.training.checkpoints, self.steps)
-        with Preemption() as preemption:
-            if space.state:
-                # Memory-mapped: else each process would load all weights and moments, of which it keeps only its shard.
-                self.restore(torch.load(space.state / STATE, map_location="cpu", weights_only=True, mmap=True))
-            else:
-                self.log += self._heldout()
-            while self.step < self.steps:
-                self._take()
-                if self.step in saved:
-                    space.save(self.step, self.learner.policy, tokenizer)
-                # No state after the last step: writing the outputs takes seconds.
-                if self.step < self.steps:
-                    self._keep(space, preemption)
-            return self.log + self._heldout()
+        space.preemption.begin()
+        if space.state:
+            # Memory-mapped: else each process would load all weights and moments, of which it keeps only its shard.
+            self.restore(torch.load(space.state / STATE, map_location="cpu", weights_only=True, mmap=True))
+        else:
+            self.log += self._heldout()
+        while self.step < self.steps:
+            self._take()
+            if self.step in saved:
+                space.save(self.step, self.learner.policy, tokenizer)
+            # None after the last step: the workspace keeps a state that needs no weights.
+            if self.step < self.steps:
+                self._keep(space)
+        return self.log + self._heldout()
 
     def _take(self) -> None:
         """Collect one batch of rollouts and update on it."""
@@ -76,10 +78,10 @@ class Training:
     def _heldout(self) -> list[dict[str, Any]]:
         return self.measure(self.learner.sampled(), self.learner.logprobs, self.step)
 
-    def _keep(self, space: Workspace, preemption: Preemption) -> None:
+    def _keep(self, space: Workspace) -> None:
         """Save a resume state if one is due; raises Preempted if the training was asked to stop."""
-        stop = preemption.requested
-        if stop or preemption.due(self.config.save_minutes):
+        stop = space.preemption.requested
+        if stop or space.preemption.due(self.config.save_minutes):
             state = self.state()
             space.keep(lambda folder: torch.save(state, folder / STATE))
         if stop:
