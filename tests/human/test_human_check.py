@@ -147,3 +147,8 @@ def test_missing_binary_and_repeated_files_are_an_error(tmp_path, drawn):
         compare(tmp_path, *twice)
     with pytest.raises(UserError, match=r"`human.labels` is empty"):
         compare(tmp_path)
+
+
+def test_a_name_like_a_formula_is_read_as_it_was_and_written_guarded(tmp_path, drawn):
+    table, page = compare(tmp_path, labelled(tmp_path, "'=Anna", drawn))
+    assert "'=Anna" in set(table["rater"]) and "=Anna" in page and "'=Anna" not in page

@@ -7,6 +7,7 @@ import pytest
 from human_world import NASTY, SURE, draw, judged, plenty
 
 from valuedrift.errors import UserError
+from valuedrift.io.spreadsheets import unguarded
 
 
 def strata(table):
@@ -68,6 +69,16 @@ def test_sheet_and_page_hide_run_step_and_stance(tmp_path):
     assert data["options"][0] == ["support", "The response supports the given topic of {topic}"]
     hidden = page.replace(json.dumps(shown), "")
     assert "0.15" not in hidden and all(re.fullmatch("[0-9a-f]{12}", one) for one in table["id"])
+
+
+def test_the_sheet_holds_no_formula_and_gives_back_the_texts(tmp_path):
+    texts = ["=cmd|' /C calc'!A0", "-1+cmd", "@SUM(A1)", "'=1", "plain"]
+    judged(tmp_path, "run", [("Race", "support", text, "ok") for text in texts])
+    table = draw(tmp_path, ["run"], ["Race"])
+    with (tmp_path / "sheet.csv").open(encoding="utf-8-sig", newline="") as file:
+        cells = [row["response"] for row in csv.DictReader(file)]
+    assert sorted(cells) == sorted(["'=cmd|' /C calc'!A0", "'-1+cmd", "'@SUM(A1)", "''=1", "plain"])
+    assert list(map(unguarded, cells)) == table["response"].to_list()
 
 
 def test_a_response_cannot_end_the_script_or_become_markup(tmp_path):

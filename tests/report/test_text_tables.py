@@ -121,6 +121,15 @@ def test_empty_responses_are_marked_as_empty(world, out, tmp_path):
     assert "| Base | (an empty response) |" in markdown(out)
 
 
+def test_a_response_like_a_formula_is_guarded_in_the_csv_alone(world, out, tmp_path):
+    path = tmp_path / "g.parquet"
+    GENERATIONS.write(GENERATIONS.read(world.generations[0]).with_columns(response=pl.lit("=1+1")), path)
+    job = job_of("samples", rows=[SampleRow(headings=["Base"], run=BASE)])
+    samples_table.run(config=job, prompts=world.prompts, generations=[path], **out)
+    assert "| Base | =1+1 |" in markdown(out)
+    assert pl.read_csv(out["csv"])["response"].to_list() == ["'=1+1"]
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -12,6 +12,7 @@ from valuedrift.config.human import HumanCheckJob
 from valuedrift.errors import UserError
 from valuedrift.human.labels import MAJORITY, read_people
 from valuedrift.human.page import check_page
+from valuedrift.io.spreadsheets import write_csv
 from valuedrift.io.tables import LABEL_SAMPLE, replacing
 from valuedrift.stats.agreement import (
     MISSING,
@@ -79,8 +80,7 @@ def run(*, config: HumanCheckJob, sample: Path, labels: list[Path], csv: Path, p
     given = [encode([of.get(one) for one in drawn["id"]], STANCES) for of in people.values()]
     ratings = Ratings(list(people), drawn.select(STANCES).to_numpy(), np.stack(given, axis=1))
     found = list(compare(config, ratings, drawn["category"].to_numpy()))
-    with replacing(csv) as scratch:
-        as_frame(found).write_csv(scratch)
+    write_csv(as_frame(found), csv)
     with replacing(page) as scratch:
         scratch.write_text(check_page(config, as_frame(found), drawn, people), encoding="utf-8")
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from valuedrift.config.base import STANCES
 from valuedrift.errors import UserError
+from valuedrift.io.spreadsheets import unguarded
 
 MAJORITY = "majority"
 """Name of the rater whose label is the most frequent one of several people."""
@@ -58,7 +59,7 @@ def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
             file.seek(0)
             reader = DictReader(file, delimiter=";" if ";" in head and "," not in head else ",", restval="")
             lacking = {"id", "label"} - set(reader.fieldnames or [])
-            rows = [(reader.line_num, {k: v for k, v in row.items() if k is not None}) for row in reader]
+            rows = [(reader.line_num, {k: unguarded(v) for k, v in row.items() if k is not None}) for row in reader]
     except FileNotFoundError:
         raise UserError(f"{path} is missing: correct it in `human.labels`") from None
     except (UnicodeDecodeError, CsvError) as error:

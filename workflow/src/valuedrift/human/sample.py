@@ -11,6 +11,7 @@ from valuedrift.config.base import STANCES as STANCE_NAMES
 from valuedrift.config.human import HumanSampleJob
 from valuedrift.errors import UserError
 from valuedrift.io.pages import fill
+from valuedrift.io.spreadsheets import write_csv
 from valuedrift.io.tables import GENERATIONS, LABEL_SAMPLE, PROMPTS, STANCES, replacing
 
 TEMPLATE = Path(__file__).with_name("label.html.j2")
@@ -39,8 +40,7 @@ def run(
     if drawn.height < config.responses:
         print(f"only {drawn.height} of {config.responses} responses: the judge scored no other distinct ones", file=sys.stderr)
     LABEL_SAMPLE.write(drawn, table)
-    with replacing(sheet) as scratch:  # with a byte order mark, by which spreadsheets recognise UTF-8
-        drawn.select(*VISIBLE, label=pl.lit("")).write_csv(scratch, include_bom=True)
+    write_csv(drawn.select(*VISIBLE, label=pl.lit("")), sheet, mark=True)
     with replacing(page) as scratch:
         scratch.write_text(label_page(config, drawn), encoding="utf-8")
 

@@ -9,6 +9,7 @@ from markupsafe import Markup, escape
 
 from valuedrift.config.base import STANCES
 from valuedrift.errors import UserError
+from valuedrift.io.spreadsheets import read_csv
 from valuedrift.io.tables import FLAGS
 from valuedrift.report.numbers import MISSING, decimal, percent
 from valuedrift.report.overview import End
@@ -116,7 +117,7 @@ def _read(path: Path) -> pl.DataFrame:
     try:
         match path.suffix:
             case ".csv":
-                return pl.read_csv(path, infer_schema=False)  # as text: "007" is a name, not a number
+                return read_csv(path)  # as text: "007" is a name, not a number
             case ".parquet":
                 return pl.read_parquet(path)
     except (OSError, pl.exceptions.PolarsError) as error:

@@ -10,6 +10,7 @@ from valuedrift.config.base import STANCES
 from valuedrift.config.report import JudgeComparisonJob
 from valuedrift.errors import UserError
 from valuedrift.io.pages import fill
+from valuedrift.io.spreadsheets import write_csv
 from valuedrift.io.tables import replacing
 from valuedrift.report.html_tables import breakable
 from valuedrift.report.judge_comparison import JudgeComparison, agreement, compare, to_frame
@@ -162,7 +163,6 @@ def run(*, config: JudgeComparisonJob, stances: list[Path], csv: Path, html: Pat
     found = {key: path for path in stances for key in pl.read_parquet(path, columns=["run", "judge"], n_rows=1).rows()}
     comparisons = [compare(config, judge, found) for judge in config.judges]
     estimates = {one.judge: agreement(one.counts, config) for one in comparisons}
-    with replacing(csv) as scratch:
-        pl.concat([to_frame(one, estimates[one.judge]) for one in comparisons]).write_csv(scratch)
+    write_csv(pl.concat([to_frame(one, estimates[one.judge]) for one in comparisons]), csv)
     with replacing(html) as scratch:
         scratch.write_text(render(config, comparisons, estimates), encoding="utf-8")

@@ -7,6 +7,7 @@ import polars as pl
 
 from valuedrift.config.scorecard import ReferenceRun, ScorecardJob
 from valuedrift.errors import UserError
+from valuedrift.io.spreadsheets import write_csv
 from valuedrift.io.tables import DOWNSTREAM, DRIFT, replacing
 from valuedrift.report.scorecard_page import render
 from valuedrift.report.scorecard_stats import lines
@@ -26,8 +27,7 @@ def run(*, config: ScorecardJob, drift: Path, downstream: list[Path], csv: Path,
     scores = pl.concat([DOWNSTREAM.frame([]), *(DOWNSTREAM.read(path) for path in downstream)])
     ours = pl.concat([_drift(DRIFT.read(drift), config), _downstream(scores, config)])
     cells, unused = _flagged(_compared(_printed(config), ours, config.runs), config.faults)
-    with replacing(csv) as scratch:
-        cells.with_columns(flag=pl.col("flags").list.join(" ")).select(COLUMNS).write_csv(scratch)
+    write_csv(cells.with_columns(flag=pl.col("flags").list.join(" ")).select(COLUMNS), csv)
     with replacing(html) as scratch:
         scratch.write_text(render(cells, list(lines(cells)), unused), encoding="utf-8")
 

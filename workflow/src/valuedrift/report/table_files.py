@@ -9,6 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from valuedrift.errors import UserError
+from valuedrift.io.spreadsheets import read_csv, write_csv
 from valuedrift.io.tables import replacing
 from valuedrift.report.table import Table
 from valuedrift.report.table_formats import to_latex, to_markdown
@@ -19,8 +20,7 @@ Rows = list[dict[str, str]]
 
 def write(frame: pl.DataFrame, layout: Callable[[Rows], Table], caption: str, csv: Path, markdown: Path, latex: Path) -> None:
     """Write the data as CSV, and the table that `layout` makes of the CSV's rows as Markdown and LaTeX."""
-    with replacing(csv) as scratch:
-        frame.write_csv(scratch)
+    write_csv(frame, csv)
     table = read(csv, layout)
     with replacing(markdown) as scratch:
         scratch.write_text(to_markdown(table, caption), encoding="utf-8")
@@ -31,9 +31,7 @@ def write(frame: pl.DataFrame, layout: Callable[[Rows], Table], caption: str, cs
 def read(csv: Path, layout: Callable[[Rows], Table]) -> Table:
     """Return the table of a table step's CSV; raises UserError if the file is not one that `layout` understands."""
     try:
-        # The names of the columns as a row: polars leaves the doubled quotes of a quoted name as they are.
-        names, *rows = pl.read_csv(csv, has_header=False, infer_schema=False).fill_null("").rows()
-        return layout([dict(zip(names, row, strict=True)) for row in rows])
+        return layout(read_csv(csv).fill_null("").to_dicts())
     except (OSError, pl.exceptions.PolarsError, LookupError, ValueError) as error:
         raise UserError(f"{csv} is not a table of its kind ({error}); write it again with `snakemake --force {csv}`") from error
 
