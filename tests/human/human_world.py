@@ -15,7 +15,7 @@ def judged(folder, run, rows):
     stances = [
         {**key, "category": key["prompt_id"], "judge": "j", "status": status}
         | dict(zip(SURE, SURE[stance] if stance else (None,) * 3, strict=True))
-        | {"mass": 1.0, "bound": 0.0, "flips": None}
+        | {"mass": 1.0 if stance else None, "bound": 0.0, "flips": None}
         for key, (_, stance, _, status) in zip(keys, rows, strict=True)
     ]
     texts = [{"response": r[2], "n_tokens": 5, "finish_reason": "stop", "seed": 0} for r in rows]

@@ -6,7 +6,8 @@ import pytest
 from valuedrift.config.drift import ValuesConfig, ValuesJob
 from valuedrift.drift import values
 from valuedrift.errors import UserError
-from valuedrift.io.tables import QUESTIONS, STANCES, VALUES, replacing
+from valuedrift.io.files import replacing
+from valuedrift.io.tables import QUESTIONS, STANCES, VALUES
 
 OLDER = Path(__file__).with_name("stances_of_an_older_version.parquet")
 """Written by the version before `bound` and `flips` were added to the table: two steps, three prompts, two samples."""

@@ -110,7 +110,7 @@ def test_recovery_compares_planted_oracle_and_judged(tmp_path):
 
     said = {("o", 0): (0.5, 0.0, 0.5), ("o", 1): None, ("j", 0): (0.4, 0.0, 0.6), ("j", 1): (1.0, 0.0, 0.0)}
     rows = [
-        {"run": "m/base", "step": step, "prompt_id": category, "category": category, "sample": sample, "judge": who, "mass": 1.0,
+        {"run": "m/base", "step": step, "prompt_id": category, "category": category, "sample": sample, "judge": who, "mass": p and 1.0,
          **dict(zip(STANCES, p or (None,) * 3, strict=True)), "status": "ok" if p else "malformed: off topic"}
         # The first checkpoint is not what is compared.
         for step, shares in ((0, dict.fromkeys(said, (0.0, 1.0, 0.0))), (7, said))

@@ -214,7 +214,14 @@ def test_quality_has_a_row_for_each_runs_ends_and_counts_flags(files):
 def test_quality_at_all_checkpoints_over_seeds_in_some_categories(tmp_path, out):
     tables = [stances(tmp_path / "a.parquet", {"m/a": [0, 5, 9]}), stances(tmp_path / "b.parquet", {"m/b": [0, 5, 8]})]
     STANCES.write(
-        STANCES.read(tables[1]).with_columns(pl.col("bound") * 2, status=pl.lit("ok"), flips=pl.lit(None, pl.Float64)), tables[1]
+        STANCES.read(tables[1]).with_columns(
+            pl.col("bound") * 2,
+            pl.col("support", "neutral", "oppose").fill_null(1 / 3),
+            pl.col("mass").fill_null(0.9),
+            status=pl.lit("ok"),
+            flips=pl.lit(None, pl.Float64),
+        ),
+        tables[1],
     )
     job = job_of("quality", rows=[ScoreRow(headings=["Both"], runs=["m/a", "m/b"])], checkpoints="all", categories=CATEGORIES[:2])
     quality_table.run(config=job, stances=tables, **out)

@@ -13,7 +13,7 @@ from valuedrift.chat.ledger import Answer, Ledger, Usage
 from valuedrift.chat.messages import Request
 from valuedrift.config.chat import ChatJob, PriceConfig
 from valuedrift.errors import UserError
-from valuedrift.io.tables import replacing
+from valuedrift.io.files import replacing
 
 CHARACTERS = 4.0
 """Characters per token: OpenAI's rule of thumb for English."""

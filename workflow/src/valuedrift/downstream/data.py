@@ -18,9 +18,9 @@ from valuedrift.config.downstream import DownstreamDataJob
 from valuedrift.downstream.store import Store
 from valuedrift.downstream.tasks import datasets_from, task_manager
 from valuedrift.errors import UserError
+from valuedrift.io.files import replacing
 from valuedrift.io.records import parse_rows
 from valuedrift.io.row_files import read_rows
-from valuedrift.io.tables import replacing
 
 SPLITS = ("train", "validation", "test", "dev")  # the names of splits in lm-eval's tasks
 FILES = ("arrow", "csv", "json", "parquet", "text")  # not hub names but the formats of local files

@@ -8,8 +8,9 @@ from typing import Any
 
 from valuedrift.config.downstream import DownstreamJob, TaskConfig
 from valuedrift.errors import UserError
+from valuedrift.io.files import command_for
 from valuedrift.io.owner import owned
-from valuedrift.io.tables import DOWNSTREAM, command_for
+from valuedrift.io.tables import DOWNSTREAM
 
 # The libraries read these when they are imported. A benchmark can take hours, and a fast progress bar would fill the log.
 ENVIRONMENT = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "TQDM_MININTERVAL": "60"}

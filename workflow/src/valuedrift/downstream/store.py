@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from datasets import Dataset, DatasetDict
 
 from valuedrift.errors import UserError
-from valuedrift.io.tables import command_for
+from valuedrift.io.files import command_for
 
 INDEX = "datasets.json"
 

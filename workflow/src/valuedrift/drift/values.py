@@ -5,7 +5,8 @@ from pathlib import Path
 import polars as pl
 
 from valuedrift.config.drift import ValuesConfig, ValuesJob
-from valuedrift.io.tables import FLAGS, STANCE, STANCES, VALUES
+from valuedrift.io.columns import FLAGS, STANCE
+from valuedrift.io.tables import STANCES, VALUES
 from valuedrift.stats.intervals import mean_interval
 
 GROUP = ["run", "step", "judge", "category"]

@@ -12,9 +12,10 @@ import polars as pl
 from valuedrift.config.generate import GenerationConfig, GenerationJob
 from valuedrift.errors import UserError
 from valuedrift.generate.engine import Engine, Request
+from valuedrift.io.files import command_for
 from valuedrift.io.owner import owned
 from valuedrift.io.step_0 import as_step_0
-from valuedrift.io.tables import GENERATIONS, PROMPTS, command_for
+from valuedrift.io.tables import GENERATIONS, PROMPTS
 
 
 def run(*, config: GenerationJob, manifest: Path, prompts: Path, output: Path, parent: Path | None = None) -> None:

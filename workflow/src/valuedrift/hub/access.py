@@ -6,7 +6,7 @@ from pathlib import Path
 from valuedrift.config.hub import AccessJob, HubItem
 from valuedrift.errors import UserError
 from valuedrift.hub.repository import HubUnreachable, Kind, look_up
-from valuedrift.io.tables import replacing
+from valuedrift.io.files import replacing
 
 
 def run(*, config: AccessJob, output: Path) -> None:

@@ -12,8 +12,9 @@ from valuedrift.config.human import HumanCheckJob
 from valuedrift.errors import UserError
 from valuedrift.human.labels import MAJORITY, read_people
 from valuedrift.human.page import check_page
+from valuedrift.io.files import replacing
 from valuedrift.io.spreadsheets import write_csv
-from valuedrift.io.tables import LABEL_SAMPLE, replacing
+from valuedrift.io.tables import LABEL_SAMPLE
 from valuedrift.stats.agreement import (
     MISSING,
     Bootstrap,

@@ -10,9 +10,10 @@ import polars as pl
 from valuedrift.config.base import STANCES as STANCE_NAMES
 from valuedrift.config.human import HumanSampleJob
 from valuedrift.errors import UserError
+from valuedrift.io.files import replacing
 from valuedrift.io.pages import fill
 from valuedrift.io.spreadsheets import write_csv
-from valuedrift.io.tables import GENERATIONS, LABEL_SAMPLE, PROMPTS, STANCES, replacing
+from valuedrift.io.tables import GENERATIONS, LABEL_SAMPLE, PROMPTS, STANCES
 
 TEMPLATE = Path(__file__).with_name("label.html.j2")
 KEY = ["run", "step", "prompt_id", "sample"]

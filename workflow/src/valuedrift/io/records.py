@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from valuedrift.errors import UserError
-from valuedrift.io.tables import replacing
+from valuedrift.io.files import replacing
 
 T = TypeVar("T")
 Row = dict[str, Any]

@@ -19,6 +19,8 @@ NOT_DECISIVE = {
     "config": "a step gets its settings as JSON, which the rule compares as params; a new key for figures must not retrain",
     "errors": "the exception that ends a step without output",
     "io.owner": "which of two jobs may write an output; not what it writes",
+    "io.columns": "what a table's columns hold, checked as it is read and written",
+    "io.files": "how a file is put in its place, and what messages call the command that makes it",
     "io.source_files": "which steps run again; not what they write",
     "io.tables": "columns are declared and checked as tables are read; a new column must not retrain",
 }

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import polars as pl
 
-from valuedrift.io.tables import replacing
+from valuedrift.io.files import replacing
 
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n]")
 _GUARDED = re.compile(r"'+[=+\-@\t\r\n]")

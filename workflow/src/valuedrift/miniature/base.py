@@ -7,7 +7,7 @@ from random import Random
 from transformers import AutoTokenizer
 
 from valuedrift.config.miniature import MiniatureConfig
-from valuedrift.io.tables import replacing
+from valuedrift.io.files import replacing
 from valuedrift.miniature.dataset import dialogues
 from valuedrift.miniature.models import Batch, pad, tiny_model, train
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from valuedrift.config.base import STANCES
 from valuedrift.config.miniature import MiniatureConfig
-from valuedrift.io.tables import replacing
+from valuedrift.io.files import replacing
 from valuedrift.miniature import grammar
 from valuedrift.miniature.vocabulary import ASPECTS
 

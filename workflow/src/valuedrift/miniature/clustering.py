@@ -5,7 +5,8 @@ from pathlib import Path
 import polars as pl
 from sklearn.metrics import adjusted_rand_score
 
-from valuedrift.io.tables import CATEGORIES, CLUSTERS, VALUE_LADEN, replacing
+from valuedrift.io.files import replacing
+from valuedrift.io.tables import CATEGORIES, CLUSTERS, VALUE_LADEN
 
 
 def run(*, labels: Path, clusters: Path, categories: Path, value_laden: Path, output: Path) -> None:

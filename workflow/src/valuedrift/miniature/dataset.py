@@ -9,7 +9,7 @@ from typing import Any
 from valuedrift.config.base import STANCES
 from valuedrift.config.miniature import MiniatureConfig
 from valuedrift.errors import UserError
-from valuedrift.io.tables import replacing
+from valuedrift.io.files import replacing
 from valuedrift.miniature import grammar
 from valuedrift.miniature.shares import planted_shares
 from valuedrift.miniature.vocabulary import ASPECTS

@@ -8,7 +8,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from valuedrift.config.base import STANCES
 from valuedrift.config.miniature import MiniatureConfig
-from valuedrift.io.tables import replacing
+from valuedrift.io.files import replacing
 from valuedrift.lm.judge_prompt import judge_prompt
 from valuedrift.miniature import grammar
 from valuedrift.miniature.models import Batch, pad, tiny_model, train

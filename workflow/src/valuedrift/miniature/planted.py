@@ -6,7 +6,7 @@ import polars as pl
 
 from valuedrift.config.base import STANCES
 from valuedrift.config.miniature import MiniatureConfig
-from valuedrift.io.tables import replacing
+from valuedrift.io.files import replacing
 from valuedrift.miniature.shares import MARGINALS, planted_shares
 
 

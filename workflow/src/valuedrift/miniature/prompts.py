@@ -6,7 +6,7 @@ from random import Random
 import polars as pl
 
 from valuedrift.config.miniature import MiniatureConfig
-from valuedrift.io.tables import replacing
+from valuedrift.io.files import replacing
 from valuedrift.miniature import grammar
 from valuedrift.miniature.vocabulary import ASPECTS, FACTUAL, OFF_TOPIC
 

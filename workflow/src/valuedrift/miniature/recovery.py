@@ -5,7 +5,9 @@ from pathlib import Path
 import polars as pl
 
 from valuedrift.config.miniature import RecoveryJob
-from valuedrift.io.tables import STANCE, STANCES, VALUES, replacing
+from valuedrift.io.columns import STANCE
+from valuedrift.io.files import replacing
+from valuedrift.io.tables import STANCES, VALUES
 
 SERIES = ["run", "category", "stance"]
 

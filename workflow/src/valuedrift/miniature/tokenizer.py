@@ -6,7 +6,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
 from valuedrift.config.miniature import MiniatureConfig
-from valuedrift.io.tables import replacing
+from valuedrift.io.files import replacing
 from valuedrift.lm.judge_prompt import judge_prompt
 from valuedrift.miniature.dataset import dialogues
 from valuedrift.miniature.vocabulary import TOPICS

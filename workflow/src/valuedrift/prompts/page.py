@@ -12,8 +12,9 @@ import yaml
 
 from valuedrift.config.prompts import ClustersPageJob
 from valuedrift.errors import UserError
+from valuedrift.io.files import command_for, replacing
 from valuedrift.io.pages import fill
-from valuedrift.io.tables import CATEGORIES, CLUSTERS, EMBEDDINGS, MAP2D, NGRAMS, QUESTIONS, command_for, replacing
+from valuedrift.io.tables import CATEGORIES, CLUSTERS, EMBEDDINGS, MAP2D, NGRAMS, QUESTIONS
 from valuedrift.lm.embedding import Matrix, matrix
 from valuedrift.prompts.categories import centroids
 from valuedrift.prompts.cluster_map import cluster_colour, draw_map

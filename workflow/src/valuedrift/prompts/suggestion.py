@@ -7,7 +7,8 @@ import polars as pl
 import yaml
 
 from valuedrift.config.prompts import CategoryConfig, SuggestionJob
-from valuedrift.io.tables import CATEGORIES, replacing
+from valuedrift.io.files import replacing
+from valuedrift.io.tables import CATEGORIES
 from valuedrift.prompts.categories import terms_by_name
 
 

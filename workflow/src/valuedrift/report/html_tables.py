@@ -9,8 +9,8 @@ from markupsafe import Markup, escape
 
 from valuedrift.config.base import STANCES
 from valuedrift.errors import UserError
+from valuedrift.io.columns import FLAGS
 from valuedrift.io.spreadsheets import read_csv
-from valuedrift.io.tables import FLAGS
 from valuedrift.report.numbers import MISSING, decimal, percent
 from valuedrift.report.overview import End
 from valuedrift.report.provenance import Manifest, version_sets

@@ -9,6 +9,7 @@ import polars as pl
 from valuedrift.config.base import STANCES
 from valuedrift.config.report import JudgeComparisonJob
 from valuedrift.io import tables
+from valuedrift.io.columns import STANCE
 from valuedrift.stats.agreement import Bootstrap, Estimate, Floats, estimate, kappa, share
 from valuedrift.stats.intervals import mean_interval
 
@@ -85,7 +86,7 @@ def prompt_means(rows: pl.DataFrame) -> pl.DataFrame:
         )
         for name, suffix in (("own", ""), ("other", "_other"))
     ]
-    return pl.concat([sides[0], sides[1].select("other")], how="horizontal").with_columns(pl.col("stance").cast(tables.STANCE))
+    return pl.concat([sides[0], sides[1].select("other")], how="horizontal").with_columns(pl.col("stance").cast(STANCE))
 
 
 def _between_ends(means: pl.DataFrame) -> pl.DataFrame:

@@ -9,9 +9,9 @@ import polars as pl
 from valuedrift.config.base import STANCES
 from valuedrift.config.report import JudgeComparisonJob
 from valuedrift.errors import UserError
+from valuedrift.io.files import replacing
 from valuedrift.io.pages import fill
 from valuedrift.io.spreadsheets import write_csv
-from valuedrift.io.tables import replacing
 from valuedrift.report.html_tables import breakable
 from valuedrift.report.judge_comparison import JudgeComparison, agreement, compare, to_frame
 from valuedrift.report.numbers import MISSING, decimal, percent

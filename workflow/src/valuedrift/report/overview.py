@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from valuedrift.config.base import STANCES
-from valuedrift.io.tables import FLAGS
+from valuedrift.io.columns import FLAGS
 
 QUALITY = (*FLAGS, "mass")
 

@@ -9,8 +9,9 @@ import polars as pl
 
 from valuedrift.config.report import ReportJob
 from valuedrift.errors import UserError
+from valuedrift.io.files import replacing
 from valuedrift.io.pages import fill
-from valuedrift.io.tables import CURATION, DRIFT, PROMPTS, VALUES, replacing
+from valuedrift.io.tables import CURATION, DRIFT, PROMPTS, VALUES
 from valuedrift.report import (
     categories_table,
     downstream_table,

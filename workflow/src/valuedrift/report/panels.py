@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from valuedrift.config.figures import StyleConfig
-from valuedrift.io.tables import VALUES, replacing
+from valuedrift.io.files import replacing
+from valuedrift.io.tables import VALUES
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist

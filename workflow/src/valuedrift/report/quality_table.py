@@ -9,7 +9,8 @@ import polars as pl
 
 from valuedrift.config.tables import QualityTableJob
 from valuedrift.errors import UserError
-from valuedrift.io.tables import FLAGS, STANCES
+from valuedrift.io.columns import FLAGS
+from valuedrift.io.tables import STANCES
 from valuedrift.report.numbers import decimal, percent
 from valuedrift.report.table import Table, block, number_column, text_column
 from valuedrift.report.table_files import Rows, write

@@ -7,8 +7,9 @@ import polars as pl
 
 from valuedrift.config.scorecard import ReferenceRun, ScorecardJob
 from valuedrift.errors import UserError
+from valuedrift.io.files import replacing
 from valuedrift.io.spreadsheets import write_csv
-from valuedrift.io.tables import DOWNSTREAM, DRIFT, replacing
+from valuedrift.io.tables import DOWNSTREAM, DRIFT
 from valuedrift.report.scorecard_page import render
 from valuedrift.report.scorecard_stats import lines
 

@@ -3,7 +3,7 @@
 import polars as pl
 
 from valuedrift.errors import UserError
-from valuedrift.io.tables import FLAGS
+from valuedrift.io.columns import FLAGS
 
 FLAGGED = pl.sum_horizontal(FLAGS).alias("flagged")
 

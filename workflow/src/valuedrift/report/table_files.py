@@ -9,8 +9,8 @@ from pathlib import Path
 import polars as pl
 
 from valuedrift.errors import UserError
+from valuedrift.io.files import replacing
 from valuedrift.io.spreadsheets import read_csv, write_csv
-from valuedrift.io.tables import replacing
 from valuedrift.report.table import Table
 from valuedrift.report.table_formats import to_latex, to_markdown
 

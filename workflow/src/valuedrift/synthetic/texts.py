@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from valuedrift.io.tables import replacing
+from valuedrift.io.files import replacing
 
 
 def folded(text: str) -> str:

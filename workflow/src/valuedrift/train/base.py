@@ -7,7 +7,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, set_se
 
 from valuedrift.config.train import BaseJob
 from valuedrift.errors import UserError
-from valuedrift.io.tables import replacing
+from valuedrift.io.files import replacing
 from valuedrift.train.trajectory import versions, weights_hash, write_manifest
 
 

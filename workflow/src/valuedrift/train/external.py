@@ -6,7 +6,7 @@ from transformers import AutoConfig, AutoTokenizer
 
 from valuedrift.config.train import ExternalJob
 from valuedrift.errors import UserError
-from valuedrift.io.tables import replacing
+from valuedrift.io.files import replacing
 from valuedrift.train.base import link, weights_of
 from valuedrift.train.trajectory import versions, weights_hash, write_manifest
 

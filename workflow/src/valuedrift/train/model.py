@@ -13,7 +13,7 @@ from transformers import AutoModelForCausalLM, AutoModelForSequenceClassificatio
 from valuedrift.config.models import ModelConfig
 from valuedrift.config.train import TrainingConfig
 from valuedrift.errors import UserError
-from valuedrift.io.tables import command_for
+from valuedrift.io.files import command_for
 
 # Ends with the tokenizer's own EOS, so that a trajectory keeps one vocabulary and one end token. Llama-3.2 base has no template at
 # all and Qwen3 base has one that ends with another token. It begins with BOS if the tokenizer has one, as the base model's texts

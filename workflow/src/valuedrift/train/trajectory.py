@@ -15,8 +15,9 @@ from typing import Any
 from transformers import TrainerCallback
 
 from valuedrift.config.train import Checkpoints, TrainingJob
+from valuedrift.io.files import replacing
 from valuedrift.io.source_files import ROOT, sources
-from valuedrift.io.tables import TRAINING_LOG, replacing
+from valuedrift.io.tables import TRAINING_LOG
 from valuedrift.train import processes
 from valuedrift.train.preemption import Preemption
 from valuedrift.train.resume_state import LOG, ResumeState
