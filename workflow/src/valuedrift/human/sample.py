@@ -11,6 +11,7 @@ from valuedrift.config.base import STANCES as STANCE_NAMES
 from valuedrift.config.human import HumanSampleJob
 from valuedrift.errors import UserError
 from valuedrift.io.files import replacing
+from valuedrift.io.frames import detached
 from valuedrift.io.pages import fill
 from valuedrift.io.spreadsheets import write_csv
 from valuedrift.io.tables import GENERATIONS, LABEL_SAMPLE, PROMPTS, STANCES
@@ -29,11 +30,11 @@ def run(
 
     `stances` and `generations` belong to the same runs in the same order.
     """
-    questions, found = PROMPTS.read(prompts), LABEL_SAMPLE.frame([]).with_columns(stance=pl.lit(""))
+    questions, found = PROMPTS.read(prompts), None
     for judged, sampled in zip(stances, generations, strict=True):  # run by run: a study's responses may not fit in memory
         part = _scored(config, STANCES.read(judged), GENERATIONS.read(sampled), questions)
-        found = _draw_strata(pl.concat([found, part.select(found.columns)]), config.responses)
-    if found.is_empty():
+        found = extended(found, part.select(*LABEL_SAMPLE.columns, "stance"), config.responses)
+    if found is None or found.is_empty():
         raise UserError(
             f"the judge {config.judge} scored no response, so there is nothing to label: check the runs in `human.runs`"
         )
@@ -58,13 +59,14 @@ def _scored(config: HumanSampleJob, stances: pl.DataFrame, generations: pl.DataF
     return rows.with_columns(likeliest.alias("stance"), id=pl.Series(ids, dtype=pl.String))
 
 
-def _draw_strata(rows: pl.DataFrame, count: int) -> pl.DataFrame:
-    """Return the rows with the first ids of each stratum, at most `count`.
+def extended(found: pl.DataFrame | None, rows: pl.DataFrame, count: int) -> pl.DataFrame:
+    """Return the rows with the first ids of each stratum, at most `count`, of those found in earlier runs and those of one more.
 
     This is a random draw, since ids are hashes. The same response to the same question counts once, whatever its run.
     """
+    rows = rows if found is None else pl.concat([found, rows.select(found.columns)])
     once = rows.sort("id", *KEY).unique("id", keep="first", maintain_order=True)
-    return once.group_by(STRATUM, maintain_order=True).head(count).sort("id")
+    return detached(once.group_by(STRATUM, maintain_order=True).head(count).sort("id"))
 
 
 def spread_evenly(rows: pl.DataFrame, count: int) -> pl.DataFrame:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
+from valuedrift.io.frames import detached
 from valuedrift.io.tables import GENERATIONS
 
 
@@ -42,7 +43,7 @@ def read_responses(paths: list[Path], prompt_ids: list[str]) -> pl.DataFrame:
 
     One table at a time is in memory: a study's responses are gigabytes, of which a handful is kept.
     """
-    return pl.concat([_ends(GENERATIONS.frame([]), []), *(_ends(GENERATIONS.read(path), prompt_ids) for path in paths)])
+    return pl.concat([_ends(GENERATIONS.frame([]), []), *(detached(_ends(GENERATIONS.read(path), prompt_ids)) for path in paths)])
 
 
 def samples(
