@@ -52,7 +52,7 @@ class Sent:
 
 @dataclass(frozen=True)
 class Fault:
-    """One way to answer; its weight says how often it is among those that come by default."""
+    """One way to answer; its weight says how often it comes among those that do so by default."""
 
     send: Callable[[Asked], Sent]
     weight: int = 5
@@ -109,9 +109,9 @@ def used(**usage: Any) -> Fault:
 
 @cache
 def bomb() -> bytes:
-    """1 MB that inflates to 1 GB."""
+    """300 kB that inflates to 300 MB."""
     deflate = zlib.compressobj(wbits=31)
-    return b"".join([*(deflate.compress(MEGABYTE) for _ in range(1000)), deflate.flush()])
+    return b"".join([*(deflate.compress(MEGABYTE) for _ in range(300)), deflate.flush()])
 
 
 BYTES_ONLY = {"content": [{"bytes": [65], "logprob": -0.1, "top_logprobs": [{"bytes": [65], "logprob": -0.1}]}]}

@@ -24,7 +24,7 @@ class FaultyServer:
     be answered; with `calls` 0 a question that is drawn fails in each, and in the same way."""
 
     def __init__(self, faults: list[str], share: float, seed: int, calls: int) -> None:
-        self.names = [name for name in faults for _ in range(FAULTS[name].weight or 1)]
+        self.names = faults
         self.share, self.seed, self.failing = share, seed, calls
         self.away = ""
         self.counts: dict[str, Counter[str]] = {name: Counter() for name in ("calls", "paid", "right", "faults", "leaked")}
@@ -84,7 +84,7 @@ async def send(sent: Sent, writer: asyncio.StreamWriter) -> bool:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Serve a chat model that fails.", epilog=f"The faults: {'; '.join(FAULTS)}.")
-    usual = [name for name, fault in FAULTS.items() if fault.weight]
+    usual = [name for name, fault in FAULTS.items() for _ in range(fault.weight)]
     parser.add_argument("--faults", nargs="+", choices=list(FAULTS), default=usual, metavar="NAME", help="those that come")
     parser.add_argument("--share", type=float, default=0.2, help="of the calls that fail (default: 0.2)")
     parser.add_argument("--seed", type=int, default=0, help="of the draw of the calls that fail (default: 0)")

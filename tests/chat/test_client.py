@@ -1,6 +1,8 @@
 import json
 import logging
 import os
+import re
+import shlex
 import signal
 import sqlite3
 import subprocess
@@ -210,6 +212,44 @@ def test_a_server_that_never_returns_logprobs_is_reported_before_much_is_paid(ch
     assert stored(ledger) == 0
 
 
+UNUSABLE = Planned(body='{"choices": []}')
+
+
+def test_questions_without_a_usable_answer_are_asked_again_when_a_user_forgets_them(chat, ledger, capsys):
+    with ChatServerDouble(lambda question: UNUSABLE if question == "question 1" and not fixed else "Yes") as server:
+        fixed = False
+        assert ask(requests(3), chat(server.base_url), ledger)[1] == Reply(None, "the server returns what is not a chat completion")
+        said = capsys.readouterr().err
+        command = shlex.split(re.search('`(sqlite3 .*?")`', said)[1])
+        sqlite3.connect(command[1]).executescript(command[2])
+        fixed = True
+        assert ask(requests(3), chat(server.base_url), ledger) == [Reply("Yes", None)] * 3
+    assert server.questions.count("question 1") == 4 and len(server.asked) == 6
+    with Ledger(ledger) as book:
+        assert sum(used.calls for used in book.usage()) == 6
+
+
+def test_a_run_whose_last_questions_have_no_usable_answer_asks_one_of_before_whether_the_server_answers(chat, ledger):
+    with ChatServerDouble(lambda question: "Yes" if question == "question 0" else UNUSABLE) as server:
+        ask(requests(1), chat(server.base_url), ledger)
+        replies = ask(requests(40), chat(server.base_url, concurrency=2), ledger)
+        assert [reply.problem for reply in replies] == [None] + ["the server returns what is not a chat completion"] * 39
+        asked = len(server.asked)
+        assert asked == 1 + 39 * 3 + server.questions.count("question 0") - 1
+        ask(requests(40), chat(server.base_url), ledger)
+        assert len(server.asked) == asked
+
+
+def test_a_server_that_gets_worse_midway_stops_the_run_before_much_is_paid_and_its_questions_stay_open(chat, ledger):
+    with ChatServerDouble(lambda _: UNUSABLE if len(server.asked) > 50 else "Yes") as server:
+        with pytest.raises(UserError, match=r"returns what is not a chat completion.* 50 of 500 questions are answered and kept"):
+            ask(requests(500), chat(server.base_url, concurrency=4), ledger)
+        assert len(server.asked) < 110  # 20 in a row, what was under way, and one that was answered before
+    with ChatServerDouble() as server:
+        assert ask(requests(500), chat(server.base_url), ledger) == [Reply("Yes", None)] * 500
+    assert len(server.asked) == 450
+
+
 def test_answers_of_no_use_are_paid_and_counted_for_good(chat, ledger, tmp_path):
     price, usage = {"input": 1.0, "output": 2.0, "day": "2026-11-01"}, (1_000_000, 500_000)
     plan = [Planned("B", usage=usage), Planned("A", usage=usage, likeliest=[{"A": -0.5}])]
@@ -322,16 +362,27 @@ def test_the_key_is_in_no_log_file_or_error(chat, ledger, monkeypatch, caplog, c
     monkeypatch.setenv("TALKER_KEY", KEY)
     caplog.set_level(logging.DEBUG)
     faults = [Planned(drop=True), error(500, f"Bearer {KEY} fails"), Planned(model=f"for {KEY}")]
-    with ChatServerDouble(lambda question: faults if question == "bad" else [*faults, Planned()]) as server:
-        config = chat(server.base_url, key_variable="TALKER_KEY", attempts=4, concurrency=1, requests_per_minute=6000)
-        with pytest.raises(UserError, match=r"for \*\*\*") as raised:
-            ask([Request("good"), Request("bad")], config, ledger)
+    plans = {"good": [*faults, Planned()], "bad": faults, "worse": error(403, f"not with {KEY[2:]}")}
+    with ChatServerDouble(lambda question: plans[question]) as server:
+        config = chat(server.base_url, key_variable="TALKER_KEY", concurrency=1, requests_per_minute=6000)
+        replies = ask([Request("good"), Request("bad")], config, ledger)
+        with pytest.raises(UserError, match=r"does not allow this key to use `talker`: not with \*\*\*") as raised:
+            ask([Request("worse")], config, ledger)
+    assert replies[1].problem == "the server answers as the model `for ***` where `talker` is asked"
     output = capfd.readouterr()
     assert "openai" in {record.name.split(".")[0] for record in caplog.records}  # which is where it would be
     assert KEY not in caplog.text + output.out + output.err + str(raised.value)
     kept = [path for path in ledger.parent.rglob("*") if path.is_file()]
     assert len(kept) >= 2
     assert not any(KEY.encode() in path.read_bytes() for path in kept)
+
+
+@pytest.mark.parametrize("key", ["two words", "sk-planted\nkey", "sk-plänted"])
+def test_a_key_that_cannot_be_sent_is_named_by_its_variable_alone(chat, ledger, monkeypatch, key):
+    monkeypatch.setenv("TALKER_KEY", key)
+    with pytest.raises(UserError, match="environment variable TALKER_KEY holds no key: there is a blank") as raised:
+        ask([Request("a")], chat("http://127.0.0.1:1/v1", key_variable="TALKER_KEY"), ledger)
+    assert key not in str(raised.value)
 
 
 def test_no_more_than_the_agreed_questions_are_under_way(chat, ledger):

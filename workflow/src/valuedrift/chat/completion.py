@@ -1,16 +1,25 @@
 """What is sent for one question, and what is kept of its answer: the same in live requests and in batches."""
 
+import json
 import math
 import re
+from collections.abc import Iterable
 from typing import Any
 
-from valuedrift.chat.failures import MalformedAnswer, UnusableAnswer
+from valuedrift.chat.credentials import hidden, redacted
 from valuedrift.chat.ledger import Answer
+from valuedrift.chat.malformed import MalformedAnswer, UnusableAnswer
 from valuedrift.chat.messages import Request
-from valuedrift.chat.spending import payer
+from valuedrift.chat.places import FIRST, place_of
+from valuedrift.chat.spending import estimate, payer
 from valuedrift.config.chat import ChatJob
 
-NO_LOGPROBS = "returns no logprobs: set the judge's `reading: sampling` or ask another server"
+NO_COMPLETION = "returns what is not a chat completion"
+NO_LOGPROBS = "returns no logprobs", "set the judge's `reading: sampling` or ask another server"
+MOST_TOKENS = 2_000_000
+"""Tokens of a question or an answer: no model takes or gives more. A server that says more, or less than none, is not believed."""
+ENTRY = 1_000
+"""Bytes of a token in an answer's JSON, with its logprob and its bytes, a number each: 100 on average, 830 for 128 blanks."""
 
 
 def body(key: str, request: Request, config: ChatJob) -> dict[str, Any]:
@@ -32,48 +41,87 @@ def body(key: str, request: Request, config: ChatJob) -> dict[str, Any]:
     return sent
 
 
-def read(completion: Any, request: Request, config: ChatJob) -> Answer:
-    """Return what the ledger keeps of a completion's JSON.
+def longest(requests: Iterable[Request], config: ChatJob) -> int:
+    """Return the most bytes that the tokens of an answer to one of these take, with the logprobs that are asked for."""
+    logprobs = max((request.logprobs or 0 for request in requests), default=0)
+    return config.max_tokens * (1 + logprobs) * ENTRY
+
+
+def parsed(content: bytes, broken: Exception | None, request: Request, config: ChatJob) -> Any:
+    """Return the JSON of an answer of status 200; raises UnusableAnswer where it is none, perhaps as something `broken` it off."""
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError) as error:  # cut or garbled, integers of thousands of digits, lists in lists in lists
+        raise UnusableAnswer(MalformedAnswer(NO_COMPLETION, str(broken or error)), paid(None, request, config)) from broken
+
+
+def read(completion: Any, request: Request, config: ChatJob, key: str) -> Answer:
+    """Return what the ledger keeps of a completion's JSON, without the server's `key`.
 
     These are text, refusal, finish_reason, usage [tokens of the question, of the answer], by [chat, model, revision] and, where
-    logprobs were wanted, places [token, [[token, logprob], ...]], likeliest first. Raises MalformedAnswer where it is not a chat
-    completion, UnusableAnswer where it is another model's or lacks the logprobs.
+    logprobs were wanted, places [token, [[token, logprob], ...]], likeliest first. Raises UnusableAnswer, which holds the usage in
+    any case, where it is not a chat completion, is another model's, lacks the logprobs or has impossible ones.
     """
+    used = paid(completion, request, config)
+    try:
+        answer = _answer(completion, request, config, key)
+        json.dumps(answer, ensure_ascii=False).encode()
+    except MalformedAnswer as malformed:
+        raise UnusableAnswer(malformed, used) from malformed
+    except UnicodeEncodeError as error:  # half of a pair of surrogates, which no table can hold
+        raise UnusableAnswer(MalformedAnswer("returns text that is not Unicode"), used) from error
+    return answer | used
+
+
+def paid(completion: Any, request: Request, config: ChatJob) -> Answer:
+    """Return the usage of an answer and who pays for it; tokens that cannot be read or believed are estimated.
+
+    So a cap holds with the most that may have been paid: an estimated answer is as long as allowed.
+    """
+    said = completion.get("usage") if isinstance(completion, dict) else None
+    counts = [said.get(f"{part}_tokens") if isinstance(said, dict) else None for part in ("prompt", "completion")]
+    usage = [
+        count if type(count) is int and 0 <= count <= MOST_TOKENS else math.ceil(guess)
+        for count, guess in zip(counts, estimate(request, config), strict=True)
+    ]
+    return {"usage": usage, "by": payer(config)}
+
+
+def _answer(completion: Any, request: Request, config: ChatJob, key: str) -> Answer:
     match completion:
-        case {"choices": [{"message": {**message}} as choice, *_]} if isinstance(message.get("content"), str | None):
-            text, refusal, finish = message.get("content"), message.get("refusal"), choice.get("finish_reason")
+        case {"choices": [{"message": {**message}} as choice, *_], **rest}:
+            said = {"text": message.get("content"), "refusal": message.get("refusal"), "finish_reason": choice.get("finish_reason")}
         case _:
-            raise MalformedAnswer("an answer that is not a chat completion")
-    paid: Answer = {"usage": _usage(completion.get("usage")), "by": payer(config)}
+            raise MalformedAnswer(NO_COMPLETION)
+    if not all(isinstance(part, str | None) for part in said.values()):
+        raise MalformedAnswer(NO_COMPLETION)
     # A name may come back dated, as gpt-4o does as gpt-4o-2024-08-06; gpt-4o-mini is another model.
-    if not re.fullmatch(rf"{re.escape(config.model)}(-[\d-]+)?", str(answered_by := completion.get("model"))):
-        raise UnusableAnswer(f"answers as the model `{answered_by}` where `{config.model}` is asked: fix the chat's `model`", paid)
-    answer = {"text": text, "refusal": refusal, "finish_reason": finish, **paid}
-    if request.logprobs is not None and not refusal and finish != "content_filter":
-        answer["places"] = _places(choice.get("logprobs"), text, paid)
+    name = str(rest.get("model"))[:1_000]
+    if not re.fullmatch(rf"{re.escape(config.model)}(-[\d-]+)?", name):
+        raise MalformedAnswer(
+            f"answers as the model `{redacted(name, key)}` where `{config.model}` is asked", "fix the chat's `model`"
+        )
+    room = 16 * config.max_tokens + 1_000  # characters; English has 4 a token, and a server may not count as the model does
+    if len(said["text"] or "") > room:
+        said["finish_reason"] = "length"
+    answer: Answer = {part: text and hidden(text[:room], key) for part, text in said.items()}
+    if request.logprobs is not None and not said["refusal"] and said["finish_reason"] != "content_filter":
+        answer["places"] = _places(choice.get("logprobs"), said["text"], request.logprobs, key)
     return answer
 
 
-def _usage(usage: Any) -> list[int]:
-    counts = usage if isinstance(usage, dict) else {}
-    return [count if isinstance(count := counts.get(f"{part}_tokens"), int) else 0 for part in ("prompt", "completion")]
-
-
-def _places(logprobs: Any, text: Any, paid: Answer) -> list[tuple[str, list[tuple[str, float]]]]:
+def _places(logprobs: Any, text: str | None, most: int, key: str) -> list[tuple[str, list[tuple[str, float]]]]:
     content = logprobs.get("content") if isinstance(logprobs, dict) else None
     if content is None or (text and not content):
-        raise UnusableAnswer(NO_LOGPROBS, paid)
+        raise MalformedAnswer(*NO_LOGPROBS)
+    places = []
     try:
-        places = [(str(place["token"]), _likeliest(place["top_logprobs"])) for place in content]
-    except (KeyError, TypeError, ValueError) as error:
-        raise MalformedAnswer("an answer with malformed logprobs") from error
-    if not all(likeliest for _, likeliest in places):
-        raise UnusableAnswer(NO_LOGPROBS, paid)
+        for said in content[:FIRST]:
+            if not said["top_logprobs"]:
+                raise MalformedAnswer(*NO_LOGPROBS)
+            place = place_of(said["token"], [(one["token"], one["logprob"]) for one in said["top_logprobs"]])
+            likeliest = place.likeliest[: most + 1]  # vLLM adds the token itself to those that were asked for
+            places.append((hidden(place.token, key), [(hidden(token, key), logprob) for token, logprob in likeliest]))
+    except (KeyError, TypeError) as error:
+        raise MalformedAnswer("returns malformed logprobs") from error
     return places
-
-
-def _likeliest(top: Any) -> list[tuple[str, float]]:
-    pairs = [(str(one["token"]), float(one["logprob"])) for one in top]
-    if not all(math.isfinite(logprob) for _, logprob in pairs):
-        raise ValueError("a logprob that is not a finite number")
-    return sorted(pairs, key=lambda pair: -pair[1])

@@ -3,29 +3,22 @@
 import contextlib
 import email.utils
 import time
+from urllib.parse import urlsplit
 
+from httpx2 import TimeoutException
 from openai import APIStatusError, APITimeoutError
 from tenacity import RetryCallState, wait_random_exponential
 
-from valuedrift.chat.ledger import Answer
+from valuedrift.chat.malformed import MalformedAnswer
 
 BACKOFF = wait_random_exponential(multiplier=1, max=60)
 LONGEST_WAIT = 300.0
 """Seconds. A server that asks for a longer wait, as for a limit per day, ends the run."""
 ACCOUNT_CODES = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active")
-
-
-class MalformedAnswer(Exception):
-    """The server's answer is not a chat completion, or not one to this question."""
-
-
-class UnusableAnswer(MalformedAnswer):
-    """A whole answer, which is paid for, but another model's or without the logprobs that were asked for."""
-
-    def __init__(self, message: str, paid: Answer) -> None:
-        super().__init__(message)
-        self.paid = paid
-        """Its usage, and the chat that pays it."""
+PAID_TRIES = 3
+"""How often an answer is paid for that cannot be used, before the question stays without one."""
+MAX_UNUSABLE = 20
+"""Unusable answers without a good one. With this many the settings are wrong."""
 
 
 def is_transient(error: BaseException) -> bool:
@@ -38,7 +31,8 @@ def is_transient(error: BaseException) -> bool:
 
 def is_busy(error: BaseException) -> bool:
     """Return True if the server is overloaded, or too slow to answer in time."""
-    return isinstance(error, APITimeoutError) or (isinstance(error, APIStatusError) and error.status_code in (429, 503))
+    late = isinstance(error, APITimeoutError) or isinstance(error.__cause__, TimeoutException)
+    return late or (isinstance(error, APIStatusError) and error.status_code in (429, 503))
 
 
 def is_rejection(error: BaseException) -> bool:
@@ -60,6 +54,12 @@ def explanation(error: BaseException, model: str, address: str) -> str:
         if _no_quota(error):
             return f"the account at {address} has no quota left: add to it"
         match error.status_code:
+            case 301 | 302 | 303 | 307 | 308:
+                target = _origin(error.response.headers.get("location", ""))
+                return (
+                    f"{address} redirects to {target}, where neither questions nor a key are sent: set the chat's `base_url` to "
+                    "the address of the server itself"
+                )
             case 401:  # the server's own words may hold a part of the key
                 return (
                     f"{address} refuses the key, or wants one: check the environment variable that the chat's `key_variable` names"
@@ -70,16 +70,23 @@ def explanation(error: BaseException, model: str, address: str) -> str:
                 return f"there is no model `{model}` at {address}: fix the chat's `model` or `base_url` ({said})"
             case 429:
                 return f"{address} is still over its limits: lower the chat's `requests_per_minute` or come back later ({said})"
-    if isinstance(error, UnusableAnswer):
-        return f"{address} {said}"
-    return f"{address} still fails: {said}"
+    return f"{address} {said}" if isinstance(error, MalformedAnswer) else f"{address} still fails: {said}"
 
 
 def server_message(error: BaseException) -> str:
-    """Return what the server said, as one line without a full stop."""
+    """Return what the server said, without a full stop; it comes from outside, so `redacted` makes a line of it."""
     body = error.body if isinstance(error, APIStatusError) else None
     said = body.get("message") if isinstance(body, dict) else None
-    return " ".join(str(said or error or type(error).__name__).split()).rstrip(".")
+    return (said if said and isinstance(said, str) else str(error) or type(error).__name__).rstrip(".")
+
+
+def _origin(location: str) -> str:
+    """Return scheme, host and port of an address, which may hold secrets in its other parts."""
+    with contextlib.suppress(ValueError):
+        parts = urlsplit(location)
+        if parts.hostname:
+            return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+    return "another path"
 
 
 def _no_quota(error: APIStatusError) -> bool:

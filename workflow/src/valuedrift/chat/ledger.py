@@ -37,17 +37,19 @@ class Usage(NamedTuple):
 
 
 def usage(db: sqlite3.Connection, table: str = "answers", column: str = "answer") -> list[Usage]:
-    """Return the usage of a ledger's answers, by route and chat."""
+    """Return the usage of a ledger's answers, by route and chat. Older versions stored negative tokens as some server said them."""
     found = db.execute(
         f"""SELECT json_extract({column}, '$.batch') IS NOT NULL, json_extract({column}, '$.by'), count(*),
-        coalesce(sum(json_extract({column}, '$.usage[0]')), 0), coalesce(sum(json_extract({column}, '$.usage[1]')), 0)
-        FROM (SELECT * FROM {table}) WHERE json_extract({column}, '$.rejected') IS NULL GROUP BY 1, 2"""
+        coalesce(sum(max(0, json_extract({column}, '$.usage[0]'))), 0),
+        coalesce(sum(max(0, json_extract({column}, '$.usage[1]'))), 0)
+        FROM (SELECT * FROM {table})
+        WHERE json_extract({column}, '$.rejected') IS NULL AND json_extract({column}, '$.unusable') IS NULL GROUP BY 1, 2"""
     )
     return [Usage(bool(batch), by and json.loads(by), *sums) for batch, by, *sums in found]
 
 
 def usage_of(db: sqlite3.Connection, keys: Iterable[str]) -> Iterator[Usage]:
-    """Yield the usage of the answer to each of these questions that has one."""
+    """Yield the usage of the answer to each of these questions that has one; that none was usable is a call without tokens."""
     for key in keys:
         if (row := db.execute("SELECT answer FROM answers WHERE key = ?", [key]).fetchone()) is not None:
             answer = json.loads(row[0])
@@ -96,11 +98,12 @@ class Ledger:
     def put(self, answers: Mapping[str, Answer], wasted: Iterable[Answer] = ()) -> None:
         """Store answers, and the usage of `wasted` ones, in one transaction, which is on the disk when this returns.
 
-        Any thread may call it, one at a time.
+        An answer that is replaced stays among the wasted ones: it was paid for. Any thread may call this, one at a time.
         """
         rows = [(key, json.dumps(answer, sort_keys=True)) for key, answer in answers.items()]
         with self._explained(), self._db:  # which commits the transaction or rolls it back
             self._db.execute("BEGIN")
+            self._db.executemany("INSERT INTO wasted SELECT answer FROM answers WHERE key = ?", [(key,) for key in answers])
             self._db.executemany("INSERT OR REPLACE INTO answers VALUES (?, ?)", rows)
             self._db.executemany("INSERT INTO wasted VALUES (?)", [(json.dumps(answer),) for answer in wasted])
 
@@ -126,6 +129,10 @@ class Ledger:
     def command_to_forget(self, batch: str) -> str:
         """Return the command by which a user gives up a batch; its questions are then asked, and paid for, again."""
         return f"""`sqlite3 {self.path} "DELETE FROM under_way WHERE batch = '{batch}'"`"""
+
+    def command_to_ask_again(self) -> str:
+        """Return the command by which a user has the questions asked, and paid for, again that have no usable answer."""
+        return f"""`sqlite3 {self.path} "DELETE FROM answers WHERE json_extract(answer, '$.unusable') IS NOT NULL"`"""
 
     def batches_of_others(self, keys: Collection[str]) -> list[str]:
         """Return the batches with unfetched answers to questions other than these."""

@@ -35,7 +35,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer's text, or the problem why it has none: refused, empty, cut at max_tokens, or the server's message.
+    """An answer's text, or the problem why it has none: refused, empty, cut at max_tokens, unusable, or the server's message.
 
     Where logprobs were wanted, `places` holds them, and a cut answer has no problem: only its first tokens are read.
     """

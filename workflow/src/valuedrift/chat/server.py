@@ -1,6 +1,6 @@
 """The server of a chat model: one that runs already, or one that the step starts on a free port."""
 
-import http.client
+import asyncio
 import shlex
 import shutil
 import socket
@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 
 from valuedrift.chat import watchdog
 from valuedrift.config.chat import ChatConfig
@@ -17,6 +18,8 @@ from valuedrift.errors import UserError
 OPENAI = "https://api.openai.com/v1"
 POLL = 0.2
 """Seconds between two checks whether a server has started."""
+PROBE = 5.0
+"""Seconds that a check may take."""
 
 
 @contextmanager
@@ -66,11 +69,17 @@ def _await(process: subprocess.Popen[bytes], port: int, startup: float, command:
 
 
 def _answers(port: int) -> bool:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)  # unlike urllib, it ignores proxies
     try:
-        connection.request("GET", "/v1/models")
-        return connection.getresponse().status == http.HTTPStatus.OK
-    except (OSError, http.client.HTTPException):
+        return asyncio.run(asyncio.wait_for(_status(port), PROBE)) == HTTPStatus.OK
+    except (OSError, ValueError, IndexError):
         return False
+
+
+async def _status(port: int) -> int:
+    """Return the status with which a server answers what models it has; reads no more than the first line."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        writer.write(b"GET /v1/models HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+        return int((await reader.readline()).split()[1])
     finally:
-        connection.close()
+        writer.close()

@@ -68,8 +68,10 @@ class Budget:
         self.check()
 
     def add(self, answers: Iterable[Answer]) -> None:
-        """Add answers that were stored, without a look at the cap."""
+        """Add answers that were stored, without a look at the cap; those of a question without a usable one were added before."""
         for answer in answers:
+            if "unusable" in answer:
+                continue
             asked, answered = answer.get("usage") or (0, 0)
             self._count(1, asked, answered, "batch" in answer)
         if time.monotonic() - self._written > INTERVAL:

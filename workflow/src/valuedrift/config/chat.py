@@ -8,6 +8,8 @@ from pydantic import model_validator
 
 from valuedrift.config.base import Closed, Count, NonNegative, Rate, Share
 
+_ADDRESS = re.compile(r"https?://(?P<user>[^/?#]*@)?([\w.-]+|\[[0-9a-fA-F:.]+\])(:(?P<port>\d{1,5}))?(/[\w.~%/+:-]*)?", re.ASCII)
+
 
 class PriceConfig(Closed):
     input: NonNegative
@@ -26,7 +28,7 @@ class ChatConfig(Closed):
     revision: str | None = None
     """Version of the model. Answers are stored with it, so that a new one asks again; a `server` command can contain {revision}."""
     base_url: str | None = None
-    """Address of the server, including /v1; OpenAI's by default."""
+    """Address of the server, including /v1; OpenAI's by default. It holds no password, and no redirect is followed from it."""
     server: list[str] | None = None
     """Command that serves the model while a step asks it, instead of `base_url`, with {port}, {model}, {revision} and {folder}
     filled in, such as `["vllm", "serve", "{folder}", "--served-model-name", "{model}", "--port", "{port}"]`. If it contains
@@ -56,9 +58,10 @@ class ChatConfig(Closed):
     shutdown: date | None = None
     """Day on which the model is shut down; every run warns of it."""
     attempts: Count = 6
-    """How often a question is tried while the server is busy, fails or cannot be reached."""
+    """How often a question is tried while the server is busy, fails or cannot be reached. An answer that is paid for and cannot be
+    used is asked for three times at most; then the question stays without one, with the reason."""
     timeout: Rate = 120
-    """Seconds to wait for an answer."""
+    """Seconds to wait for an answer, from the connection to its last byte."""
     startup: Rate = 600
     """Seconds to wait for the `server` to start."""
 
@@ -74,8 +77,8 @@ class ChatConfig(Closed):
 
     @model_validator(mode="after")
     def _server_is_complete(self) -> "ChatConfig":
-        if self.base_url is not None and not self.base_url.startswith(("http://", "https://")):
-            raise ValueError("`base_url` must begin with http:// or https://")
+        if self.base_url is not None:
+            _check_address(self.base_url)
         if self.key_variable is not None and not re.fullmatch(r"[A-Z_][A-Z0-9_]*", self.key_variable):
             raise ValueError("`key_variable` is the name of an environment variable, in capitals, not the key itself")
         if self.spending_cap is not None and self.price is None:
@@ -101,3 +104,17 @@ class ChatJob(ChatConfig):
     """Name of the chat model in the study."""
     spending: str
     """Folder in which each ledger of the study records its cost."""
+
+
+def _check_address(url: str) -> None:
+    """Raise ValueError where `base_url` is no address; the message does not repeat it, as it may hold a secret."""
+    found = _ADDRESS.fullmatch(url)
+    if found and found["user"]:
+        raise ValueError(
+            "`base_url` holds a user or a password: put the key into the environment variable that `key_variable` names"
+        )
+    if not found or not int(found["port"] or 80) < 2**16:
+        raise ValueError(
+            "`base_url` is no address: write http:// or https://, a host, perhaps a port of up to 65535, and a path, such as "
+            "http://localhost:8000/v1"
+        )

@@ -3,15 +3,15 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from httpx2 import Request as HttpRequest
 from httpx2 import Response
 from openai import APIStatusError
 
 from valuedrift.chat import completion
-from valuedrift.chat.failures import MalformedAnswer
 from valuedrift.chat.ledger import Answer
+from valuedrift.chat.malformed import MalformedAnswer
 from valuedrift.config.chat import ChatJob
 
 if TYPE_CHECKING:
@@ -21,7 +21,8 @@ MAX_REQUESTS = 50_000
 """Most requests of a batch."""
 MAX_BYTES = 200_000_000
 """Most bytes of its file."""
-NO_COMPLETION = "an answer that is not a chat completion"
+ROOM = 4_000
+"""Bytes of an answer's line beside its tokens."""
 
 
 def request_line(key: str, request: "Request", config: ChatJob) -> bytes:
@@ -44,29 +45,44 @@ def split(keys: Iterable[str], questions: "Mapping[str, Request]", config: ChatJ
         yield chunk
 
 
+def lines_of(file: IO[bytes], most: int) -> Iterator[bytes]:
+    """Yield the lines of a file of answers; a line of more than `most` bytes is an empty one."""
+    while line := file.readline(most + 1):
+        if len(line) > most and not line.endswith(b"\n"):
+            while line and not line.endswith(b"\n"):
+                line = file.readline(most + 1)
+            line = b"\n"
+        yield line
+
+
 def item_of(line: bytes) -> tuple[str, dict[str, Any]] | None:
     """Return the key and the item that a line of answers holds, or None where it holds neither."""
     try:
         item = json.loads(line)
         return str(item["custom_id"]), item
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
 
 
-def answer_of(item: dict[str, Any], request: "Request", config: ChatJob, address: str) -> Answer:
-    """Return what the ledger keeps of an item.
+def answer_of(item: dict[str, Any], request: "Request", config: ChatJob, address: str, secret: str) -> Answer:
+    """Return what the ledger keeps of an item, without the server's key, the `secret`.
 
-    Raises MalformedAnswer where it holds no completion, and APIStatusError, as live requests do, where the server refused it.
+    Raises UnusableAnswer where it is paid for and holds no completion, MalformedAnswer where the server gave no answer, and
+    APIStatusError, as live requests do, where it refused to.
     """
     response = item.get("response")
     if not isinstance(response, dict):
-        error = item.get("error")
-        raise MalformedAnswer(str(error["message"]) if isinstance(error, dict) and "message" in error else NO_COMPLETION)
+        raise MalformedAnswer(_message(item.get("error")) or completion.NO_COMPLETION)
     body, status = response.get("body"), response.get("status_code")
     if not isinstance(status, int):
-        raise MalformedAnswer(NO_COMPLETION)
+        raise MalformedAnswer(completion.NO_COMPLETION)
     if status != HTTPStatus.OK:  # in the SDK's form, so that failures.py decides what becomes of it
         said = body.get("error", body) if isinstance(body, dict) else body
         reply = Response(status, request=HttpRequest("POST", f"{address}/chat/completions"))
-        raise APIStatusError(str(said), response=reply, body=said)
-    return completion.read(body, request, config)
+        raise APIStatusError(_message(said) or f"status {status}", response=reply, body=said)
+    return completion.read(body, request, config, secret)
+
+
+def _message(error: Any) -> str | None:
+    message = error.get("message") if isinstance(error, dict) else error
+    return message if isinstance(message, str) else None

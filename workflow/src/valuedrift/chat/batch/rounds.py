@@ -8,16 +8,18 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import closing, contextmanager
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from openai import APIStatusError
 from openai.types import Batch
 
-from valuedrift.chat.batch.lines import answer_of, item_of, request_line, split
+from valuedrift.chat.batch.lines import MAX_REQUESTS, ROOM, answer_of, item_of, lines_of, request_line, split
 from valuedrift.chat.batch.server import BatchServer, ServerFailure
+from valuedrift.chat.completion import longest, paid
 from valuedrift.chat.credentials import api_key, redacted
-from valuedrift.chat.failures import MalformedAnswer, UnusableAnswer, explanation, is_rejection, is_transient, server_message
+from valuedrift.chat.failures import MAX_UNUSABLE, PAID_TRIES, explanation, is_rejection, is_transient, server_message
 from valuedrift.chat.ledger import Answer, Ledger
+from valuedrift.chat.malformed import MalformedAnswer, UnusableAnswer
 from valuedrift.chat.spending import Budget, cost, estimate, payer
 from valuedrift.config.chat import ChatJob
 from valuedrift.errors import UserError
@@ -53,7 +55,7 @@ def _opened(questions: "dict[str, Request]", known: Collection[str], config: Cha
     with closing(Budget(config, ledger)) as budget:
         rounds = _Rounds(questions, known, config, ledger, budget, key)
         try:
-            with rounds.server.client:
+            with closing(rounds.server):
                 yield rounds
         except ServerFailure as failure:
             raise rounds.error(str(failure)) from failure
@@ -68,11 +70,19 @@ class _Rounds:
         self, questions: "dict[str, Request]", known: Collection[str], config: ChatJob, ledger: Ledger, budget: Budget, key: str
     ) -> None:
         self.questions, self.config, self.ledger, self.budget, self.key = questions, config, ledger, budget, key
-        self.server = BatchServer(config, key)
+        self.longest = ROOM + longest(questions.values(), config)
+        """Bytes of an answer's line."""
+        self.server = BatchServer(config, key, file_limit=MAX_REQUESTS * self.longest)
         self.address = self.server.address
         self.answered = set(known)
         self.rejected: dict[str, Answer] = {}
         """Never stored, as in live requests."""
+        self.unusable: dict[str, Answer] = {}
+        """Questions without a usable answer, stored once others have one: the server may answer so to all."""
+        self.paid_tries: Counter[str] = Counter()
+        """Unusable answers to each question."""
+        self.first = Counter[bool]()
+        """How many questions were answered when they were first asked, by whether the answer could be used."""
         self.tries: Counter[str] = Counter()
         self.failure = "no batch answered them"
         """The latest reason why a question has no answer, or why a batch failed."""
@@ -80,6 +90,8 @@ class _Rounds:
         """A failure that another batch would meet too."""
         self.batch_failure: str | None = None
         """Why the last batch failed that did so as a whole."""
+        self.complaint = ""
+        """What is wrong with the latest unusable answer."""
         self.useless: list[Answer] = []
         """Usage of answers that were of no use, until it is stored."""
         self.reported: dict[str, str] = {}
@@ -90,6 +102,14 @@ class _Rounds:
             if max(self.tries[key] for key in missing) >= self.config.attempts:
                 raise self.error(f"{len(missing)} questions have no answer after {self.config.attempts} batches: {self.failure}")
             self._round(missing)
+            if self.first[False] >= MAX_UNUSABLE and not self.first[True]:
+                raise self.error(self.complaint)
+            if self.answered:
+                self.ledger.put(self.unusable)
+                self.answered.update(self.unusable)
+                self.unusable = {}
+        if self.unusable and not self.answered:
+            raise self.error(self.complaint)
         if self.rejected and not self.answered:
             message = next(iter(self.rejected.values()))["rejected"]
             raise self.error(f"{self.address} rejects every question: {message}. Correct the settings of the chat")
@@ -127,7 +147,7 @@ class _Rounds:
             )
 
     def _missing(self, keys: Iterable[str]) -> list[str]:
-        return [key for key in keys if not (key in self.answered or key in self.rejected)]
+        return [key for key in keys if not (key in self.answered or key in self.rejected or key in self.unusable)]
 
     def _cost(self, keys: Iterable[str]) -> float:
         """Return the US dollars that the questions may cost at most, with their tokens estimated."""
@@ -165,6 +185,7 @@ class _Rounds:
         )
         counts = batch.request_counts
         line = f"batch {name}: {batch.status}" + (f", {counts.completed} of {counts.total} answered" if counts else "")
+        line = redacted(line, self.key)
         if line != self.reported.get(name):
             self.reported[name] = line
             print(f"{self.config.model}: {line}", file=sys.stderr, flush=True)
@@ -172,46 +193,67 @@ class _Rounds:
 
     def _harvest(self, batch: Batch) -> None:
         """Store the answers of a batch that has ended; only then the ledger forgets it."""
+        asked = [key for key, name in self.ledger.under_way(self.questions).items() if name == batch.id]
+        unread, lost, reason = dict.fromkeys(asked), 0, "returns a line that is no answer"
         for file in filter(None, (batch.output_file_id, batch.error_file_id)):
             with tempfile.TemporaryFile() as lines:
-                if not self.server.download(file, lines):
-                    self.failure = f"the file {file} with a batch's answers is gone from the server"
-                    continue
-                while some := list(islice(lines, STORED)):
-                    self._keep(some)
+                if self.server.download(file, lines):
+                    lost += self._keep(lines_of(lines, self.longest), unread)
+                elif file == batch.output_file_id:
+                    lost, reason = len(asked), "no longer has the file with a batch's answers"
+        for key in islice(self._missing(unread), lost):
+            request = self.questions[key]
+            self._failed(key, UnusableAnswer(MalformedAnswer(reason), paid(None, request, self.config)))
+        self._store({})
         if batch.status == "failed":
             reasons = [error.message or "" for error in (batch.errors and batch.errors.data) or []]
             message = "; ".join(reasons) or "it does not say why"
             self.batch_failure = redacted(f"batch {batch.id} failed: {message}", self.key)
-        self.ledger.forget_batch(key for key, name in self.ledger.under_way(self.questions).items() if name == batch.id)
+        self.ledger.forget_batch(asked)
         self.budget.look_under_way()
         self.ended.add(batch.id)
 
-    def _keep(self, lines: list[bytes]) -> None:
-        read = {key: answer for key, answer in map(self._read, lines) if key and answer}
+    def _keep(self, lines: Iterable[bytes], unread: dict[str, None]) -> int:
+        """Store the answers in these lines, remove their keys from `unread`, and return how many lines could not be read."""
+        read, garbled = dict[str, Answer](), 0
+        for found in map(item_of, lines):
+            if found is None:
+                garbled += 1
+                continue
+            key, item = found
+            unread.pop(key, None)
+            if key in self.questions and key not in read and self._missing([key]) and (answer := self._read(key, item)):
+                read[key] = answer
+            if len(read) + len(self.useless) >= STORED:
+                self._store(read)
+                read = {}
+        self._store(read)
+        return garbled
+
+    def _store(self, read: dict[str, Answer]) -> None:
         self.ledger.put(read, self.useless)
         self.answered.update(read)
         self.budget.add([*read.values(), *self.useless])
         self.useless = []
 
-    def _read(self, line: bytes) -> tuple[str, Answer | None]:
-        """Return the key and answer of a line; no answer where the question failed, no key where none waits for the line."""
-        found = item_of(line)
-        if found is None:
-            self.failure = "a line that is not an answer"
-            return "", None
-        key, item = found
-        if key not in self.questions or not self._missing([key]):
-            return "", None
+    def _read(self, key: str, item: dict[str, Any]) -> Answer | None:
+        """Return the answer that an item holds, or None where the question failed."""
         try:
-            return key, answer_of(item, self.questions[key], self.config, self.address) | {"batch": True}
+            answer = answer_of(item, self.questions[key], self.config, self.address, self.key)
         except (MalformedAnswer, APIStatusError) as error:
             self._failed(key, error)
-            return key, None
+            return None
+        self.first[True] += self.tries[key] <= 1
+        return answer | {"batch": True}
 
     def _failed(self, key: str, error: MalformedAnswer | APIStatusError) -> None:
         if isinstance(error, UnusableAnswer):
             self.useless.append(error.paid | {"batch": True})
+            self.complaint = explanation(error, self.config.model, self.address)
+            self.first[False] += self.tries[key] <= 1
+            self.paid_tries[key] += 1
+            if self.paid_tries[key] >= min(PAID_TRIES, self.config.attempts):
+                self.unusable[key] = error.verdict
         if is_rejection(error):
             self.rejected[key] = {"rejected": redacted(server_message(error), self.key)}
         elif is_transient(error):
