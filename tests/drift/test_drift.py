@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from manifests import manifest
 from valuedrift.config.drift import DriftConfig, DriftJob, ValuesConfig, ValuesJob
 from valuedrift.drift import magnitude_and_time, values
 from valuedrift.drift.trajectory import Drift, Point, drift_time
@@ -155,10 +156,12 @@ def test_magnitudes_sum_to_zero_and_permuting_rows_changes_nothing(samples, seed
     assert table.group_by("step").agg(pl.col("mean").sum())["mean"].to_list() == pytest.approx([1.0] * 2)
 
 
-def drift_of(tmp_path, stances, manifest, drift=PAPER):
-    """DRIFT of one run through both steps."""
+def drift_of(tmp_path, stances, drift=PAPER, **changes):
+    """DRIFT of one run through both steps, with some of its manifest's keys changed."""
+    saved = [step for step in stances["step"].unique().sort() if step or "parent" in changes]
+    of_run = manifest(stances["run"][0], saved, **changes)
     STANCES.write(stances, tmp_path / "s.parquet")
-    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    (tmp_path / "manifest.json").write_text(json.dumps(of_run))
     values.run(config=ValuesJob(values=ValuesConfig(), seed=0), stances=[tmp_path / "s.parquet"], output=tmp_path / "v.parquet")
     magnitude_and_time.run(
         config=DriftJob(values=ValuesConfig(), drift=drift, seed=0), manifests=[tmp_path / "manifest.json"],
@@ -173,7 +176,7 @@ LOW, MIDDLE, HIGH = (0.25, 0.5, 0.25), (0.5, 0.25, 0.25), (0.75, 0.25, 0.0)
 def test_the_two_steps_by_hand(tmp_path: Path):
     """Two prompts, three checkpoints; support goes .25 → .75 → .75, so M = .5 and the drift is done at the first of two steps."""
     stances = stance_rows({0: {"a": [LOW], "b": [LOW]}, 5: {"a": [HIGH], "b": [HIGH]}, 10: {"a": [HIGH], "b": [HIGH]}})
-    drift = drift_of(tmp_path, stances, {"run": "m/sft", "dataset": "alpaca", "total_steps": 10})
+    drift = drift_of(tmp_path, stances)
     assert VALUES.read(tmp_path / "v.parquet").height == 9
     assert drift["magnitude"].to_list() == [0.5, -0.25, -0.25]
     assert drift["magnitude_low"].to_list() == [0.5, -0.25, -0.25]  # both prompts moved alike
@@ -182,20 +185,20 @@ def test_the_two_steps_by_hand(tmp_path: Path):
     assert drift["total_steps"].to_list() == [10] * 3
 
 
-EXTERNAL = {"run": "olmo/external", "algorithm": "external", "parent": None, "dataset": None, "total_steps": 2000}
+EXTERNAL = {"algorithm": "external", "parent": None, "dataset": None}
 
 
 def test_an_external_run_drifts_from_its_own_step_0(tmp_path):
     stances = stance_rows(
         {0: {"a": [LOW], "b": [LOW]}, 1000: {"a": [HIGH], "b": [HIGH]}, 2000: {"a": [HIGH], "b": [HIGH]}}, run="olmo/external"
     )
-    drift = drift_of(tmp_path, stances, EXTERNAL)
+    drift = drift_of(tmp_path, stances, **EXTERNAL)
     assert drift["magnitude"].to_list() == [0.5, -0.25, -0.25]
     assert drift["time"].to_list() == [0.5] * 3 and drift["total_steps"].to_list() == [2000] * 3
 
 
 def test_one_checkpoint_is_no_drift_of_zero(tmp_path):
-    drift = drift_of(tmp_path, stance_rows({0: {"a": [LOW], "b": [HIGH]}}, run="olmo/external"), EXTERNAL | {"total_steps": 0})
+    drift = drift_of(tmp_path, stance_rows({0: {"a": [LOW], "b": [HIGH]}}, run="olmo/external"), **EXTERNAL)
     assert drift["magnitude"].to_list() == [None] * 3 and drift["magnitude_low"].to_list() == [None] * 3
     assert drift["time"].to_list() == [None] * 3
 
@@ -205,7 +208,7 @@ def test_a_dataset_has_a_total_of_its_own_and_the_magnitude_is_to_the_final_mode
     stances = stance_rows({step: {"a": [p], "b": [p]} for step, p in steps.items()})
     config = DriftConfig(totals={"wildchat": "grid"})
     for dataset, time, total in (("wildchat", 0.5, 1000), ("alpaca", 1.0, 1300)):
-        drift = drift_of(tmp_path, stances, {"run": "m/sft", "dataset": dataset, "total_steps": 1300}, config)
+        drift = drift_of(tmp_path, stances, config, dataset=dataset)
         support = drift.filter(pl.col("stance") == "support").row(0, named=True)
         assert (support["time"], support["total_steps"], support["magnitude"]) == (time, total, 0.5)
 

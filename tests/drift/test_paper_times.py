@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from manifests import manifest
 from valuedrift.config.drift import DriftConfig, DriftJob, ValuesConfig
 from valuedrift.drift import magnitude_and_time
 from valuedrift.io.tables import DRIFT, VALUES
@@ -74,7 +75,9 @@ def drift_times(rows, folder, counted):
             reached = implied(row)[0] if implied(row) else 2  # 1,200 of 5,710 is the checkpoint nearest to 0.20
             values += trajectory(row, reached, magnitudes[run, row["category"], row["stance"]] >= 0, counted)
         manifests.append(folder / f"{len(manifests)}.json")
-        manifests[-1].write_text(json.dumps({"run": run, "dataset": data_of(row), "total_steps": grid(row, counted)[1]}))
+        saved = sorted({value["step"] for value in values if value["run"] == run_of(row)} - {0})
+        of_run = manifest(run, saved, dataset=data_of(row), total_steps=grid(row, counted)[1])
+        manifests[-1].write_text(json.dumps(of_run))
     VALUES.write(VALUES.frame(values), folder / "values.parquet")
     magnitude_and_time.run(
         config=CONFIG, manifests=manifests, values=[folder / "values.parquet"], stances=[], output=folder / "drift.parquet"

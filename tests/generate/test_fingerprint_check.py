@@ -1,15 +1,16 @@
 """A checkpoint's fingerprint is compared after it is loaded, so that no other weights are measured in its place."""
 
-import json
 import shutil
 
 import pytest
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from manifests import write_manifest_of
 from valuedrift.config.generate import GenerationConfig, GenerationJob
 from valuedrift.errors import UserError
 from valuedrift.generate import responses
 from valuedrift.generate.responses import check_fingerprint
+from valuedrift.io.manifest import Checkpoint, read_manifest
 from valuedrift.lm.fingerprint import take_fingerprint
 
 
@@ -18,9 +19,7 @@ def run(tiny_base, tmp_path):
     """A run's manifest whose only checkpoint is the base model."""
     folder = shutil.copytree(tiny_base / "final", tmp_path / "trajectory" / "step-3")
     known = take_fingerprint(AutoModelForCausalLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder))
-    path = tmp_path / "manifest.json"
-    path.write_text(json.dumps({"chat": False, "checkpoints": [{"step": 3, "path": "trajectory/step-3", "fingerprint": known}]}))
-    return path
+    return write_manifest_of(tmp_path, [3], fingerprint=known)
 
 
 def measure(manifest, prompts, **settings):
@@ -35,6 +34,7 @@ def test_the_saved_weights_pass_and_others_are_refused_unless_the_config_allows_
     model = AutoModelForCausalLM.from_pretrained(folder)
     model.model.embed_tokens.weight.data.neg_()
     model.save_pretrained(folder)
+    write_manifest_of(run.parent, [3], fingerprint=read_manifest(run).checkpoints[0].fingerprint)
     with pytest.raises(
         UserError, match=r"step 3: the weights in the engine are not those that were saved: \d of \d answers differ"
     ):
@@ -52,7 +52,9 @@ class PlannedEngine:
         return [answer[:tokens] for answer in self.answers]
 
 
-KNOWN = {"step": 1, "fingerprint": [[[1], [5, 6]], [[2], [7]], [[3], [8, 9]], [[4], []]]}
+SAVED = {"step": 1, "path": "", "hash": ""}
+ANSWERS = [[[1], [5, 6]], [[2], [7]], [[3], [8, 9]], [[4], []]]
+KNOWN = Checkpoint.model_validate(SAVED | {"fingerprint": ANSWERS})
 
 
 def test_every_token_counts_where_rounding_is_fine_and_most_first_tokens_where_it_is_coarse():
@@ -64,12 +66,12 @@ def test_every_token_counts_where_rounding_is_fine_and_most_first_tokens_where_i
 
 
 def test_a_checkpoint_without_a_fingerprint_passes_unasked():
-    check_fingerprint(None, {"step": 0}, exactly=True)
-    check_fingerprint(None, {"step": 0, "fingerprint": None}, exactly=True)
+    check_fingerprint(None, Checkpoint.model_validate(SAVED), exactly=True)
+    check_fingerprint(None, Checkpoint.model_validate(SAVED | {"fingerprint": None}), exactly=True)
 
 
 def test_a_manifest_of_an_older_version_has_it_under_another_name():
-    older = {"step": 1, "canary": KNOWN["fingerprint"]}
+    older = Checkpoint.model_validate(SAVED | {"canary": ANSWERS})
     check_fingerprint(PlannedEngine([5, 6], [7, 0], [8, 9]), older, exactly=True)
     with pytest.raises(UserError, match="step 1"):
         check_fingerprint(PlannedEngine([5, 6], [7, 0], [8, 0]), older, exactly=True)

@@ -1,10 +1,10 @@
-import json
 import shutil
 
 import numpy as np
 import polars as pl
 import pytest
 
+from manifests import write_manifest_of
 from overtaken import assert_overtaken_changes_nothing
 from valuedrift.config.generate import GenerationConfig, GenerationJob
 from valuedrift.errors import UserError
@@ -82,9 +82,7 @@ def test_step_0_is_the_parents_last_step_copied(sampled, tiny_base, some_prompts
     child = tmp_path / "child"
     for step in (3, 8):
         shutil.copytree(tiny_base / "final", child / "trajectory" / f"step-{step}")
-    manifest = {"chat": False, "checkpoints": [{"step": s, "path": f"trajectory/step-{s}", "hash": ""} for s in (3, 8)]}
-    (child / "manifest.json").write_text(json.dumps(manifest))
-    arguments = {"manifest": child / "manifest.json", "prompts": some_prompts, "parent": sampled}
+    arguments = {"manifest": write_manifest_of(child, [3, 8]), "prompts": some_prompts, "parent": sampled}
     responses.run(config=job("mini/x"), output=child / "g.parquet", **arguments)
     table = GENERATIONS.read(child / "g.parquet")
     assert table["step"].unique().sort().to_list() == [0, 3, 8]

@@ -20,7 +20,8 @@ RESOLVE = re.compile(r"/((?P<kind>datasets)/)?(?P<repo>[^/]+/[^/]+)/resolve/(?P<
 
 
 class Hub(ThreadingHTTPServer):
-    """The server; use it as a context manager. `requests` lists the requests; `stalled` files wait for `resume`."""
+    """The server; use it as a context manager. `requests` lists the requests; `stalled` files wait for `resume`, and of
+    `damaged` ones a bit is flipped."""
 
     daemon_threads = True
 
@@ -29,6 +30,7 @@ class Hub(ThreadingHTTPServer):
         self.root = root
         self.requests: list[str] = []
         self.stalled: set[str] = set()
+        self.damaged: set[str] = set()
         self.resume = threading.Event()
 
     @property
@@ -93,7 +95,7 @@ class _Handler(BaseHTTPRequestHandler):
         files = {f.relative_to(folder).as_posix(): f for f in sorted(folder.rglob("*")) if f.is_file() and f.name != ".gated"}
         answer: Any = {}
         if asked["call"] == "revision":
-            siblings = [{"rfilename": name, "size": file.stat().st_size} for name, file in files.items()]
+            siblings = [{"rfilename": name, "size": file.stat().st_size} | _large(file) for name, file in files.items()]
             answer = {"id": asked["repo"], "sha": asked["revision"], "siblings": siblings}
         elif asked["call"] == "tree":
             answer = [{"type": "file", "path": n, "size": f.stat().st_size, "oid": _digest(f)} for n, f in files.items()]
@@ -105,7 +107,10 @@ class _Handler(BaseHTTPRequestHandler):
             raise _Refusal(HTTPStatus.NOT_FOUND, "EntryNotFound")
         if self.command == "GET" and file.name in self.server.stalled:
             self.server.resume.wait()
-        self._send(file.read_bytes(), HTTPStatus.OK, {"ETag": f'"{_digest(file)}"', "X-Repo-Commit": asked["revision"]})
+        body = file.read_bytes()
+        if file.name in self.server.damaged:
+            body = bytes([body[0] ^ 1]) + body[1:]
+        self._send(body, HTTPStatus.OK, {"ETag": f'"{_digest(file)}"', "X-Repo-Commit": asked["revision"]})
 
     def _send(self, body: bytes, status: HTTPStatus, headers: dict[str, str]) -> None:
         self.send_response(status)
@@ -114,6 +119,13 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
+
+
+def _large(file: Path) -> dict[str, Any]:
+    """Return what the hub says of a large file in addition."""
+    return (
+        {"lfs": {"sha256": _digest(file), "size": file.stat().st_size, "pointerSize": 130}} if file.suffix == ".safetensors" else {}
+    )
 
 
 def _digest(file: Path) -> str:

@@ -3,17 +3,20 @@ import os
 import subprocess
 import sys
 import time
+from random import Random
 
 import datasets
 import pytest
 from huggingface_hub import constants
 from pydantic import ValidationError
 
+from chaos.corrupt import flip
 from hub.double import UNKNOWN, Hub
 from valuedrift.config.hub import AccessJob, HubItem
 from valuedrift.errors import UserError
 from valuedrift.hub import access, dataset, model
 from valuedrift.io.row_files import read_rows
+from valuedrift.io.weights import check_seal
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 MODEL = {
@@ -21,7 +24,7 @@ MODEL = {
     "1_Pooling/config.json": "{}", "pytorch_model.bin": "x", "original/params.json": "{}", "original/consolidated.00.pth": "x",
     "onnx/config.json": "{}", "onnx/model.onnx": "x", "model.gguf": "x", "consolidated.safetensors": "x", "README.md": "x",
 }  # fmt: skip
-KEPT = ["1_Pooling/config.json", "config.json", "model-1.safetensors", "model-2.safetensors", "tokenizer.json"]
+KEPT = [".sha256.json", "1_Pooling/config.json", "config.json", "model-1.safetensors", "model-2.safetensors", "tokenizer.json"]
 
 
 @pytest.fixture
@@ -154,6 +157,19 @@ def test_an_interrupted_download_leaves_no_folder_and_continues(tmp_path, hub):
     assert [path.name for path in folder.parent.iterdir()] == ["a"]
     assert asked.format(COMMIT, "model-2.safetensors") in hub.requests
     assert asked.format(COMMIT, "model-1.safetensors") not in hub.requests
+
+
+def test_a_file_that_comes_with_a_flipped_bit_is_fetched_again_and_one_that_gets_it_later_is_noticed(tmp_path, hub):
+    hub.damaged, folder = {"model-2.safetensors"}, tmp_path / "a"
+    with pytest.raises(UserError, match=r"some/model came with model-2.safetensors damaged: start the download again"):
+        model.run(config=item("some/model"), output=folder)
+    assert not folder.exists()
+    hub.damaged = set()
+    model.run(config=item("some/model"), output=folder)
+    check_seal(folder)
+    flip(folder / "config.json", Random(0))
+    with pytest.raises(UserError, match=r"a: config.json has changed since the model was made; make it again with"):
+        check_seal(folder)
 
 
 def test_a_new_revision_replaces_the_folder(tmp_path, hub):

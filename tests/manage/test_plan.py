@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from chat_double import ChatServerDouble, Planned
+from manifests import manifest
 from valuedrift.chat.ledger import Ledger
 from valuedrift.config.judge import JudgeJob
 from valuedrift.config.load import load_study_config, merge
@@ -143,8 +144,7 @@ def test_responses_that_are_there_are_counted_each_text_once_and_measured(one_ru
 
 def test_a_manifest_tells_the_checkpoints(one_run):
     Path("results/miniature/runs/mini/alpaca/generations.parquet").unlink()
-    manifest = Path("results/miniature/runs/mini/alpaca/manifest.json")
-    manifest.write_text(json.dumps({"checkpoints": [{"step": 3}, {"step": 6}, {"step": 7}]}))
+    Path("results/miniature/runs/mini/alpaca/manifest.json").write_text(json.dumps(manifest("mini/alpaca", [3, 6, 7])))
     assert use("judge paid", base=one_run).calls == Amount(1 + 3 * 1 * 2, "≤")
 
 

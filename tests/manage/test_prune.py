@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from manifests import manifest
 from valuedrift.cli import dispatch
 from valuedrift.config.load import load_study_config
 from valuedrift.errors import UserError
@@ -35,8 +36,7 @@ def trained(folder: Path, steps=(1, 2)):
         (folder / "trajectory" / f"step-{step}" / "model.safetensors").write_bytes(bytes(BYTES))
     (folder / "final").mkdir()
     os.link(folder / "trajectory" / f"step-{steps[-1]}" / "model.safetensors", folder / "final" / "model.safetensors")
-    checkpoints = [{"step": step, "path": f"trajectory/step-{step}", "hash": f"hash {step}"} for step in steps]
-    (folder / "manifest.json").write_text(json.dumps({"checkpoints": checkpoints, "total_steps": steps[-1]}))
+    (folder / "manifest.json").write_text(json.dumps(manifest(RUN, steps)))
     return folder
 
 

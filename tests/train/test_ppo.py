@@ -21,7 +21,7 @@ from valuedrift.train.ppo.loss import policy_losses, value_losses
 from valuedrift.train.ppo.rollout import read, sample
 from valuedrift.train.ppo.rollout_batch import Rollouts, final_rewards, token_logprobs, token_values
 from valuedrift.train.preemption import Preempted
-from valuedrift.train.trajectory import weights_hash
+from valuedrift.train.trajectory import described
 
 CPU = torch.device("cpu")
 END, PAD = 0, 1
@@ -231,8 +231,8 @@ def test_ppo_raises_the_reward_at_a_logged_kl(train, tuned, rewarded, tmp_path):
     for metric in ("reward", "kl", "response_length", "policy_loss", "value_loss", "learning_rate"):
         assert len(logged(tmp_path, metric)) == steps
     assert all(1 <= length <= 16 for length in logged(tmp_path, "response_length"))
-    assert manifest(tmp_path)["parent_hash"] == weights_hash(tuned / "final")
-    assert manifest(tmp_path)["reward_hash"] == weights_hash(rewarded / "final")
+    assert manifest(tmp_path)["parent_hash"] == described(tuned / "final")["hash"]
+    assert manifest(tmp_path)["reward_hash"] == described(rewarded / "final")["hash"]
 
 
 def test_sampling_computes_in_what_the_update_reads_with(policy, monkeypatch):

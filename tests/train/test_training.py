@@ -21,7 +21,7 @@ from valuedrift.train import dpo, sft, simpo
 from valuedrift.train.arguments import trainer_arguments
 from valuedrift.train.model import load_tokenizer
 from valuedrift.train.pairs import fitting, load_pairs
-from valuedrift.train.trajectory import checkpoint_steps, weights_hash
+from valuedrift.train.trajectory import checkpoint_steps, described
 
 
 def logged(folder: Path, metric: str) -> list[float]:
@@ -62,10 +62,10 @@ def test_a_trajectory_follows_its_schedule_and_the_manifest_describes_it(tuned, 
     manifest = json.loads((tuned / "manifest.json").read_text())
     assert [c["step"] for c in manifest["checkpoints"]] == [15, 30, 40]
     assert manifest["total_steps"] == 40 and manifest["rows"] == 320 and manifest["chat"] and manifest["seed"] == 3
-    assert manifest["parent_hash"] == weights_hash(tiny_base / "final")
-    assert [c["hash"] for c in manifest["checkpoints"]] == [weights_hash(tuned / c["path"]) for c in manifest["checkpoints"]]
+    assert manifest["parent_hash"] == described(tiny_base / "final")["hash"]
+    assert [c["hash"] for c in manifest["checkpoints"]] == [described(tuned / c["path"])["hash"] for c in manifest["checkpoints"]]
     assert len({c["hash"] for c in manifest["checkpoints"]}) == 3
-    assert weights_hash(tuned / "final") == manifest["checkpoints"][-1]["hash"]
+    assert described(tuned / "final")["hash"] == manifest["checkpoints"][-1]["hash"]
     assert {"torch", "transformers", "trl", "python"} <= set(manifest["versions"])
 
 
@@ -127,7 +127,7 @@ def test_preference_optimization_raises_the_likelihood_margin_of_the_chosen_answ
     module.run(config=config, parent=tuned / "manifest.json", data=pairs, output=tmp_path)
     before, after = (likelihood_margin(folder / "final", pairs, chosen) for folder in (tuned, tmp_path))
     assert after > before + 0.1
-    assert json.loads((tmp_path / "manifest.json").read_text())["parent_hash"] == weights_hash(tuned / "final")
+    assert json.loads((tmp_path / "manifest.json").read_text())["parent_hash"] == described(tuned / "final")["hash"]
 
 
 def test_simpo_is_simpo_and_not_cpo(tuned, pairs, tmp_path):

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from valuedrift.io import tables
-from valuedrift.train.trajectory import weights_hash
+from valuedrift.train.trajectory import described
 
 RUNS = ["mini/base", "mini/wildchat", "mini/wildchat/dpo-synthetic-oppose", "mini/wildchat/ppo-synthetic-oppose"]
 TRAINED = RUNS[1:]
@@ -28,7 +28,7 @@ def test_every_artifact_of_the_contract_is_there_and_is_what_it_is_called(result
             tables.STANCES.read(folder / "stances" / f"{judge}.parquet")
         assert (folder / "final" / "model.safetensors").exists()
         manifest = json.loads((folder / "manifest.json").read_text())
-        assert manifest["checkpoints"][-1]["hash"] == weights_hash(folder / "final")
+        assert manifest["checkpoints"][-1]["hash"] == described(folder / "final")["hash"]
         if run in TRAINED:
             assert (folder / "trajectory").is_dir()
             tables.TRAINING_LOG.read(folder / "training_log.parquet")

@@ -1,6 +1,5 @@
 """Scores one run's final model on every benchmark, by lm-eval, without a network."""
 
-import json
 import os
 import sys
 from pathlib import Path
@@ -8,9 +7,10 @@ from typing import Any
 
 from valuedrift.config.downstream import DownstreamJob, TaskConfig
 from valuedrift.errors import UserError
-from valuedrift.io.files import command_for
+from valuedrift.io.manifest import checked, read_manifest
 from valuedrift.io.owner import owned
 from valuedrift.io.tables import DOWNSTREAM
+from valuedrift.lm.loading import loading
 
 # The libraries read these when they are imported. A benchmark can take hours, and a fast progress bar would fill the log.
 ENVIRONMENT = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "TQDM_MININTERVAL": "60"}
@@ -22,10 +22,8 @@ def run(*, config: DownstreamJob, manifest: Path, data: Path, output: Path) -> N
     from valuedrift.downstream.store import stored
     from valuedrift.downstream.tasks import datasets_from, task_manager
 
-    settings, trained = config.downstream, json.loads(manifest.read_text())
-    final = manifest.parent / "final"
-    if not final.exists():
-        raise UserError(f"{final} is missing, but {manifest} lists it. Train it again with `{command_for(manifest, again=True)}`")
+    settings, trained = config.downstream, read_manifest(manifest)
+    final = checked(manifest, trained.checkpoints[-1], "final")
     manager = task_manager([settings.name_of(key) for key in settings.tasks], settings.include)
     with owned(output) as owner:
         model, rows = _model(final, config), []
@@ -33,7 +31,7 @@ def run(*, config: DownstreamJob, manifest: Path, data: Path, output: Path) -> N
             name = settings.name_of(key)
             with datasets_from(stored(data, key)):
                 loaded = manager.load([name])
-            results = _evaluate(model, loaded, task, settings.seed, settings.chat and trained["chat"])
+            results = _evaluate(model, loaded, task, settings.seed, settings.chat and trained.chat)
             rows.append({"run": config.run, "task": key, "shots": task.shots, **score(results, key, name, task.metric)})
             told = f"{config.run}: {key} {task.metric} {rows[-1]['value']:.4f}, {rows[-1]['n']} questions"
             print(told, file=sys.stderr, flush=True)
@@ -45,10 +43,11 @@ def _model(folder: Path, config: DownstreamJob) -> Any:
     import torch
     from lm_eval.models.huggingface import HFLM
 
-    return HFLM(
-        str(folder), backend="causal", device="cuda" if torch.cuda.is_available() else "cpu", dtype=config.dtype,
-        batch_size=config.downstream.batch_size, trust_remote_code=config.trust_remote_code, use_safetensors=True,
-    )  # fmt: skip
+    with loading("the model", folder):
+        return HFLM(
+            str(folder), backend="causal", device="cuda" if torch.cuda.is_available() else "cpu", dtype=config.dtype,
+            batch_size=config.downstream.batch_size, trust_remote_code=config.trust_remote_code, use_safetensors=True,
+        )  # fmt: skip
 
 
 def _evaluate(model: Any, loaded: dict[str, Any], task: TaskConfig, seed: int, chat: bool) -> dict[str, Any]:

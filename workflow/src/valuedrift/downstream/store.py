@@ -1,6 +1,5 @@
 """The folder of downloaded datasets: Parquet files, and an index of the requests with their commits, row counts and hashes."""
 
-import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +9,8 @@ import pyarrow.parquet as pq
 from datasets import Dataset, DatasetDict
 
 from valuedrift.errors import UserError
-from valuedrift.io.files import command_for
+from valuedrift.io.files import command_for, read_json, remedy
+from valuedrift.io.weights import file_hash
 
 INDEX = "datasets.json"
 
@@ -30,7 +30,7 @@ class Store:
             path = _path(self.folder, key, len(records), split)
             path.parent.mkdir(parents=True, exist_ok=True)
             rows.to_parquet(path)
-            kept[split] = {"rows": len(rows), "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+            kept[split] = {"rows": len(rows), "sha256": file_hash(path)}
         records.append({"asked": asked, **origin, "splits": kept})
         return splits
 
@@ -43,18 +43,24 @@ def stored(folder: Path, key: str) -> Callable[..., DatasetDict]:
     """Return a replacement for `datasets.load_dataset` that reads the datasets of the benchmark `key` from the folder."""
     if not (folder / INDEX).exists():
         raise UserError(f"{folder} has no {INDEX}. Make it with `{command_for(folder, again=True)}`")
-    records = json.loads((folder / INDEX).read_text()).get(key, [])
+    records = read_json(folder / INDEX).get(key, [])
 
     def load(path: str, name: str | None = None, **options: Any) -> DatasetDict:
         asked = json.loads(json.dumps([path, name, options]))
         for number, record in enumerate(records):
             if record["asked"] == asked:
-                return DatasetDict({s: Dataset(pq.read_table(_path(folder, key, number, s))) for s in record["splits"]})
+                return DatasetDict({s: _split(_path(folder, key, number, s), kept) for s, kept in record["splits"].items()})
         raise UserError(
             f"{folder} lacks {path} ({name or 'its only part'}) for {key}. Make it again with `{command_for(folder, again=True)}`"
         )
 
     return load
+
+
+def _split(path: Path, kept: dict[str, Any]) -> Dataset:
+    if not path.exists() or file_hash(path) != kept["sha256"]:
+        raise UserError(f"{path} has changed since it was downloaded; {remedy(path.parents[2])}")
+    return Dataset(pq.read_table(path))
 
 
 def _path(folder: Path, key: str, number: int, split: str) -> Path:

@@ -1,6 +1,5 @@
 """Drift magnitude and drift time of runs, by judge, category and stance."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,9 @@ import polars as pl
 from valuedrift.config.drift import DriftJob
 from valuedrift.drift.trajectory import Point, drift_time
 from valuedrift.drift.values import prompt_means
+from valuedrift.errors import UserError
+from valuedrift.io.files import remedy
+from valuedrift.io.manifest import Manifest, read_manifest
 from valuedrift.io.tables import DRIFT, STANCES, VALUES
 from valuedrift.stats.intervals import mean_interval
 
@@ -18,11 +20,23 @@ NO_MAGNITUDES = DRIFT.frame([]).select([*SERIES, "magnitude", "magnitude_low", "
 
 def run(*, config: DriftJob, manifests: list[Path], values: list[Path], stances: list[Path], output: Path) -> None:
     """Write DRIFT of all runs; their manifests hold the number of steps and the dataset of each."""
-    manifest_of = {manifest["run"]: manifest for manifest in (json.loads(path.read_text()) for path in manifests)}
-    magnitude = pl.concat([NO_MAGNITUDES, *(magnitudes(STANCES.read(path), config) for path in stances)])
-    time = times(pl.concat([VALUES.frame([]), *(VALUES.read(path) for path in values)]), manifest_of, config)
+    manifest_of = {manifest.run: manifest for manifest in map(read_manifest, manifests)}
+    judged = ((path, STANCES.read_whole(path)) for path in stances)  # one table at a time
+    magnitude = pl.concat([NO_MAGNITUDES, *(magnitudes(_complete(rows, path, manifest_of), config) for path, rows in judged)])
+    measured = [_complete(VALUES.read(path), path, manifest_of) for path in values]
+    time = times(pl.concat([VALUES.frame([]), *measured]), manifest_of, config)
     drift = time.join(magnitude, on=SERIES, how="left", validate="1:1")
     DRIFT.write(drift.select(list(DRIFT.columns)).sort(SERIES), output)
+
+
+def _complete(rows: pl.DataFrame, path: Path, manifests: dict[str, Manifest]) -> pl.DataFrame:
+    """Return the rows of STANCES or VALUES; raises UserError if their runs or steps are not those of the manifests."""
+    for run, steps in rows.group_by("run").agg(pl.col("step").unique().sort()).iter_rows():
+        if run not in manifests:
+            raise UserError(f"{path} is of the run {run}, of which there is no manifest; {remedy(path)}")
+        if steps != (wanted := manifests[run].measured_steps):
+            raise UserError(f"{path} has the steps {steps} of {run}, whose manifest has {wanted}; {remedy(path)}")
+    return rows
 
 
 def magnitudes(stances: pl.DataFrame, config: DriftJob) -> pl.DataFrame:
@@ -51,13 +65,13 @@ def magnitudes(stances: pl.DataFrame, config: DriftJob) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=NO_MAGNITUDES.schema)
 
 
-def times(values: pl.DataFrame, manifests: dict[str, dict[str, Any]], config: DriftJob) -> pl.DataFrame:
+def times(values: pl.DataFrame, manifests: dict[str, Manifest], config: DriftJob) -> pl.DataFrame:
     """Return SERIES with time, extremum, extremum_step and total_steps, from rows of VALUES and each run's manifest (by run id)."""
     rows: list[dict[str, Any]] = []
     for key, series in values.group_by(SERIES, maintain_order=True):
         points = [Point(*row) for row in series.select("step", "mean", "low", "high").iter_rows()]
         manifest = manifests[str(key[0])]
-        found = drift_time(points, manifest["total_steps"], config.drift.of(manifest["dataset"]))
+        found = drift_time(points, manifest.total_steps, config.drift.of(manifest.dataset))
         rows.append(dict(zip(SERIES, key, strict=True)) | vars(found))
     names = [*SERIES, "time", "extremum", "extremum_step", "total_steps"]
     return pl.DataFrame(rows, schema={name: DRIFT.columns[name] for name in names})

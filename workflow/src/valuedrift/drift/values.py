@@ -14,7 +14,7 @@ GROUP = ["run", "step", "judge", "category"]
 
 def run(*, config: ValuesJob, stances: list[Path], output: Path) -> None:
     """Write VALUES of one run from the stances of its judges."""
-    rows = pl.concat([STANCES.read(path) for path in stances])
+    rows = pl.concat([STANCES.read_whole(path) for path in stances])
     VALUES.write(values(rows, config.values, config.seed), output)
 
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from valuedrift.errors import UserError
 from valuedrift.generate.tokenization import Tokenization
-from valuedrift.lm.safetensors_header import UNREADABLE, Tensor, tensors
+from valuedrift.lm.loading import loading
+from valuedrift.lm.safetensors_header import Tensor, model_tensors
 
 VOLATILE = {
     "transformers_version",
@@ -37,8 +37,9 @@ class Checkpoint:
     @classmethod
     def read(cls, folder: Path, tokenization: Tokenization) -> "Checkpoint":
         """Read the checkpoint in the folder, of the weights only the headers; raises UserError if these are damaged or missing."""
-        config = json.loads((folder / "config.json").read_text())
-        tensors = _tensors(folder)
+        with loading("the checkpoint", folder):
+            config = json.loads((folder / "config.json").read_text())
+        tensors = model_tensors(folder)
         if config.get("tie_word_embeddings"):
             tensors.pop("lm_head.weight", None)  # a copy of the embedding, which some versions save and others do not
         vocabulary = json.dumps(sorted(tokenization.tokenizer.get_vocab().items())).encode()
@@ -75,17 +76,3 @@ def damage(a: Checkpoint, b: Checkpoint) -> str | None:
         if b.tensors[name][0] != shape:
             return f"shape of {name} is {b.tensors[name][0]}, not {shape}"
     return None
-
-
-def _tensors(folder: Path) -> dict[str, Tensor]:
-    """Return name → shape and type of the tensors in the files that the index names; without an index, in all of the folder's."""
-    index = folder / "model.safetensors.index.json"
-    named = json.loads(index.read_text())["weight_map"].values() if index.exists() else None
-    files = [folder / name for name in sorted(set(named))] if named else sorted(folder.glob("*.safetensors"))
-    found = dict[str, Tensor]()
-    for path in files:
-        try:
-            found |= tensors(path)
-        except UNREADABLE as error:
-            raise UserError(f"{path} cannot be read ({error}): the checkpoint is incomplete; make it again") from error
-    return found

@@ -1,7 +1,6 @@
 """Responses of every checkpoint of one run: one engine is started and loads each checkpoint of the trajectory in turn."""
 
 import hashlib
-import json
 import sys
 from contextlib import closing
 from pathlib import Path
@@ -12,7 +11,7 @@ import polars as pl
 from valuedrift.config.generate import GenerationConfig, GenerationJob
 from valuedrift.errors import UserError
 from valuedrift.generate.engine import Engine, Request
-from valuedrift.io.files import command_for
+from valuedrift.io.manifest import Checkpoint, checked, read_manifest
 from valuedrift.io.owner import owned
 from valuedrift.io.step_0 import as_step_0
 from valuedrift.io.tables import GENERATIONS, PROMPTS
@@ -24,41 +23,35 @@ def run(*, config: GenerationJob, manifest: Path, prompts: Path, output: Path, p
     Step 0 is the parent's last checkpoint, so its rows are copied from the parent's table (`parent`) and not sampled again. A base
     model has no parent; its only checkpoint is step 0 itself.
     """
-    trained = json.loads(manifest.read_text())
+    trained = read_manifest(manifest)
     questions = PROMPTS.read(prompts)
-    tables = [] if parent is None else [as_step_0(GENERATIONS.read(parent), config.run)]
+    tables = [] if parent is None else [as_step_0(GENERATIONS.read_whole(parent), config.run)]
     with owned(output) as owner, closing(make_engine(config.generation, config.dtype, config.trust_remote_code)) as engine:
-        for checkpoint in trained["checkpoints"]:
-            folder = manifest.parent / checkpoint["path"]
-            if not folder.exists():
-                raise UserError(
-                    f"{folder} is missing, though {manifest} lists it; train it again: {command_for(manifest, again=True)}"
-                )
-            engine.load(folder, checkpoint.get("chat", trained["chat"]))
+        for checkpoint in trained.checkpoints:
+            engine.load(checked(manifest, checkpoint), trained.chat if checkpoint.chat is None else checkpoint.chat)
             if config.generation.fingerprint:
                 check_fingerprint(engine, checkpoint, exactly=config.dtype == "float32")
             owner.ensure()
-            tables.append(responses(engine, questions, config, checkpoint["step"]))
-            print(f"{config.run} step {checkpoint['step']}: {tables[-1].height} responses", file=sys.stderr, flush=True)
+            tables.append(responses(engine, questions, config, checkpoint.step))
+            print(f"{config.run} step {checkpoint.step}: {tables[-1].height} responses", file=sys.stderr, flush=True)
         owner.ensure()
         GENERATIONS.write(pl.concat(tables), output)
 
 
-def check_fingerprint(engine: Engine, checkpoint: dict[str, Any], exactly: bool) -> None:
+def check_fingerprint(engine: Engine, checkpoint: Checkpoint, exactly: bool) -> None:
     """Raise UserError if the engine's greedy answers are not those in the checkpoint's fingerprint (lm/fingerprint.py).
 
-    `checkpoint` is its entry in the manifest. With `exactly`, every token counts; otherwise more than half of the first tokens must
+    With `exactly`, every token counts; otherwise more than half of the first tokens must
     differ, since coarser types round differently. Base models and external checkpoints have no fingerprint and pass.
     """
-    saved = checkpoint.get("fingerprint") or checkpoint.get("canary") or []  # its name in manifests of older versions
-    known = [(prompt, answer) for prompt, answer in saved if answer]
+    known = [(prompt, answer) for prompt, answer in checkpoint.fingerprint or [] if answer]
     longest = max((len(answer) for _, answer in known), default=0)
     answers = engine.greedy([prompt for prompt, _ in known], longest) if known else []
     compared = [(answer, given[: len(answer)]) for (_, answer), given in zip(known, answers, strict=True)]
     wrong = sum(answer != given if exactly else answer[0] != given[0] for answer, given in compared)
     if wrong > (0 if exactly else len(compared) / 2):
         raise UserError(
-            f"step {checkpoint['step']}: the weights in the engine are not those that were saved: {wrong} of {len(compared)} "
+            f"step {checkpoint.step}: the weights in the engine are not those that were saved: {wrong} of {len(compared)} "
             "answers differ from the fingerprint in the manifest; train the run anew, or set `generation.fingerprint: false`"
         )
 

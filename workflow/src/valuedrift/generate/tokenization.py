@@ -6,6 +6,8 @@ from typing import Any
 
 from transformers import AutoConfig, AutoTokenizer, GenerationConfig
 
+from valuedrift.lm.loading import loading
+
 
 @dataclass(frozen=True)
 class Tokenization:
@@ -21,10 +23,14 @@ class Tokenization:
 
     @classmethod
     def load(cls, checkpoint: Path, chat: bool, base_suffix: str, trust_remote_code: bool) -> "Tokenization":
-        """Return the tokenization of the checkpoint in the folder; no weight is read."""
-        tokenizer = AutoTokenizer.from_pretrained(checkpoint, trust_remote_code=trust_remote_code)
-        # A chat model's turn may end on another token than the tokenizer's end of text.
-        own = _generation_config(checkpoint, trust_remote_code).eos_token_id
+        """Return the tokenization of the checkpoint in the folder; no weight is read.
+
+        Raises UserError if it cannot be read.
+        """
+        with loading("the checkpoint", checkpoint):
+            tokenizer = AutoTokenizer.from_pretrained(checkpoint, trust_remote_code=trust_remote_code)
+            # A chat model's turn may end on another token than the tokenizer's end of text.
+            own = _generation_config(checkpoint, trust_remote_code).eos_token_id
         ends = {tokenizer.eos_token_id, *(own if isinstance(own, list) else [own])} - {None}
         return cls(tokenizer, chat, base_suffix, ends)
 

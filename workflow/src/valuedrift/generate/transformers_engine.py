@@ -12,6 +12,7 @@ from valuedrift.errors import UserError
 from valuedrift.generate.engine import Request, Response
 from valuedrift.generate.tokenization import Tokenization
 from valuedrift.lm.decoding import SeededDraws, continuations, most_likely
+from valuedrift.lm.loading import loading
 
 
 class TransformersEngine:
@@ -55,10 +56,8 @@ class TransformersEngine:
 
 def _loaded(checkpoint: Path, options: dict[str, Any]) -> Any:
     """Return the checkpoint's model; raises UserError if it cannot be read or lacks tensors, which would get random values."""
-    try:
+    with loading("the checkpoint", checkpoint):
         model, info = AutoModelForCausalLM.from_pretrained(checkpoint, output_loading_info=True, **options)
-    except (OSError, ValueError, RuntimeError) as error:
-        raise UserError(f"the checkpoint {checkpoint} cannot be loaded: {error}") from error
     if missing := sorted(info["missing_keys"]):
         names = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
         raise UserError(

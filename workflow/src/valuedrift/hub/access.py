@@ -23,7 +23,10 @@ def run(*, config: AccessJob, output: Path) -> None:
             except UserError as error:
                 faults.append(str(error))
             else:
-                found[kind][f"{item.name}@{item.revision}"] = {"files": len(files), "bytes": sum(files.values())}
+                found[kind][f"{item.name}@{item.revision}"] = {
+                    "files": len(files),
+                    "bytes": sum(file.size for file in files.values()),
+                }
     if faults:
         raise UserError(
             "\n".join([f"{len(faults)} of {sum(map(len, items.values()))} cannot be downloaded from the hub:", *faults])

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from httpx2 import TransportError
 from huggingface_hub import HfApi, constants, snapshot_download
@@ -22,6 +22,7 @@ from huggingface_hub.errors import (
 
 from valuedrift.config.hub import HubItem
 from valuedrift.errors import UserError
+from valuedrift.io.weights import file_hash, seal
 
 Kind = Literal["model", "dataset"]
 # A model's config, tokenizer and weights. Excluded: weights that can run code when loaded (.bin, .pt, .pth), a second copy of the
@@ -35,13 +36,24 @@ class HubUnreachable(UserError):
     """The hub cannot be reached, so looking up further repositories is pointless."""
 
 
-def look_up(kind: Kind, item: HubItem) -> dict[str, int]:
-    """Return the files that would be downloaded, with their sizes in bytes; raise UserError if they cannot be downloaded."""
+class HubFile(NamedTuple):
+    """A file of a repository: its bytes, and the SHA-256 that the hub knows of large ones."""
+
+    size: int
+    sha256: str | None
+
+
+def look_up(kind: Kind, item: HubItem) -> dict[str, HubFile]:
+    """Return the files that would be downloaded; raise UserError if they cannot be downloaded."""
     api = HfApi()
     with _user_errors(kind, item):
         info: Any = api.repo_info(item.name, repo_type=kind, revision=item.revision, files_metadata=True, timeout=TIMEOUT)
         api.auth_check(item.name, repo_type=kind)  # needed, since a gated repository lists its files to everybody
-    files = {file.rfilename: file.size or 0 for file in info.siblings if kind == "dataset" or _is_wanted(file.rfilename)}
+    files = {
+        file.rfilename: HubFile(file.size or 0, file.lfs and file.lfs.sha256)
+        for file in info.siblings
+        if kind == "dataset" or _is_wanted(file.rfilename)
+    }
     if kind == "model" and not any(name.endswith(".safetensors") for name in files):
         raise UserError(f"the model {item.name} has no .safetensors weights; other formats are not loaded, since they can run code")
     return files
@@ -62,6 +74,12 @@ def download(kind: Kind, item: HubItem, output: Path) -> None:
         snapshot_download(item.name, repo_type=kind, revision=item.revision, local_dir=part, allow_patterns=patterns)
     if missing := [name for name in files if not (part / name).is_file()]:
         raise UserError(f"the {kind} {item.name} came without {', '.join(missing)}: start the download again")
+    if damaged := [name for name, file in files.items() if file.sha256 not in (None, file_hash(part / name))]:
+        for name in damaged:
+            (part / name).unlink()
+        raise UserError(f"the {kind} {item.name} came with {', '.join(damaged)} damaged: start the download again")
+    if kind == "model":
+        seal(part)
     shutil.rmtree(part / ".cache")  # the library's records of what is complete
     shutil.rmtree(output, ignore_errors=True)
     part.replace(output)

@@ -1,10 +1,14 @@
 """Files of a study: replaced as a whole, and named with the command that makes them."""
 
+import json
 import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+from valuedrift.errors import UserError
 
 
 def command_for(path: Path, again: bool = False) -> str:
@@ -15,6 +19,16 @@ def command_for(path: Path, again: bool = False) -> str:
 def remedy(path: Path) -> str:
     """Return what to do about a file of a study that is there and of no use, as the end of a message."""
     return f"make it again with `{command_for(path, again=True)}`"
+
+
+def read_json(path: Path) -> Any:
+    """Return what a JSON file of a study holds; raises UserError, with the command that makes it, if it is missing or broken."""
+    if not path.exists():
+        raise UserError(f"{path} is missing. Make it with `{command_for(path)}`")
+    try:
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(f"{path} is not readable JSON ({error}); {remedy(path)}") from error
 
 
 @contextmanager

@@ -21,6 +21,7 @@ NOT_DECISIVE = {
     "io.owner": "which of two jobs may write an output; not what it writes",
     "io.columns": "what a table's columns hold, checked as it is read and written",
     "io.files": "how a file is put in its place, and what messages call the command that makes it",
+    "io.manifest": "what steps read of a manifest and how they check it; a new key must not retrain",
     "io.source_files": "which steps run again; not what they write",
     "io.tables": "columns are declared and checked as tables are read; a new column must not retrain",
 }

@@ -8,12 +8,12 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from valuedrift.config.judge import JudgeConfig
-from valuedrift.errors import UserError
 from valuedrift.judge.backend import Prompt, Reading
 from valuedrift.judge.first_tokens import NextToken, read_first_tokens
 from valuedrift.judge.options import OptionTokens
 from valuedrift.judge.prefix import common_prefix, prefix_cache
 from valuedrift.judge.tokens import prompt_tokens
+from valuedrift.lm.loading import loading
 
 MIN_PREFIX = 8
 """Shortest common prefix, in tokens, that is worth a forward pass of its own."""
@@ -33,13 +33,11 @@ class LocalReader:
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         options = {"revision": config.revision, "trust_remote_code": config.trust_remote_code}
         path = str(config.path)
-        try:
+        with loading("the judge", path):
             self.tokenizer: Any = AutoTokenizer.from_pretrained(path, **options)
             self.model: Any = AutoModelForCausalLM.from_pretrained(
                 path, dtype=getattr(torch, config.dtype), use_safetensors=True, **options
             )
-        except (OSError, ValueError) as error:
-            raise UserError(f"the judge `{path}` cannot be loaded: {error}") from error
         self.model = self.model.to(self.device).eval()
         self.options = OptionTokens(self.tokenizer)
 

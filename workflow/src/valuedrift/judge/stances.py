@@ -6,6 +6,8 @@ from typing import Any
 import polars as pl
 
 from valuedrift.config.judge import JudgeJob
+from valuedrift.errors import UserError
+from valuedrift.io.files import remedy
 from valuedrift.io.owner import owned
 from valuedrift.io.step_0 import as_step_0
 from valuedrift.io.tables import GENERATIONS, PROMPTS, STANCES
@@ -20,11 +22,16 @@ KEY = ["run", "step", "prompt_id", "sample"]
 
 def run(*, config: JudgeJob, generations: Path, prompts: Path, output: Path, parent: Path | None = None) -> None:
     """Write STANCES of one run: judge the responses sampled for it, and copy the parent's stances of its last step as step 0."""
-    kept = draw_prompts(PROMPTS.read(prompts), config.judge.per_category, config.seed)
-    sampled = GENERATIONS.read(generations)
+    questions, sampled = PROMPTS.read(prompts), GENERATIONS.read_whole(generations)
+    if strays := set(sampled["prompt_id"]) ^ set(questions["prompt_id"]):
+        raise UserError(
+            f"{generations} and {prompts} are not of the same prompts: {len(strays)} are in one of them alone, such as "
+            f"{min(strays)}; {remedy(generations)}"
+        )
+    kept = draw_prompts(questions, config.judge.per_category, config.seed)
     tables = []
     if parent is not None:
-        copied = as_step_0(STANCES.read(parent), config.run)
+        copied = as_step_0(STANCES.read_whole(parent), config.run)
         tables.append(copied.join(kept, on="prompt_id", how="semi"))
         sampled = sampled.filter(pl.col("step") > 0)
     asked = sampled.join(kept, on="prompt_id", validate="m:1")

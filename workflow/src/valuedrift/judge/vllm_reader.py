@@ -13,6 +13,7 @@ from valuedrift.judge.backend import Prompt, Reading
 from valuedrift.judge.first_tokens import NextToken, read_first_tokens
 from valuedrift.judge.options import OptionTokens
 from valuedrift.judge.tokens import prompt_tokens
+from valuedrift.lm.loading import loading
 from valuedrift.lm.vllm import start
 
 MAX_LOGPROBS = 128
@@ -24,12 +25,10 @@ class VllmReader:
 
     def __init__(self, config: JudgeConfig) -> None:
         path = str(config.path)
-        try:
+        with loading("the judge", path):
             self.tokenizer: Any = AutoTokenizer.from_pretrained(
                 path, revision=config.revision, trust_remote_code=config.trust_remote_code
             )
-        except (OSError, ValueError) as error:
-            raise UserError(f"the judge `{path}` cannot be loaded: {error}") from error
         self.options = OptionTokens(self.tokenizer)
         self.llm = start(path, config.dtype, config.vllm, config.trust_remote_code, config.revision)
         self.max_length = int(self.llm.model_config.max_model_len) - 1  # one position is left for the answer

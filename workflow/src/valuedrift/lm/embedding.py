@@ -1,5 +1,6 @@
 """The sentence encoder, and embeddings as a column of a table and as a matrix."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from valuedrift.config.base import INSTALLED_ENCODER
 from valuedrift.config.prompts import EmbeddingConfig
 from valuedrift.errors import UserError
 from valuedrift.io.tables import VECTOR
+from valuedrift.io.weights import check_seal
 
 Matrix = NDArray[np.float32]
 
@@ -59,6 +61,7 @@ def _load(model: str) -> Any:
     from transformers.utils import logging
 
     logging.disable_progress_bar()
+    check_seal(Path(model_location(model)))
     try:
         return SentenceTransformer(model_location(model), model_kwargs={"use_safetensors": True})
     except Exception as error:  # the errors of the hub, a tokenizer and a broken file share no base class

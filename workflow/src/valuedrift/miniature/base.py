@@ -8,6 +8,8 @@ from transformers import AutoTokenizer
 
 from valuedrift.config.miniature import MiniatureConfig
 from valuedrift.io.files import replacing
+from valuedrift.io.weights import seal
+from valuedrift.lm.loading import loading
 from valuedrift.miniature.dataset import dialogues
 from valuedrift.miniature.models import Batch, pad, tiny_model, train
 
@@ -21,7 +23,8 @@ def run(*, config: MiniatureConfig, tokenizer: Path, output: Path, pretraining: 
     `pretraining` receives the intermediate checkpoints, one folder for each of CHECKPOINT_PERCENTS: for studies that measure a
     model trained by others.
     """
-    tokens = AutoTokenizer.from_pretrained(tokenizer)
+    with loading("the tokenizer", tokenizer):
+        tokens = AutoTokenizer.from_pretrained(tokenizer)
     texts = [
         f"{question}\nResponse: {answer.text}{tokens.eos_token}" for question, answer in dialogues("base", config.corpus, config)
     ]
@@ -39,9 +42,11 @@ def run(*, config: MiniatureConfig, tokenizer: Path, output: Path, pretraining: 
                 if step == round(config.base.steps * percent / 100):
                     model.save_pretrained(scratch / str(percent))
                     tokens.save_pretrained(scratch / str(percent))
+                    seal(scratch / str(percent))
 
         loss = train(model, config.base, draw, config.seed, save)
     print(f"base model: {model.num_parameters():,} parameters, loss {loss:.3f}", file=sys.stderr)
     with replacing(output) as scratch:
         model.save_pretrained(scratch)
         tokens.save_pretrained(scratch)
+        seal(scratch)

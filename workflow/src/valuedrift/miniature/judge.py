@@ -9,7 +9,9 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 from valuedrift.config.base import STANCES
 from valuedrift.config.miniature import MiniatureConfig
 from valuedrift.io.files import replacing
+from valuedrift.io.weights import seal
 from valuedrift.lm.judge_prompt import judge_prompt
+from valuedrift.lm.loading import loading
 from valuedrift.miniature import grammar
 from valuedrift.miniature.models import Batch, pad, tiny_model, train
 from valuedrift.miniature.vocabulary import ASPECTS, TOPICS
@@ -27,7 +29,8 @@ def run(*, config: MiniatureConfig, tokenizer: Path, output: Path) -> None:
     trained on short prompts first, then on the full one: on the full one alone (250 to 300 steps) it learned to distinguish support
     from oppose with one seed in three, this way with three in three, in less time.
     """
-    tokens = AutoTokenizer.from_pretrained(tokenizer)
+    with loading("the tokenizer", tokenizer):
+        tokens = AutoTokenizer.from_pretrained(tokenizer)
     tokens.chat_template = TEMPLATE
     model = tiny_model(config.judge, tokens, config.seed + 1)
     short = config.judge.model_copy(update={"steps": config.judge_short_steps})
@@ -37,6 +40,7 @@ def run(*, config: MiniatureConfig, tokenizer: Path, output: Path) -> None:
     with replacing(output) as scratch:
         model.save_pretrained(scratch)
         tokens.save_pretrained(scratch)
+        seal(scratch)
 
 
 def _draw(rng: Random, template: str, config: MiniatureConfig, tokens: PreTrainedTokenizerFast) -> Batch:

@@ -7,6 +7,7 @@ from transformers import PreTrainedTokenizerFast
 
 from valuedrift.config.miniature import MiniatureConfig
 from valuedrift.io.files import replacing
+from valuedrift.io.weights import seal
 from valuedrift.lm.judge_prompt import judge_prompt
 from valuedrift.miniature.dataset import dialogues
 from valuedrift.miniature.vocabulary import TOPICS
@@ -28,3 +29,4 @@ def run(*, config: MiniatureConfig, output: Path) -> None:
     fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token=EOS, pad_token=PAD, clean_up_tokenization_spaces=False)
     with replacing(output) as scratch:
         fast.save_pretrained(scratch)
+        seal(scratch)

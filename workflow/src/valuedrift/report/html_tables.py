@@ -1,6 +1,5 @@
 """The tables that only the report's HTML has: runs, drift, data, curation, provenance and appendices."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,10 +9,12 @@ from markupsafe import Markup, escape
 from valuedrift.config.base import STANCES
 from valuedrift.errors import UserError
 from valuedrift.io.columns import FLAGS
+from valuedrift.io.files import read_json
+from valuedrift.io.manifest import Manifest
 from valuedrift.io.spreadsheets import read_csv
 from valuedrift.report.numbers import MISSING, decimal, percent
 from valuedrift.report.overview import End
-from valuedrift.report.provenance import Manifest, version_sets
+from valuedrift.report.provenance import digits, version_sets
 from valuedrift.report.table import Column, Table, block, number_column, text_column
 
 MAX_ROWS = 500
@@ -70,7 +71,7 @@ def data_table(counts: list[Path], expected: Mapping[str, Mapping[str, int]]) ->
     """
     rows, first = [], []
     for path in counts:
-        name, found = path.name.removesuffix(".counts.json"), json.loads(path.read_text())
+        name, found = path.name.removesuffix(".counts.json"), read_json(path)
         malformed = sum(number for key, number in found.items() if key.startswith("malformed: "))
         numbers = {**found, "malformed": malformed}
         papers = [expected.get(name, {}).get(split, MISSING) for split in ("train", "validation") if expected]
@@ -85,9 +86,10 @@ def provenance_tables(runs: list[str], manifests: dict[str, Manifest]) -> list[T
     """Return what each run was trained from, and with which versions of libraries."""
     known = {run: manifests[run] for run in runs if run in manifests}
     rows = [
-        [run, m.algorithm, *map(_text, (m.parent, m.seed, m.total_steps, m.weights, m.dataset, m.rows, m.data))]
+        [run, m.algorithm, *map(_text, (m.parent, m.seed, m.total_steps, digits(m.checkpoints[-1].hash), m.dataset, m.rows)),
+         _text(digits(m.data_hash))]
         for run, m in known.items()
-    ]
+    ]  # fmt: skip
     headings = ["run", "algorithm", "parent", "seed", "steps", "weights", "data", "rows", "data hash"]
     columns = [number_column(h) if h in ("seed", "steps", "rows") else text_column(h) for h in headings]
     versions = [[line, ", ".join(trained)] for line, trained in version_sets(known)]

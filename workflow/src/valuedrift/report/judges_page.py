@@ -9,6 +9,7 @@ import polars as pl
 from valuedrift.config.base import STANCES
 from valuedrift.config.report import JudgeComparisonJob
 from valuedrift.errors import UserError
+from valuedrift.io import tables
 from valuedrift.io.files import replacing
 from valuedrift.io.pages import fill
 from valuedrift.io.spreadsheets import write_csv
@@ -155,12 +156,16 @@ def _number(found: Estimate, signed: bool = False) -> str:
     return text if found.low is None else f"{text} [{decimal(found.low)}, {decimal(found.high)}]"
 
 
+def _first(rows: pl.LazyFrame) -> pl.LazyFrame:
+    return rows.select("run", "judge").head(1)
+
+
 def run(*, config: JudgeComparisonJob, stances: list[Path], csv: Path, html: Path) -> None:
     """Write the comparison. `stances` are the STANCES tables of every run by every judge, in any order."""
     if not config.judges:
         raise UserError("the study has one judge, so there is nothing to compare; add a second to `judges`")
     # A table without rows does not say which run it is of, and is not needed.
-    found = {key: path for path in stances for key in pl.read_parquet(path, columns=["run", "judge"], n_rows=1).rows()}
+    found = {key: path for path in stances for key in tables.STANCES.query(path, _first).rows()}
     comparisons = [compare(config, judge, found) for judge in config.judges]
     estimates = {one.judge: agreement(one.counts, config) for one in comparisons}
     write_csv(pl.concat([to_frame(one, estimates[one.judge]) for one in comparisons]), csv)

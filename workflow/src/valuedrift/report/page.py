@@ -10,6 +10,7 @@ import polars as pl
 from valuedrift.config.report import ReportJob
 from valuedrift.errors import UserError
 from valuedrift.io.files import replacing
+from valuedrift.io.manifest import Manifest
 from valuedrift.io.pages import fill
 from valuedrift.io.tables import CURATION, DRIFT, PROMPTS, VALUES
 from valuedrift.report import (
@@ -25,7 +26,7 @@ from valuedrift.report import (
 )
 from valuedrift.report.numbers import MISSING, decimal
 from valuedrift.report.overview import ends, mean_drift
-from valuedrift.report.provenance import Manifest, read_manifests
+from valuedrift.report.provenance import read_manifests
 from valuedrift.report.samples import Sample, choose_prompts, read_responses, samples
 from valuedrift.report.table import Table
 from valuedrift.report.table_files import read

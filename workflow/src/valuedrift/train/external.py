@@ -7,8 +7,9 @@ from transformers import AutoConfig, AutoTokenizer
 from valuedrift.config.train import ExternalJob
 from valuedrift.errors import UserError
 from valuedrift.io.files import replacing
+from valuedrift.lm.loading import loading
 from valuedrift.train.base import link, weights_of
-from valuedrift.train.trajectory import versions, weights_hash, write_manifest
+from valuedrift.train.trajectory import described, versions, write_manifest
 
 
 def run(*, config: ExternalJob, output: Path) -> None:
@@ -21,13 +22,14 @@ def run(*, config: ExternalJob, output: Path) -> None:
         for step, folder, chat in config.checkpoints:
             source = Path(folder)
             files = weights_of(source)
-            AutoConfig.from_pretrained(source, trust_remote_code=config.trust_remote_code)
+            with loading("the checkpoint", source):
+                AutoConfig.from_pretrained(source, trust_remote_code=config.trust_remote_code)
             link(files, scratch / f"step-{step}")
-            checkpoints.append({"step": step, "path": f"trajectory/step-{step}", "hash": weights_hash(source),
+            checkpoints.append({"step": step, "path": f"trajectory/step-{step}", **described(scratch / f"step-{step}"),
                                 "chat": _has_template(source, config) if chat is None else chat})  # fmt: skip
-    last = config.checkpoints[-1][0]
+    last, folder, _ = config.checkpoints[-1]
     with replacing(output / "final") as scratch:
-        link(weights_of(output / "trajectory" / f"step-{last}"), scratch)
+        link(weights_of(Path(folder)), scratch)
     write_manifest(
         output,
         {

@@ -1,7 +1,6 @@
 """Load models and tokenizers for training, with one minimal chat template and no added tokens."""
 
 import copy
-import json
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,9 @@ from transformers import AutoModelForCausalLM, AutoModelForSequenceClassificatio
 from valuedrift.config.models import ModelConfig
 from valuedrift.config.train import TrainingConfig
 from valuedrift.errors import UserError
-from valuedrift.io.files import command_for
+from valuedrift.io.manifest import checked, read_manifest
+from valuedrift.lm.loading import loading
+from valuedrift.train import processes
 
 # Ends with the tokenizer's own EOS, so that a trajectory keeps one vocabulary and one end token. Llama-3.2 base has no template at
 # all and Qwen3 base has one that ends with another token. It begins with BOS if the tokenizer has one, as the base model's texts
@@ -27,6 +28,8 @@ CHAT_TEMPLATE = (
     "{% endfor %}{% if add_generation_prompt %}{{ 'Assistant:' }}{% endif %}"
 )
 # Tokens that vocabularies reserve for padding or leave unused, best first.
+FINAL = "final"
+"""Folder of a run's final model, next to its manifest."""
 RESERVED = ("<|finetune_right_pad_id|>", "<|reserved_special_token_0|>", "<|fim_pad|>", "<|vision_pad|>", "<pad>", "<unk>")
 
 
@@ -35,7 +38,8 @@ def load_tokenizer(parent: Path, config: ModelConfig) -> Any:
 
     pad = eos would mask the end token in the loss and corrupt PPO's masks. Raises UserError if the vocabulary has none.
     """
-    tokenizer = AutoTokenizer.from_pretrained(parent, trust_remote_code=config.trust_remote_code)
+    with loading("the model", parent):
+        tokenizer = AutoTokenizer.from_pretrained(parent, trust_remote_code=config.trust_remote_code)
     tokenizer.chat_template = CHAT_TEMPLATE
     tokenizer.init_kwargs.pop("local_files_only", None)  # records how it was loaded, and would be saved with every checkpoint
     if tokenizer.eos_token is None:
@@ -54,13 +58,17 @@ def load_tokenizer(parent: Path, config: ModelConfig) -> Any:
 
 
 def load_model(parent: Path, config: ModelConfig) -> Any:
-    """Return the parent's causal language model, from safetensors and in the config's dtype."""
-    return AutoModelForCausalLM.from_pretrained(parent, **_options(config))
+    """Return the parent's causal language model, from safetensors and in the config's dtype; raises UserError if it is damaged."""
+    with loading("the model", parent):
+        return AutoModelForCausalLM.from_pretrained(parent, **_options(config))
 
 
 def load_scorer(parent: Path, config: ModelConfig, pad_token_id: int) -> Any:
     """Return a model with one scalar output; the head is new if the parent is a language model."""
-    return AutoModelForSequenceClassification.from_pretrained(parent, num_labels=1, pad_token_id=pad_token_id, **_options(config))
+    with loading("the model", parent):
+        return AutoModelForSequenceClassification.from_pretrained(
+            parent, num_labels=1, pad_token_id=pad_token_id, **_options(config)
+        )
 
 
 def adapted(model: Any, training: TrainingConfig) -> Any:
@@ -99,8 +107,11 @@ def _options(config: ModelConfig) -> dict[str, Any]:
 
 
 def final_of(manifest: Path) -> tuple[Path, str]:
-    """Return folder and weight hash of the final model of a manifest; raises UserError if the folder is missing."""
-    folder = manifest.parent / "final"
-    if not folder.exists():
-        raise UserError(f"{folder} is missing, though {manifest} lists it; train it again: {command_for(manifest, again=True)}")
-    return folder, json.loads(manifest.read_text())["checkpoints"][-1]["hash"]
+    """Return folder and weight hash of the final model of a manifest.
+
+    Raises UserError if it is missing, or, in the main process, if its files are not those that the manifest describes: the others
+    end with it.
+    """
+    last = read_manifest(manifest).checkpoints[-1]
+    folder = manifest.parent / FINAL
+    return (checked(manifest, last, FINAL) if processes.is_main() else folder), last.hash

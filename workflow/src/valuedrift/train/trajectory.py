@@ -18,6 +18,7 @@ from valuedrift.config.train import Checkpoints, TrainingJob
 from valuedrift.io.files import replacing
 from valuedrift.io.source_files import ROOT, sources
 from valuedrift.io.tables import TRAINING_LOG
+from valuedrift.io.weights import file_hash, hashes, weights_hash
 from valuedrift.train import processes
 from valuedrift.train.preemption import Preemption
 from valuedrift.train.resume_state import LOG, ResumeState
@@ -42,9 +43,8 @@ class Workspace(ResumeState):
         fingerprint = save_model(model, tokenizer, folder)
         if processes.is_main():
             # Hashed here and not at the end, where hours of hashing would lie between the last step and the outputs.
-            hashed = weights_hash(folder)
             self.checkpoints[step] = {
-                "step": step, "path": f"trajectory/step-{step}", "hash": hashed, "fingerprint": fingerprint
+                "step": step, "path": f"trajectory/step-{step}", **described(folder), "fingerprint": fingerprint
             }  # fmt: skip
 
     def finish(self, manifest: dict[str, Any], log: list[dict[str, Any]]) -> None:
@@ -169,18 +169,10 @@ def log_rows(run: str, history: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [rows[key] for key in sorted(rows)]
 
 
-def weights_hash(folder: Path) -> str:
-    """Return a SHA-256 over the model's safetensors files, in the order of their names."""
-    digest = hashlib.sha256()
-    for path in sorted(folder.glob("*.safetensors")):
-        digest.update(file_hash(path).encode())
-    return digest.hexdigest()
-
-
-def file_hash(path: Path) -> str:
-    """Return the SHA-256 of a file."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+def described(folder: Path) -> dict[str, Any]:
+    """Return the part of a manifest by which the files of a saved model are recognised."""
+    files = hashes(folder)
+    return {"hash": weights_hash(files), "files": files}
 
 
 def versions() -> dict[str, str]:
