@@ -1,6 +1,8 @@
-"""Which source files are inputs of a step: checked against an import graph that another library makes."""
+"""Which source files are inputs of a step: checked against an import sys
+import graph that another library makes."""
 
 import re
+import sys
 
 import pytest
 
@@ -124,3 +126,36 @@ def test_a_judges_function_brings_its_files():
     assert function_sources("json:loads")[0].parent.name == "json"
     assert function_sources("no_such_module:judge") == function_sources("json") == []
     assert has_function("valuedrift.miniature.oracle:judge") and not has_function("valuedrift.miniature.oracle:jury")
+
+
+@pytest.fixture
+def packages(tmp_path, monkeypatch):
+    """Packages that end the process when they are imported, with judges in modules below them."""
+    for package in ("loud", "loud/inner", "plain"):
+        (tmp_path / package).mkdir()
+        if package != "plain":
+            (tmp_path / package / "__init__.py").write_text("raise SystemExit('imported')\n")
+    source = "raise SystemExit('run')\n"
+    judges = "def judge(): pass\nif True:\n    later = judge\ntry:\n    import x as other, a.b\nexcept ImportError:\n    a, (b, c) = 1, (2, 3)\n"
+    for place in ("loud/mine", "loud/inner/mine", "plain/mine"):
+        (tmp_path / f"{place}.py").write_text(source + judges + "def f():\n    local = 1\n'judge_in_text = 1'\n")
+    (tmp_path / "plain" / "broken.py").write_text("def judge(:\n")
+    (tmp_path / "plain" / "open.py").write_text("from json import *\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("module", ["loud.mine", "loud.inner.mine", "plain.mine"])
+def test_a_judges_function_is_found_without_running_its_packages(packages, module):
+    assert function_sources(f"{module}:judge") == [packages / f"{module.replace('.', '/')}.py"]
+    assert all(has_function(f"{module}:{name}") for name in ("judge", "later", "other", "a", "b", "c", "f"))
+    assert not any(has_function(f"{module}:{name}") for name in ("local", "judge_in_text", "x", "jury"))
+    assert not [name for name in sys.modules if name.startswith(("loud", "plain"))]
+
+
+def test_what_is_no_module_is_not_found(packages):
+    for module in ("loud.none", "loud.mine.deeper", "none.mine", "", ".", "loud.", "..mine", "loud.mine;x", "__main__", "builtins"):
+        assert function_sources(f"{module}:judge") == []
+    assert has_function("plain.open:loads")
+    with pytest.raises(SyntaxError):
+        has_function("plain.broken:judge")

@@ -168,8 +168,9 @@ def test_source_files_are_relative_so_that_a_moved_clone_reruns_nothing(monkeypa
 
 
 def test_named_inputs_become_options_without_source_files():
-    assert options({"source": "a.py", "prompts": "p.parquet", "generations": "g h"}) == "--prompts p.parquet --generations g h"
-    assert options({"source": "a.py"}) == ""
+    named = {"source": "a.py", "prompts": "p.parquet", "generations": ["g", "h"], "pairs": "my; pairs"}
+    assert options(named) == "--prompts p.parquet --generations g h --pairs 'my; pairs'"
+    assert options({"source": "a.py", "parent": []}) == ""
 
 
 def _name(path: str) -> str:

@@ -22,7 +22,7 @@ rule sft_set:
         config=lambda wildcards: jobs.dataset(wildcards.dataset),
         command="sft",
     shell:
-        "python -m valuedrift.data {params.command} --config {params.config:q} --output {output.table} --counts {output.counts} > {log} 2>&1"
+        "python -m valuedrift.data {params.command} --config {params.config:q} --output {output.table:q} --counts {output.counts:q} > {log:q} 2>&1"
 
 
 use rule sft_set as preference_set with:
@@ -53,5 +53,5 @@ rule mixture:
     params:
         config=lambda wildcards: jobs.mixture(wildcards.dataset),
     shell:
-        "python -m valuedrift.data mixture --config {params.config:q} --gap {input.gap} --rest {input.rest}"
-        " --output {output.table} --counts {output.counts} > {log} 2>&1"
+        "python -m valuedrift.data mixture --config {params.config:q} --gap {input.gap:q} --rest {input.rest:q}"
+        " --output {output.table:q} --counts {output.counts:q} > {log:q} 2>&1"

@@ -16,7 +16,7 @@ rule downstream_data:
     params:
         config=lambda wildcards: jobs.downstream_data(wildcards.task),
     shell:
-        "HF_HUB_OFFLINE=0 python -m valuedrift.downstream data --config {params.config:q} --output {output} > {log} 2>&1"
+        "HF_HUB_OFFLINE=0 python -m valuedrift.downstream data --config {params.config:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule downstream:
@@ -39,5 +39,5 @@ rule downstream:
     params:
         config=lambda wildcards: jobs.downstream(wildcards.run, wildcards.task),
     shell:
-        "python -m valuedrift.downstream evaluate --config {params.config:q} --manifest {input.manifest} --data {input.data}"
-        " --output {output} > {log} 2>&1"
+        "python -m valuedrift.downstream evaluate --config {params.config:q} --manifest {input.manifest:q} --data {input.data:q}"
+        " --output {output:q} > {log:q} 2>&1"

@@ -22,7 +22,7 @@ rule values:
     params:
         config=lambda wildcards: jobs.values(),
     shell:
-        "python -m valuedrift.drift values --config {params.config:q} --stances {input.stances} --output {output} > {log} 2>&1"
+        "python -m valuedrift.drift values --config {params.config:q} --stances {input.stances:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule drift:
@@ -46,8 +46,8 @@ rule drift:
     params:
         config=lambda wildcards: jobs.drift(),
     shell:
-        "python -m valuedrift.drift magnitude_and_time --config {params.config:q} --manifests {input.manifest}"
-        " --values {input.values} --stances {input.stances} --output {output} > {log} 2>&1"
+        "python -m valuedrift.drift magnitude_and_time --config {params.config:q} --manifests {input.manifest:q}"
+        " --values {input.values:q} --stances {input.stances:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule study_drift:
@@ -61,4 +61,4 @@ rule study_drift:
     conda:
         "../../envs/report.yaml"
     shell:
-        "python -m valuedrift.drift study --drift {input.drift} --output {output} > {log} 2>&1"
+        "python -m valuedrift.drift study --drift {input.drift:q} --output {output:q} > {log:q} 2>&1"

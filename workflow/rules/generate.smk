@@ -19,9 +19,7 @@ rule generations:
         config=lambda wildcards: jobs.generation(wildcards.run).config,
         tracked=lambda wildcards: jobs.generation(wildcards.run).tracked,
         python=environments.sampling_python(),
-        parent=lambda wildcards, input: (
-            f"--parent {input.parent}" if input.parent else ""
-        ),
+        parent=lambda wildcards, input: options({"parent": input.parent}),
     shell:
-        "{params.python} -m valuedrift.generate responses --config {params.config:q} --manifest {input.manifest}"
-        " --prompts {input.prompts} {params.parent} --output {output} > {log} 2>&1"
+        "{params.python} -m valuedrift.generate responses --config {params.config:q} --manifest {input.manifest:q}"
+        " --prompts {input.prompts:q} {params.parent} --output {output:q} > {log:q} 2>&1"

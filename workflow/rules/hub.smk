@@ -29,7 +29,7 @@ rule hub_model:
     params:
         config=lambda wildcards: jobs.download(wildcards.folder),
     shell:
-        "HF_HUB_OFFLINE=0 python -m valuedrift.hub model --config {params.config:q} --output {output} > {log} 2>&1"
+        "HF_HUB_OFFLINE=0 python -m valuedrift.hub model --config {params.config:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule hub_dataset:
@@ -44,4 +44,4 @@ rule hub_dataset:
     params:
         config=lambda wildcards: jobs.download(wildcards.folder),
     shell:
-        "HF_HUB_OFFLINE=0 python -m valuedrift.hub dataset --config {params.config:q} --output {output} > {log} 2>&1"
+        "HF_HUB_OFFLINE=0 python -m valuedrift.hub dataset --config {params.config:q} --output {output:q} > {log:q} 2>&1"

@@ -21,8 +21,8 @@ rule human_sample:
     params:
         config=lambda wildcards: jobs.human_sample(),
     shell:
-        "python -m valuedrift.human sample --config {params.config:q} --stances {input.stances} --generations {input.generations}"
-        " --prompts {input.prompts} --table {output.table} --sheet {output.sheet} --page {output.page} > {log} 2>&1"
+        "python -m valuedrift.human sample --config {params.config:q} --stances {input.stances:q} --generations {input.generations:q}"
+        " --prompts {input.prompts:q} --table {output.table:q} --sheet {output.sheet:q} --page {output.page:q} > {log:q} 2>&1"
 
 
 rule human_check:
@@ -40,5 +40,5 @@ rule human_check:
     params:
         config=lambda wildcards: jobs.human_check(),
     shell:
-        "python -m valuedrift.human check --config {params.config:q} --sample {input.sample} --labels {input.labels:q}"
-        " --csv {output.csv} --page {output.page} > {log} 2>&1"
+        "python -m valuedrift.human check --config {params.config:q} --sample {input.sample:q} --labels {input.labels:q}"
+        " --csv {output.csv:q} --page {output.page:q} > {log:q} 2>&1"

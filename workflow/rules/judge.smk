@@ -24,12 +24,10 @@ rule stances:
         config=lambda wildcards: jobs.judge(wildcards.run, wildcards.judge).config,
         tracked=lambda wildcards: jobs.judge(wildcards.run, wildcards.judge).tracked,
         python=lambda wildcards: environments.judging_python(wildcards.judge),
-        parent=lambda wildcards, input: (
-            f"--parent {input.parent}" if input.parent else ""
-        ),
+        parent=lambda wildcards, input: options({"parent": input.parent}),
     shell:
-        "{params.python} -m valuedrift.judge stances --config {params.config:q} --generations {input.generations}"
-        " --prompts {input.prompts} {params.parent} --output {output} > {log} 2>&1"
+        "{params.python} -m valuedrift.judge stances --config {params.config:q} --generations {input.generations:q}"
+        " --prompts {input.prompts:q} {params.parent} --output {output:q} > {log:q} 2>&1"
 
 
 use rule stances as service_stances with:

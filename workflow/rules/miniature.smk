@@ -25,7 +25,7 @@ rule miniature_prompts:
     params:
         config=lambda wildcards: jobs.miniature("seed", "questions"),
     shell:
-        "python -m valuedrift.miniature prompts --config {params.config:q} --output {output.prompts} --labels {output.labels} > {log} 2>&1"
+        "python -m valuedrift.miniature prompts --config {params.config:q} --output {output.prompts:q} --labels {output.labels:q} > {log:q} 2>&1"
 
 
 rule miniature_planted:
@@ -40,7 +40,7 @@ rule miniature_planted:
     params:
         config=lambda wildcards: jobs.miniature("seed", "sharpness"),
     shell:
-        "python -m valuedrift.miniature planted --config {params.config:q} --output {output} > {log} 2>&1"
+        "python -m valuedrift.miniature planted --config {params.config:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule miniature_dataset:
@@ -59,7 +59,7 @@ rule miniature_dataset:
             "seed", "sharpness", "sft_rows", "preference_rows"
         ),
     shell:
-        "python -m valuedrift.miniature dataset --config {params.config:q} --name {wildcards.name} --output {output} > {log} 2>&1"
+        "python -m valuedrift.miniature dataset --config {params.config:q} --name {wildcards.name:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule miniature_tokenizer:
@@ -76,7 +76,7 @@ rule miniature_tokenizer:
             "seed", "sharpness", "vocabulary", "judge_prompt"
         ),
     shell:
-        "python -m valuedrift.miniature tokenizer --config {params.config:q} --output {output} > {log} 2>&1"
+        "python -m valuedrift.miniature tokenizer --config {params.config:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule miniature_base:
@@ -97,8 +97,8 @@ rule miniature_base:
         config=lambda wildcards: jobs.miniature("seed", "sharpness", "corpus", "base"),
         pretraining=lambda wildcards, output: Path(output.pretraining[0]).parent,
     shell:
-        "python -m valuedrift.miniature base --config {params.config:q} --tokenizer {input.tokenizer}"
-        " --output {output.base} --pretraining {params.pretraining} > {log} 2>&1"
+        "python -m valuedrift.miniature base --config {params.config:q} --tokenizer {input.tokenizer:q}"
+        " --output {output.base:q} --pretraining {params.pretraining:q} > {log:q} 2>&1"
 
 
 rule miniature_judge:
@@ -117,7 +117,7 @@ rule miniature_judge:
             "seed", "heldout", "judge", "judge_prompt", "judge_short_steps"
         ),
     shell:
-        "python -m valuedrift.miniature judge --config {params.config:q} --tokenizer {input.tokenizer} --output {output} > {log} 2>&1"
+        "python -m valuedrift.miniature judge --config {params.config:q} --tokenizer {input.tokenizer:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule miniature_recovery:
@@ -139,8 +139,8 @@ rule miniature_recovery:
     params:
         config=lambda wildcards: jobs.recovery(),
     shell:
-        "python -m valuedrift.miniature recovery --config {params.config:q} --planted {input.planted} --values {input.values}"
-        " --stances {input.stances} --output {output} > {log} 2>&1"
+        "python -m valuedrift.miniature recovery --config {params.config:q} --planted {input.planted:q} --values {input.values:q}"
+        " --stances {input.stances:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule miniature_clustering:
@@ -157,8 +157,8 @@ rule miniature_clustering:
     conda:
         "../../envs/prompts.yaml"
     shell:
-        "python -m valuedrift.miniature clustering --labels {input.labels} --clusters {input.clusters}"
-        " --categories {input.categories} --value-laden {input.value_laden} --output {output} > {log} 2>&1"
+        "python -m valuedrift.miniature clustering --labels {input.labels:q} --clusters {input.clusters:q}"
+        " --categories {input.categories:q} --value-laden {input.value_laden:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule miniature_benchmark:
@@ -173,4 +173,4 @@ rule miniature_benchmark:
     params:
         config=lambda wildcards: jobs.miniature("seed"),
     shell:
-        "python -m valuedrift.miniature benchmark --config {params.config:q} --output {output} > {log} 2>&1"
+        "python -m valuedrift.miniature benchmark --config {params.config:q} --output {output:q} > {log:q} 2>&1"

@@ -24,7 +24,7 @@ rule raw_prompts:
     params:
         config=lambda wildcards: jobs.raw_prompts(),
     shell:
-        "python -m valuedrift.prompts raw --config {params.config:q} --output {output.table} --counts {output.counts} > {log} 2>&1"
+        "python -m valuedrift.prompts raw --config {params.config:q} --output {output.table:q} --counts {output.counts:q} > {log:q} 2>&1"
 
 
 rule questions:
@@ -46,7 +46,7 @@ rule questions:
         config=lambda wildcards: jobs.chat_job(jobs.questions()).config,
         tracked=lambda wildcards: jobs.chat_job(jobs.questions()).tracked,
     shell:
-        "python -m valuedrift.prompts questions --config {params.config:q} --raw {input.raw} --output {output} > {log} 2>&1"
+        "python -m valuedrift.prompts questions --config {params.config:q} --raw {input.raw:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule embeddings:
@@ -66,7 +66,7 @@ rule embeddings:
     params:
         config=lambda wildcards: jobs.embedding(),
     shell:
-        "python -m valuedrift.prompts embeddings --config {params.config:q} --questions {input.questions} --output {output} > {log} 2>&1"
+        "python -m valuedrift.prompts embeddings --config {params.config:q} --questions {input.questions:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule category_embeddings:
@@ -82,7 +82,7 @@ rule category_embeddings:
     params:
         config=lambda wildcards: jobs.category_embeddings(),
     shell:
-        "python -m valuedrift.prompts category_embeddings --config {params.config:q} --output {output} > {log} 2>&1"
+        "python -m valuedrift.prompts category_embeddings --config {params.config:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule reduction:
@@ -100,7 +100,7 @@ rule reduction:
     params:
         config=lambda wildcards: jobs.reduction(),
     shell:
-        "python -m valuedrift.prompts reduction --config {params.config:q} --embeddings {input.embeddings} --output {output} > {log} 2>&1"
+        "python -m valuedrift.prompts reduction --config {params.config:q} --embeddings {input.embeddings:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule clusters:
@@ -118,7 +118,7 @@ rule clusters:
     params:
         config=lambda wildcards: jobs.clusters(),
     shell:
-        "python -m valuedrift.prompts clusters --config {params.config:q} --reduced {input.reduced} --output {output} > {log} 2>&1"
+        "python -m valuedrift.prompts clusters --config {params.config:q} --reduced {input.reduced:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule ngrams:
@@ -135,8 +135,8 @@ rule ngrams:
     params:
         config=lambda wildcards: jobs.ngrams(),
     shell:
-        "python -m valuedrift.prompts ngrams --config {params.config:q} --questions {input.questions}"
-        " --clusters {input.clusters} --output {output} > {log} 2>&1"
+        "python -m valuedrift.prompts ngrams --config {params.config:q} --questions {input.questions:q}"
+        " --clusters {input.clusters:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule cluster_names:
@@ -158,7 +158,7 @@ rule cluster_names:
         config=lambda wildcards: jobs.chat_job(jobs.cluster_names()).config,
         tracked=lambda wildcards: jobs.chat_job(jobs.cluster_names()).tracked,
     shell:
-        "python -m valuedrift.prompts names --config {params.config:q} --ngrams {input.ngrams} --output {output} > {log} 2>&1"
+        "python -m valuedrift.prompts names --config {params.config:q} --ngrams {input.ngrams:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule cluster_categories:
@@ -177,8 +177,8 @@ rule cluster_categories:
     params:
         config=lambda wildcards: jobs.categories(),
     shell:
-        "python -m valuedrift.prompts categories --config {params.config:q} --names {input.names} --clusters {input.clusters}"
-        " --embeddings {input.embeddings} --category-embeddings {input.category_embeddings} --output {output} > {log} 2>&1"
+        "python -m valuedrift.prompts categories --config {params.config:q} --names {input.names:q} --clusters {input.clusters:q}"
+        " --embeddings {input.embeddings:q} --category-embeddings {input.category_embeddings:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule value_laden:
@@ -202,8 +202,8 @@ rule value_laden:
         config=lambda wildcards: jobs.chat_job(jobs.value_laden()).config,
         tracked=lambda wildcards: jobs.chat_job(jobs.value_laden()).tracked,
     shell:
-        "python -m valuedrift.prompts value_laden --config {params.config:q} --questions {input.questions}"
-        " --clusters {input.clusters} --categories {input.categories} --output {output} > {log} 2>&1"
+        "python -m valuedrift.prompts value_laden --config {params.config:q} --questions {input.questions:q}"
+        " --clusters {input.clusters:q} --categories {input.categories:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule prompts:
@@ -220,8 +220,8 @@ rule prompts:
     params:
         config=lambda wildcards: jobs.sample(),
     shell:
-        "python -m valuedrift.prompts sample --config {params.config:q} --questions {input.questions}"
-        " --value-laden {input.value_laden} --output {output} > {log} 2>&1"
+        "python -m valuedrift.prompts sample --config {params.config:q} --questions {input.questions:q}"
+        " --value-laden {input.value_laden:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule curation_counts:
@@ -240,8 +240,8 @@ rule curation_counts:
     conda:
         "../../envs/prompts.yaml"
     shell:
-        "python -m valuedrift.prompts counts --raw {input.raw} --questions {input.questions} --clusters {input.clusters}"
-        " --categories {input.categories} --value-laden {input.value_laden} --prompts {input.prompts} --output {output} > {log} 2>&1"
+        "python -m valuedrift.prompts counts --raw {input.raw:q} --questions {input.questions:q} --clusters {input.clusters:q}"
+        " --categories {input.categories:q} --value-laden {input.value_laden:q} --prompts {input.prompts:q} --output {output:q} > {log:q} 2>&1"
 
 
 # The page for the step that people do: what the clusters are, and a `categories:` block that assigns them.
@@ -260,7 +260,7 @@ rule map2d:
     params:
         config=lambda wildcards: jobs.map2d(),
     shell:
-        "python -m valuedrift.prompts map2d --config {params.config:q} --embeddings {input.embeddings} --output {output} > {log} 2>&1"
+        "python -m valuedrift.prompts map2d --config {params.config:q} --embeddings {input.embeddings:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule suggestion:
@@ -276,7 +276,7 @@ rule suggestion:
     params:
         config=lambda wildcards: jobs.suggestion(),
     shell:
-        "python -m valuedrift.prompts suggestion --config {params.config:q} --categories {input.categories} --output {output} > {log} 2>&1"
+        "python -m valuedrift.prompts suggestion --config {params.config:q} --categories {input.categories:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule clusters_page:
@@ -298,6 +298,6 @@ rule clusters_page:
     params:
         config=lambda wildcards: jobs.clusters_page(),
     shell:
-        "python -m valuedrift.prompts page --config {params.config:q} --ngrams {input.ngrams} --clusters {input.clusters}"
-        " --categories {input.categories} --questions {input.questions} --embeddings {input.embeddings}"
-        " --coordinates {input.coordinates} --suggestion {input.suggestion} --output {output} > {log} 2>&1"
+        "python -m valuedrift.prompts page --config {params.config:q} --ngrams {input.ngrams:q} --clusters {input.clusters:q}"
+        " --categories {input.categories:q} --questions {input.questions:q} --embeddings {input.embeddings:q}"
+        " --coordinates {input.coordinates:q} --suggestion {input.suggestion:q} --output {output:q} > {log:q} 2>&1"

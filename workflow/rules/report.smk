@@ -34,8 +34,8 @@ rule drift_table:
         given=lambda wildcards, input: options(input),
         command=lambda wildcards: jobs.table_command(wildcards.table),
     shell:
-        "python -m valuedrift.report {params.command} --config {params.config:q} {params.given} --csv {output.csv}"
-        " --markdown {output.markdown} --latex {output.latex} > {log} 2>&1"
+        "python -m valuedrift.report {params.command} --config {params.config:q} {params.given} --csv {output.csv:q}"
+        " --markdown {output.markdown:q} --latex {output.latex:q} > {log:q} 2>&1"
 
 
 use rule drift_table as categories_table with:
@@ -112,8 +112,8 @@ rule figure:
         config=lambda wildcards: jobs.figure(wildcards.figure),
         command=lambda wildcards: jobs.figure_command(wildcards.figure),
     shell:
-        "python -m valuedrift.report {params.command} --config {params.config:q} --values {input.values} --pdf {output.pdf}"
-        " --png {output.png} > {log} 2>&1"
+        "python -m valuedrift.report {params.command} --config {params.config:q} --values {input.values:q} --pdf {output.pdf:q}"
+        " --png {output.png:q} > {log:q} 2>&1"
 
 
 use rule figure as ablation with:
@@ -140,8 +140,8 @@ rule scorecard:
     params:
         config=lambda wildcards: jobs.scorecard(),
     shell:
-        "python -m valuedrift.report scorecard --config {params.config:q} --drift {input.drift} --downstream {input.downstream}"
-        " --csv {output.csv} --html {output.html} > {log} 2>&1"
+        "python -m valuedrift.report scorecard --config {params.config:q} --drift {input.drift:q} --downstream {input.downstream:q}"
+        " --csv {output.csv:q} --html {output.html:q} > {log:q} 2>&1"
 
 
 # What the other judges answer for the same responses; a target of studies with more than one judge.
@@ -163,8 +163,8 @@ rule judges_page:
     params:
         config=lambda wildcards: jobs.judge_comparison(),
     shell:
-        "python -m valuedrift.report judges_page --config {params.config:q} --stances {input.stances} --csv {output.csv}"
-        " --html {output.html} > {log} 2>&1"
+        "python -m valuedrift.report judges_page --config {params.config:q} --stances {input.stances:q} --csv {output.csv:q}"
+        " --html {output.html:q} > {log:q} 2>&1"
 
 
 rule report:
@@ -189,9 +189,9 @@ rule report:
     params:
         config=lambda wildcards: jobs.report(),
     shell:
-        "python -m valuedrift.report page --config {params.config:q} --drift {input.drift} --prompts {input.prompts}"
-        " --curation {input.curation} --data {input.data} --values {input.values} --generations {input.generations} --manifests {input.manifests}"
-        " --tables {input.tables} --figures {input.figures} --appendices {input.appendices:q} --output {output} > {log} 2>&1"
+        "python -m valuedrift.report page --config {params.config:q} --drift {input.drift:q} --prompts {input.prompts:q}"
+        " --curation {input.curation:q} --data {input.data:q} --values {input.values:q} --generations {input.generations:q} --manifests {input.manifests:q}"
+        " --tables {input.tables:q} --figures {input.figures:q} --appendices {input.appendices:q} --output {output:q} > {log:q} 2>&1"
 
 
 # Targets by name: each table, each figure, and all of them with the scorecard.

@@ -4,6 +4,10 @@ from valuedrift.chat.spending import shutdown_warning
 from valuedrift.cluster.orphans import refuse_orphans
 from valuedrift.manage.retraining import check_retraining
 from valuedrift.manage.start import DryRunWarning, check_hub
+from valuedrift.study.checks import outside
+
+for warning in outside(study):
+    logger.warning(warning)
 
 logger.addFilter(DryRunWarning(workflow, lambda: check_retraining(study, workflow.dag)))
 

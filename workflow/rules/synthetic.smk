@@ -22,8 +22,8 @@ rule candidates:
     params:
         config=lambda wildcards: jobs.candidates(),
     shell:
-        "python -m valuedrift.synthetic candidates --config {params.config:q} --sets {input.sets} --output {output.table}"
-        " --counts {output.counts} > {log} 2>&1"
+        "python -m valuedrift.synthetic candidates --config {params.config:q} --sets {input.sets:q} --output {output.table:q}"
+        " --counts {output.counts:q} > {log:q} 2>&1"
 
 
 rule retrieved:
@@ -40,8 +40,8 @@ rule retrieved:
     params:
         config=lambda wildcards: jobs.retrieval(),
     shell:
-        "python -m valuedrift.synthetic retrieve --config {params.config:q} --candidates {input.candidates}"
-        " --output {output.table} --counts {output.counts} > {log} 2>&1"
+        "python -m valuedrift.synthetic retrieve --config {params.config:q} --candidates {input.candidates:q}"
+        " --output {output.table:q} --counts {output.counts:q} > {log:q} 2>&1"
 
 
 rule answers:
@@ -63,7 +63,7 @@ rule answers:
         config=lambda wildcards: jobs.chat_job(jobs.answers()).config,
         tracked=lambda wildcards: jobs.chat_job(jobs.answers()).tracked,
     shell:
-        "python -m valuedrift.synthetic answers --config {params.config:q} --retrieved {input.retrieved} --output {output} > {log} 2>&1"
+        "python -m valuedrift.synthetic answers --config {params.config:q} --retrieved {input.retrieved:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule synthetic_pairs:
@@ -78,4 +78,4 @@ rule synthetic_pairs:
     conda:
         "../../envs/prompts.yaml"
     shell:
-        "python -m valuedrift.synthetic pairs --answers {input.answers} --output {output.pairs} --counts {output.counts} > {log} 2>&1"
+        "python -m valuedrift.synthetic pairs --answers {input.answers:q} --output {output.pairs:q} --counts {output.counts:q} > {log:q} 2>&1"

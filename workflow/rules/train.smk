@@ -21,7 +21,7 @@ rule base:
         config=lambda wildcards: jobs.base(wildcards.run),
         folder=lambda wildcards: study.folder_of(wildcards.run),
     shell:
-        "python -m valuedrift.train base --config {params.config:q} --output {params.folder} > {log} 2>&1"
+        "python -m valuedrift.train base --config {params.config:q} --output {params.folder:q} > {log:q} 2>&1"
 
 
 rule external:
@@ -44,7 +44,7 @@ rule external:
         config=lambda wildcards: jobs.external(wildcards.run),
         folder=lambda wildcards: study.folder_of(wildcards.run),
     shell:
-        "python -m valuedrift.train external --config {params.config:q} --output {params.folder} > {log} 2>&1"
+        "python -m valuedrift.train external --config {params.config:q} --output {params.folder:q} > {log:q} 2>&1"
 
 
 rule sft:
@@ -74,8 +74,8 @@ rule sft:
         # Not {rule}, of which snakemake --lint warns.
         command=lambda wildcards: study.runs[wildcards.run].algorithm,
     shell:
-        "{params.launch} -m valuedrift.train {params.command} --config {params.config:q} --parent {input.parent} --data {input.data}"
-        " --output {params.folder} > {log} 2>&1"
+        "{params.launch} -m valuedrift.train {params.command} --config {params.config:q} --parent {input.parent:q} --data {input.data:q}"
+        " --output {params.folder:q} > {log:q} 2>&1"
 
 
 use rule sft as dpo with:
@@ -167,5 +167,5 @@ rule ppo:
         tracked=lambda wildcards: jobs.training(wildcards.run).tracked,
         folder=lambda wildcards: study.folder_of(wildcards.run),
     shell:
-        "{params.launch} -m valuedrift.train ppo --config {params.config:q} --parent {input.parent} --reward {input.reward}"
-        " --data {input.data} --output {params.folder} > {log} 2>&1"
+        "{params.launch} -m valuedrift.train ppo --config {params.config:q} --parent {input.parent:q} --reward {input.reward:q}"
+        " --data {input.data:q} --output {params.folder:q} > {log:q} 2>&1"

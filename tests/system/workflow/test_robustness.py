@@ -10,6 +10,7 @@ import time
 
 import polars as pl
 import pytest
+import yaml
 
 from clone import SMALL, Clone, copy_repository
 
@@ -22,6 +23,24 @@ def test_a_typo_ends_in_one_clear_line_before_any_work(finished):
     output = finished.run(config, "--dry-run", check=False)
     assert "config: unknown key `training.dpo.bta`; did you mean `beta`?" in output
     assert "Traceback" not in output and len(output.splitlines()) <= 5
+
+
+def test_a_study_in_a_folder_with_spaces_whose_world_has_spaces_too(python, tmp_path):
+    folder = tmp_path / "a clone; with 'quotes' and $signs"
+    folder.mkdir()
+    clone = copy_repository(folder, python)
+    config = yaml.safe_load(yaml.safe_dump(SMALL).replace("results/world", "results/my world"))
+    clone.run(config, "results/my world/prompts.csv", "results/small/prompts/raw.parquet")
+    assert (clone.folder / "results/small/logs/prompts/raw.log").exists()
+    assert pl.read_parquet(clone.folder / "results/small/prompts/raw.parquet").height
+
+
+def test_a_folder_that_is_a_command_runs_nothing(python, tmp_path):
+    clone = copy_repository(tmp_path, python)
+    config = copy.deepcopy(SMALL) | {"miniature": SMALL["miniature"] | {"folder": "results/w;touch pwned_world;x"}}
+    output = clone.run(config, "results/w;touch pwned_world;x/prompts.csv", check=False)
+    assert "`miniature.folder`: 'results/w;touch pwned_world;x' is no name for a folder" in output
+    assert not list(clone.folder.rglob("pwned*"))
 
 
 def test_malformed_data_stops_the_stage_with_the_first_line(finished):

@@ -1,11 +1,22 @@
 """The built-in world: sizes of its datasets and settings of its tiny models."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from valuedrift.config.base import Closed, Count, NonNegative, Rate, Share
 from valuedrift.config.judge import PAPER_PROMPT
+
+
+def _plain_folder(path: str) -> str:
+    if not path.strip() or not path.isprintable() or (found := set(path) & set(";{}$`'\"\\|&<>*?[]#~")):
+        wrong = " ".join(sorted(found)) if path.isprintable() and path.strip() else "an empty name or a line break"
+        raise ValueError(f"{path!r:.80} is no name for a folder that jobs write into, because of {wrong}; choose a plain one")
+    return path
+
+
+Folder = Annotated[str, AfterValidator(_plain_folder)]
+"""A folder that jobs write into: Snakemake reads braces in it as wildcards, and the shell most of the other signs as its own."""
 
 
 class TinyModelConfig(Closed):
@@ -30,7 +41,7 @@ class TinyModelConfig(Closed):
 class MiniatureConfig(Closed):
     """The built-in world that makes the study's inputs: datasets in the schemas of the real ones, a base model, a judge."""
 
-    folder: str
+    folder: Folder
     """Folder of the world; the paths of datasets, base model and judge are in it."""
     seed: int = 0
     """Seed of the world."""

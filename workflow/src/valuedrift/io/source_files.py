@@ -4,8 +4,9 @@ Only the standard library is used, since every job's environment runs this: a tr
 """
 
 import ast
-import re
+from collections.abc import Iterable
 from functools import cache
+from importlib.machinery import PathFinder
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -85,21 +86,54 @@ def function_sources(name: str) -> list[Path]:
         return []
     if module.startswith(f"{PACKAGE}."):
         return sources(module.removeprefix(f"{PACKAGE}.")) if _file(module) else []
-    try:
-        spec = find_spec(module)
-    except ModuleNotFoundError:
-        spec = None
-    return [Path(spec.origin)] if spec and spec.origin else []
+    path = _found(module)
+    return [path] if path else []
 
 
 def has_function(name: str) -> bool:
-    """Return True if the source of a `module:name` defines or imports the name, or if it has no source. Nothing of it is run."""
+    """Return True if the source of a `module:name` defines or imports the name, or if it has no source. Nothing of it is run.
+
+    Raises SyntaxError if the source is not Python.
+    """
     module, _, attribute = name.partition(":")
-    path = _file(module) or next(iter(function_sources(name)), None)
+    path = _file(module) or _found(module)
     if path is None or path.suffix != ".py":
         return True
-    defined = r"^(?:def|class) {0}\b|^{0}\b[^=\n]*=|^(?:from|import)\b[^#]*?\b{0}\b".replace("{0}", re.escape(attribute))
-    return re.search(defined, path.read_text(), re.MULTILINE) is not None
+    return bool(_names(ast.parse(path.read_bytes()).body) & {attribute, "*", "__getattr__"})
+
+
+def _found(module: str) -> Path | None:
+    """Return the file of an installed module. `find_spec` alone would import the packages above it, and so run their code."""
+    top, *below = module.split(".")
+    if not all(part.isidentifier() for part in (top, *below)):
+        return None
+    try:
+        spec = find_spec(top)
+    except ValueError:  # of a module such as __main__, which is loaded and has no file
+        return None
+    for end, _ in enumerate(below, 2):
+        if spec is None or spec.submodule_search_locations is None:
+            return None
+        places = spec.submodule_search_locations
+        # A folder without __init__.py has places that look up the package above among those that are imported.
+        spec = PathFinder.find_spec(".".join(module.split(".")[:end]), getattr(places, "_path", places))
+    return Path(spec.origin) if spec and spec.has_location and spec.origin else None
+
+
+def _names(body: Iterable[ast.AST]) -> set[str]:
+    """Return what statements define or import, `*` for all of a module; also inside `if` and `try`, not inside functions."""
+    names: set[str] = set()
+    for node in body:
+        match node:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                names.add(name)
+            case ast.Name(id=name, ctx=ast.Store()):
+                names.add(name)
+            case ast.alias(name=name, asname=other):
+                names.add(other or name.partition(".")[0])
+            case _:
+                names |= _names(ast.iter_child_nodes(node))
+    return names
 
 
 def _file(module: str) -> Path | None:

@@ -64,6 +64,14 @@ def check_files(study: Study) -> None:
     _check_downstream(study)
 
 
+def outside(study: Study) -> list[str]:
+    """Return a warning for a folder that jobs write into and that does not lie below the working directory."""
+    world = study.config.miniature
+    if world is None or Path(world.folder).resolve().is_relative_to(Path.cwd()):
+        return []
+    return [f"config: `miniature.folder`: jobs will write into {Path(world.folder).resolve()}, outside of this project"]
+
+
 def _check_pin(key: str, name: str, revision: str | None) -> None:
     if not HUB_NAME.fullmatch(name):
         raise UserError(f"config: `{key}.path`: {name} is neither a file or folder here nor a hub name (owner/name)")
@@ -90,7 +98,11 @@ def _check_judges_files(study: Study) -> None:
     for name, judge in study.config.judges.items():
         if judge.function and not function_sources(judge.function):
             raise UserError(f"config: `judges.{name}.function`: no module for {judge.function}; write `module:name`")
-        if judge.function and not has_function(judge.function):
+        try:
+            found = not judge.function or has_function(judge.function)
+        except (SyntaxError, ValueError) as error:
+            raise UserError(f"config: `judges.{name}.function`: the module of {judge.function} is not Python: {error}") from error
+        if not found:
             raise UserError(f"config: `judges.{name}.function`: its module has no function of this name: {judge.function}")
     for path in study.config.human.labels:
         if not Path(path).is_file():

@@ -1,6 +1,7 @@
 """What each rule reads, where that depends on the config: files and folders, relative to the working directory."""
 
 import os
+import shlex
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -234,5 +235,7 @@ def _files(folder: Path) -> list[str]:
 
 
 def options(named: Any) -> str:
-    """Return a job's named inputs, other than source files, as options of a command: `--prompts a --generations b c`."""
-    return " ".join(f"--{name} {files}" for name, files in named.items() if name != "source")
+    """Return a job's named inputs, other than source files and empty ones, as options of a command, quoted for the shell:
+    `--prompts a --generations b 'c d'`."""
+    given = {name: [files] if isinstance(files, str) else files for name, files in named.items() if name != "source" and files}
+    return " ".join(f"--{name} {shlex.join(map(str, files))}" for name, files in given.items())

@@ -11,7 +11,7 @@ class MiniatureJobs(StudyJobs):
     def miniature(self, *keys: str) -> str:
         """Return the block `miniature` with the given keys, which a step of it reads; all others are at their defaults."""
         values = {key: getattr(self.config.miniature, key) for key in keys}
-        return MiniatureConfig.model_validate({"folder": "", **values}).canonical()
+        return MiniatureConfig.model_validate({"folder": ".", **values}).canonical()
 
     def recovery(self) -> str:
         oracle = next((name for name, judge in self.config.judges.items() if judge.function == ORACLE), None)
