@@ -135,6 +135,28 @@ def test_a_server_that_takes_too_long_is_reported_and_stopped(served, tmp_path):
     assert not running(tmp_path)
 
 
+DRIPPING = """
+import socket, sys, time
+with socket.create_server(("127.0.0.1", int(sys.argv[1]))) as server:
+    for _ in range(99):
+        connection, _ = server.accept()
+        try:
+            for byte in b"HTTP/1.1 200 OK":
+                connection.send(bytes([byte]))
+                time.sleep(0.1)
+        except OSError:
+            pass
+"""
+
+
+def test_a_check_whether_the_server_has_started_ends_however_its_answer_drips(served, tmp_path, monkeypatch):
+    monkeypatch.setattr(server_module, "PROBE", 0.3)
+    began = time.monotonic()
+    with pytest.raises(UserError, match=r"did not answer within 0.5 s"):
+        ask([Request("a")], served(DRIPPING, startup=0.5), tmp_path / "answers.sqlite")
+    assert time.monotonic() - began < 4
+
+
 def test_a_command_that_is_not_there_is_named():
     config = ChatConfig(model="talker", server=["no-such-program", "{port}"], max_tokens=8)
     with pytest.raises(UserError, match="there is no command `no-such-program` to serve talker"), serving(config):

@@ -322,6 +322,12 @@ def test_a_mistake_in_a_study_with_a_mixture_ends_in_one_line_that_names_the_key
     assert message in str(error.value) and "\n" not in str(error.value)
 
 
+def test_a_password_in_an_address_is_refused_and_not_repeated():
+    with pytest.raises(UserError, match="`base_url` holds a user or a password: put the key into the environment var") as error:
+        load_study(edited("chats.grammar.base_url", "https://me:s3cret@localhost:8000/v1"))
+    assert "s3cret" not in str(error.value)
+
+
 def test_access_to_every_dataset_of_the_papers_benchmarks_is_checked_before_anything_runs():
     jobs = Jobs(load_study(read_files([PAPER])))
     asked = json.loads(jobs.access([], list(jobs.config.downstream.tasks)))["datasets"]
