@@ -53,9 +53,9 @@ class Clone:
         assert not check or done.returncode == 0, done.stdout[-4000:]
         return done.stdout
 
-    def planned(self, config: dict[str, Any]) -> dict[str, int]:
+    def planned(self, config: dict[str, Any], *targets: str) -> dict[str, int]:
         """Rule -> number of jobs that a dry run would do; nothing where all is up to date."""
-        output = self.run(config, "--dry-run", "--quiet", "rules")
+        output = self.run(config, *targets, "--dry-run", "--quiet", "rules")
         counts = dict(re.findall(r"^(\w+) +(\d+)$", output, re.MULTILINE))
         assert counts or "Nothing to be done" in output, output[-3000:]
         return {rule: int(count) for rule, count in counts.items() if rule not in ("total", "all")}

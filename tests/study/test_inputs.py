@@ -7,7 +7,7 @@ import yaml
 
 from valuedrift.config.load import load_study_config, merge, read_files
 from valuedrift.errors import UserError
-from valuedrift.study.inputs import Inputs, is_pruned, options, step_sources
+from valuedrift.study.inputs import Inputs, is_pruned, options
 from valuedrift.study.study import Study
 
 CONFIG = Path(__file__).parents[2] / "config"
@@ -87,7 +87,7 @@ def test_a_run_that_was_never_trained_is_not_pruned(tmp_path):
 
 def test_a_judge_is_its_weights_its_chat_models_or_the_files_of_its_function():
     assert inputs().judge("mini-judge") == [f"{WORLD}/judge"]
-    assert any(path.endswith("miniature/oracle.py") for path in inputs().judge("oracle"))
+    assert (inputs().judge("oracle"), inputs().judge_steps("oracle")) == ([], ["miniature.oracle"])
     assert not any(Path(path).is_absolute() for path in inputs().judge("oracle"))
     service = {"judges": {"api": {"backend": "openai", "chat": "grammar"}}}
     assert inputs(**service).judge("api") == []
@@ -160,17 +160,10 @@ def test_the_report_counts_what_every_dataset_lost():
     ]
 
 
-def test_source_files_are_relative_so_that_a_moved_clone_reruns_nothing(monkeypatch):
-    monkeypatch.chdir(CONFIG.parent)
-    step_sources.cache_clear()
-    assert "workflow/src/valuedrift/train/dpo.py" in step_sources("train.dpo")
-    step_sources.cache_clear()
-
-
-def test_named_inputs_become_options_without_source_files():
-    named = {"source": "a.py", "prompts": "p.parquet", "generations": ["g", "h"], "pairs": "my; pairs"}
+def test_named_inputs_become_options():
+    named = {"prompts": "p.parquet", "generations": ["g", "h"], "pairs": "my; pairs"}
     assert options(named) == "--prompts p.parquet --generations g h --pairs 'my; pairs'"
-    assert options({"source": "a.py", "parent": []}) == ""
+    assert options({"parent": []}) == ""
 
 
 def _name(path: str) -> str:

@@ -8,14 +8,18 @@ from snakemake.resources import Resource
 
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow" / "src"))
 
+from valuedrift.manage.snapshot import Snapshot
 from valuedrift.manage.start import OneLineErrors
 from valuedrift.sizing import Sizing
 from valuedrift.study.environments import Environments
-from valuedrift.study.inputs import Inputs, options, step_sources as sources
+from valuedrift.study.inputs import Inputs, options
 from valuedrift.study.jobs import Jobs
 from valuedrift.study.jobs.base import Untracked
 from valuedrift.study.load import load_study
 from valuedrift.study.study import pattern
+
+snapshot = Snapshot(Path(workflow.basedir), config)
+sources = snapshot.sources
 
 with OneLineErrors():
     study = load_study(config)

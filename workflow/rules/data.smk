@@ -5,7 +5,6 @@ localrules:
 
 rule sft_set:
     input:
-        source=sources("data.sft"),
         raw=lambda wildcards: inputs.dataset(wildcards.dataset),
     output:
         table=f"{R}/data/{{dataset}}.parquet",
@@ -19,6 +18,7 @@ rule sft_set:
     resources:
         **resources_of("sft_set"),
     params:
+        sources=sources("data.sft"),
         config=lambda wildcards: jobs.dataset(wildcards.dataset),
         command="sft",
     shell:
@@ -27,18 +27,17 @@ rule sft_set:
 
 use rule sft_set as preference_set with:
     input:
-        source=sources("data.preferences"),
         raw=lambda wildcards: inputs.dataset(wildcards.dataset),
     wildcard_constraints:
         dataset=pattern(study.preference_sets),
     params:
+        sources=sources("data.preferences"),
         config=lambda wildcards: jobs.dataset(wildcards.dataset),
         command="preferences",
 
 
 rule mixture:
     input:
-        source=sources("data.mixture"),
         gap=lambda wildcards: inputs.mixture_gap(wildcards.dataset),
         rest=lambda wildcards: inputs.mixture_rest(wildcards.dataset),
     output:
@@ -51,6 +50,7 @@ rule mixture:
     conda:
         "../../envs/train.yaml"
     params:
+        sources=sources("data.mixture"),
         config=lambda wildcards: jobs.mixture(wildcards.dataset),
     shell:
         "python -m valuedrift.data mixture --config {params.config:q} --gap {input.gap:q} --rest {input.rest:q}"

@@ -5,7 +5,6 @@ localrules:
 
 rule downstream_data:
     input:
-        source=sources("downstream.data"),
         tasks=lambda wildcards: inputs.task(wildcards.task),
     output:
         directory(f"{R}/downstream/{{task}}"),
@@ -14,6 +13,7 @@ rule downstream_data:
     conda:
         "../../envs/downstream.yaml"
     params:
+        sources=sources("downstream.data"),
         config=lambda wildcards: jobs.downstream_data(wildcards.task),
     shell:
         "HF_HUB_OFFLINE=0 python -m valuedrift.downstream data --config {params.config:q} --output {output:q} > {log:q} 2>&1"
@@ -21,7 +21,6 @@ rule downstream_data:
 
 rule downstream:
     input:
-        source=sources("downstream.evaluate"),
         manifest=f"{RUN}/manifest.json",
         data=f"{R}/downstream/{{task}}",
         tasks=lambda wildcards: inputs.task(wildcards.task),
@@ -37,6 +36,7 @@ rule downstream:
     resources:
         **resources_of("downstream"),
     params:
+        sources=sources("downstream.evaluate"),
         config=lambda wildcards: jobs.downstream(wildcards.run, wildcards.task),
     shell:
         "python -m valuedrift.downstream evaluate --config {params.config:q} --manifest {input.manifest:q} --data {input.data:q}"

@@ -7,7 +7,6 @@ localrules:
 
 rule values:
     input:
-        source=sources("drift.values"),
         stances=expand(
             f"{RUN}/stances/{{judge}}.parquet",
             judge=study.config.judges,
@@ -20,6 +19,7 @@ rule values:
     conda:
         "../../envs/report.yaml"
     params:
+        sources=sources("drift.values"),
         config=lambda wildcards: jobs.values(),
     shell:
         "python -m valuedrift.drift values --config {params.config:q} --stances {input.stances:q} --output {output:q} > {log:q} 2>&1"
@@ -27,7 +27,6 @@ rule values:
 
 rule drift:
     input:
-        source=sources("drift.magnitude_and_time"),
         manifest=f"{RUN}/manifest.json",
         values=f"{RUN}/values.parquet",
         stances=expand(
@@ -44,6 +43,7 @@ rule drift:
     conda:
         "../../envs/report.yaml"
     params:
+        sources=sources("drift.magnitude_and_time"),
         config=lambda wildcards: jobs.drift(),
     shell:
         "python -m valuedrift.drift magnitude_and_time --config {params.config:q} --manifests {input.manifest:q}"
@@ -52,7 +52,6 @@ rule drift:
 
 rule study_drift:
     input:
-        source=sources("drift.study"),
         drift=expand(f"{RUN}/drift.parquet", run=study.drifting),
     output:
         f"{R}/drift.parquet",
@@ -60,5 +59,7 @@ rule study_drift:
         f"{R}/logs/drift/study.log",
     conda:
         "../../envs/report.yaml"
+    params:
+        sources=sources("drift.study"),
     shell:
         "python -m valuedrift.drift study --drift {input.drift:q} --output {output:q} > {log:q} 2>&1"

@@ -1,7 +1,6 @@
 # Responses of a run's checkpoints; those of step 0 are copied from the parent's last.
 rule generations:
     input:
-        source=sources("generate.responses"),
         manifest=f"{RUN}/manifest.json",
         trajectory=lambda wildcards: inputs.trajectory(wildcards.run),
         prompts=f"{P}/prompts.parquet",
@@ -16,6 +15,7 @@ rule generations:
     resources:
         **resources_of("generations"),
     params:
+        sources=sources("generate.responses"),
         config=lambda wildcards: jobs.generation(wildcards.run).config,
         tracked=lambda wildcards: jobs.generation(wildcards.run).tracked,
         python=environments.sampling_python(),

@@ -6,7 +6,6 @@ localrules:
 
 rule human_sample:
     input:
-        source=sources("human.sample"),
         stances=inputs.human_sample(f"stances/{study.judge}.parquet"),
         generations=inputs.human_sample("generations.parquet"),
         prompts=f"{P}/prompts.parquet",
@@ -19,6 +18,7 @@ rule human_sample:
     conda:
         "../../envs/report.yaml"
     params:
+        sources=sources("human.sample"),
         config=lambda wildcards: jobs.human_sample(),
     shell:
         "python -m valuedrift.human sample --config {params.config:q} --stances {input.stances:q} --generations {input.generations:q}"
@@ -27,7 +27,6 @@ rule human_sample:
 
 rule human_check:
     input:
-        source=sources("human.check"),
         sample=f"{R}/human/sample.parquet",
         labels=lambda wildcards: inputs.human_labels(),
     output:
@@ -38,6 +37,7 @@ rule human_check:
     conda:
         "../../envs/report.yaml"
     params:
+        sources=sources("human.check"),
         config=lambda wildcards: jobs.human_check(),
     shell:
         "python -m valuedrift.human check --config {params.config:q} --sample {input.sample:q} --labels {input.labels:q}"

@@ -2,7 +2,6 @@
 # their own, which runs where there is a network.
 rule stances:
     input:
-        source=sources("judge.stances"),
         judge=lambda wildcards: inputs.judge(wildcards.judge),
         generations=f"{RUN}/generations.parquet",
         prompts=f"{P}/prompts.parquet",
@@ -21,6 +20,9 @@ rule stances:
     resources:
         **resources_of("stances"),
     params:
+        sources=lambda wildcards: sources(
+            "judge.stances", *inputs.judge_steps(wildcards.judge)
+        ),
         config=lambda wildcards: jobs.judge(wildcards.run, wildcards.judge).config,
         tracked=lambda wildcards: jobs.judge(wildcards.run, wildcards.judge).tracked,
         python=lambda wildcards: environments.judging_python(wildcards.judge),

@@ -13,8 +13,6 @@ localrules:
 
 
 rule miniature_prompts:
-    input:
-        source=sources("miniature.prompts"),
     output:
         prompts=f"{W}/prompts.csv",
         labels=f"{W}/labels.parquet",
@@ -23,14 +21,13 @@ rule miniature_prompts:
     conda:
         "../../envs/report.yaml"
     params:
+        sources=sources("miniature.prompts"),
         config=lambda wildcards: jobs.miniature("seed", "questions"),
     shell:
         "python -m valuedrift.miniature prompts --config {params.config:q} --output {output.prompts:q} --labels {output.labels:q} > {log:q} 2>&1"
 
 
 rule miniature_planted:
-    input:
-        source=sources("miniature.planted"),
     output:
         f"{W}/planted.parquet",
     log:
@@ -38,14 +35,13 @@ rule miniature_planted:
     conda:
         "../../envs/report.yaml"
     params:
+        sources=sources("miniature.planted"),
         config=lambda wildcards: jobs.miniature("seed", "sharpness"),
     shell:
         "python -m valuedrift.miniature planted --config {params.config:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule miniature_dataset:
-    input:
-        source=sources("miniature.dataset"),
     output:
         f"{W}/{{name}}.jsonl",
     log:
@@ -55,6 +51,7 @@ rule miniature_dataset:
     conda:
         "../../envs/report.yaml"
     params:
+        sources=sources("miniature.dataset"),
         config=lambda wildcards: jobs.miniature(
             "seed", "sharpness", "sft_rows", "preference_rows"
         ),
@@ -63,8 +60,6 @@ rule miniature_dataset:
 
 
 rule miniature_tokenizer:
-    input:
-        source=sources("miniature.tokenizer"),
     output:
         directory(f"{W}/tokenizer"),
     log:
@@ -72,6 +67,7 @@ rule miniature_tokenizer:
     conda:
         "../../envs/train.yaml"
     params:
+        sources=sources("miniature.tokenizer"),
         config=lambda wildcards: jobs.miniature(
             "seed", "sharpness", "vocabulary", "judge_prompt"
         ),
@@ -81,7 +77,6 @@ rule miniature_tokenizer:
 
 rule miniature_base:
     input:
-        source=sources("miniature.base"),
         tokenizer=f"{W}/tokenizer",
     output:
         base=directory(f"{W}/base"),
@@ -94,6 +89,7 @@ rule miniature_base:
     conda:
         "../../envs/train.yaml"
     params:
+        sources=sources("miniature.base"),
         config=lambda wildcards: jobs.miniature("seed", "sharpness", "corpus", "base"),
         pretraining=lambda wildcards, output: Path(output.pretraining[0]).parent,
     shell:
@@ -103,7 +99,6 @@ rule miniature_base:
 
 rule miniature_judge:
     input:
-        source=sources("miniature.judge"),
         tokenizer=f"{W}/tokenizer",
     output:
         directory(f"{W}/judge"),
@@ -113,6 +108,7 @@ rule miniature_judge:
     conda:
         "../../envs/train.yaml"
     params:
+        sources=sources("miniature.judge"),
         config=lambda wildcards: jobs.miniature(
             "seed", "heldout", "judge", "judge_prompt", "judge_short_steps"
         ),
@@ -122,7 +118,6 @@ rule miniature_judge:
 
 rule miniature_recovery:
     input:
-        source=sources("miniature.recovery"),
         planted=f"{W}/planted.parquet",
         values=expand(f"{RUN}/values.parquet", run=study.runs),
         stances=expand(
@@ -137,6 +132,7 @@ rule miniature_recovery:
     conda:
         "../../envs/report.yaml"
     params:
+        sources=sources("miniature.recovery"),
         config=lambda wildcards: jobs.recovery(),
     shell:
         "python -m valuedrift.miniature recovery --config {params.config:q} --planted {input.planted:q} --values {input.values:q}"
@@ -145,7 +141,6 @@ rule miniature_recovery:
 
 rule miniature_clustering:
     input:
-        source=sources("miniature.clustering"),
         labels=f"{W}/labels.parquet",
         clusters=f"{P}/clusters.parquet",
         categories=f"{P}/categories.parquet",
@@ -156,14 +151,14 @@ rule miniature_clustering:
         f"{R}/logs/report/clustering.log",
     conda:
         "../../envs/prompts.yaml"
+    params:
+        sources=sources("miniature.clustering"),
     shell:
         "python -m valuedrift.miniature clustering --labels {input.labels:q} --clusters {input.clusters:q}"
         " --categories {input.categories:q} --value-laden {input.value_laden:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule miniature_benchmark:
-    input:
-        source=sources("miniature.benchmark"),
     output:
         f"{W}/benchmark.jsonl",
     log:
@@ -171,6 +166,7 @@ rule miniature_benchmark:
     conda:
         "../../envs/report.yaml"
     params:
+        sources=sources("miniature.benchmark"),
         config=lambda wildcards: jobs.miniature("seed"),
     shell:
         "python -m valuedrift.miniature benchmark --config {params.config:q} --output {output:q} > {log:q} 2>&1"

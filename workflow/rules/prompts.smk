@@ -12,7 +12,6 @@ localrules:
 
 rule raw_prompts:
     input:
-        source=sources("prompts.raw"),
         raw=inputs.raw_prompts(),
     output:
         table=f"{P}/raw.parquet",
@@ -22,6 +21,7 @@ rule raw_prompts:
     conda:
         "../../envs/prompts.yaml"
     params:
+        sources=sources("prompts.raw"),
         config=lambda wildcards: jobs.raw_prompts(),
     shell:
         "python -m valuedrift.prompts raw --config {params.config:q} --output {output.table:q} --counts {output.counts:q} > {log:q} 2>&1"
@@ -29,7 +29,6 @@ rule raw_prompts:
 
 rule questions:
     input:
-        source=sources("prompts.questions"),
         chat=inputs.chat("questions"),
         raw=f"{P}/raw.parquet",
     output:
@@ -43,6 +42,7 @@ rule questions:
     resources:
         **resources_of("questions"),
     params:
+        sources=sources("prompts.questions"),
         config=lambda wildcards: jobs.chat_job(jobs.questions()).config,
         tracked=lambda wildcards: jobs.chat_job(jobs.questions()).tracked,
     shell:
@@ -51,7 +51,6 @@ rule questions:
 
 rule embeddings:
     input:
-        source=sources("prompts.embeddings"),
         model=inputs.prompts_encoder(),
         questions=f"{P}/questions.parquet",
     output:
@@ -64,6 +63,7 @@ rule embeddings:
     resources:
         **resources_of("embeddings"),
     params:
+        sources=sources("prompts.embeddings"),
         config=lambda wildcards: jobs.embedding(),
     shell:
         "python -m valuedrift.prompts embeddings --config {params.config:q} --questions {input.questions:q} --output {output:q} > {log:q} 2>&1"
@@ -71,7 +71,6 @@ rule embeddings:
 
 rule category_embeddings:
     input:
-        source=sources("prompts.category_embeddings"),
         model=inputs.prompts_encoder(),
     output:
         f"{P}/category_embeddings.parquet",
@@ -80,6 +79,7 @@ rule category_embeddings:
     conda:
         "../../envs/prompts.yaml"
     params:
+        sources=sources("prompts.category_embeddings"),
         config=lambda wildcards: jobs.category_embeddings(),
     shell:
         "python -m valuedrift.prompts category_embeddings --config {params.config:q} --output {output:q} > {log:q} 2>&1"
@@ -87,7 +87,6 @@ rule category_embeddings:
 
 rule reduction:
     input:
-        source=sources("prompts.reduction"),
         embeddings=f"{P}/embeddings.parquet",
     output:
         f"{P}/reduced.parquet",
@@ -98,6 +97,7 @@ rule reduction:
     resources:
         **resources_of("reduction"),
     params:
+        sources=sources("prompts.reduction"),
         config=lambda wildcards: jobs.reduction(),
     shell:
         "python -m valuedrift.prompts reduction --config {params.config:q} --embeddings {input.embeddings:q} --output {output:q} > {log:q} 2>&1"
@@ -105,7 +105,6 @@ rule reduction:
 
 rule clusters:
     input:
-        source=sources("prompts.clusters"),
         reduced=f"{P}/reduced.parquet",
     output:
         f"{P}/clusters.parquet",
@@ -116,6 +115,7 @@ rule clusters:
     resources:
         **resources_of("clusters"),
     params:
+        sources=sources("prompts.clusters"),
         config=lambda wildcards: jobs.clusters(),
     shell:
         "python -m valuedrift.prompts clusters --config {params.config:q} --reduced {input.reduced:q} --output {output:q} > {log:q} 2>&1"
@@ -123,7 +123,6 @@ rule clusters:
 
 rule ngrams:
     input:
-        source=sources("prompts.ngrams"),
         questions=f"{P}/questions.parquet",
         clusters=f"{P}/clusters.parquet",
     output:
@@ -133,6 +132,7 @@ rule ngrams:
     conda:
         "../../envs/prompts.yaml"
     params:
+        sources=sources("prompts.ngrams"),
         config=lambda wildcards: jobs.ngrams(),
     shell:
         "python -m valuedrift.prompts ngrams --config {params.config:q} --questions {input.questions:q}"
@@ -141,7 +141,6 @@ rule ngrams:
 
 rule cluster_names:
     input:
-        source=sources("prompts.names"),
         chat=inputs.chat("cluster_names"),
         ngrams=f"{P}/ngrams.parquet",
     output:
@@ -155,6 +154,7 @@ rule cluster_names:
     resources:
         **resources_of("cluster_names"),
     params:
+        sources=sources("prompts.names"),
         config=lambda wildcards: jobs.chat_job(jobs.cluster_names()).config,
         tracked=lambda wildcards: jobs.chat_job(jobs.cluster_names()).tracked,
     shell:
@@ -163,7 +163,6 @@ rule cluster_names:
 
 rule cluster_categories:
     input:
-        source=sources("prompts.categories"),
         names=f"{P}/names.parquet",
         clusters=f"{P}/clusters.parquet",
         embeddings=f"{P}/embeddings.parquet",
@@ -175,6 +174,7 @@ rule cluster_categories:
     conda:
         "../../envs/prompts.yaml"
     params:
+        sources=sources("prompts.categories"),
         config=lambda wildcards: jobs.categories(),
     shell:
         "python -m valuedrift.prompts categories --config {params.config:q} --names {input.names:q} --clusters {input.clusters:q}"
@@ -183,7 +183,6 @@ rule cluster_categories:
 
 rule value_laden:
     input:
-        source=sources("prompts.value_laden"),
         chat=inputs.chat("value_laden"),
         questions=f"{P}/questions.parquet",
         clusters=f"{P}/clusters.parquet",
@@ -199,6 +198,7 @@ rule value_laden:
     resources:
         **resources_of("value_laden"),
     params:
+        sources=sources("prompts.value_laden"),
         config=lambda wildcards: jobs.chat_job(jobs.value_laden()).config,
         tracked=lambda wildcards: jobs.chat_job(jobs.value_laden()).tracked,
     shell:
@@ -208,7 +208,6 @@ rule value_laden:
 
 rule prompts:
     input:
-        source=sources("prompts.sample"),
         questions=f"{P}/questions.parquet",
         value_laden=f"{P}/value_laden.parquet",
     output:
@@ -218,6 +217,7 @@ rule prompts:
     conda:
         "../../envs/prompts.yaml"
     params:
+        sources=sources("prompts.sample"),
         config=lambda wildcards: jobs.sample(),
     shell:
         "python -m valuedrift.prompts sample --config {params.config:q} --questions {input.questions:q}"
@@ -226,7 +226,6 @@ rule prompts:
 
 rule curation_counts:
     input:
-        source=sources("prompts.counts"),
         raw=f"{P}/raw.parquet",
         questions=f"{P}/questions.parquet",
         clusters=f"{P}/clusters.parquet",
@@ -239,6 +238,8 @@ rule curation_counts:
         f"{R}/logs/prompts/curation.log",
     conda:
         "../../envs/prompts.yaml"
+    params:
+        sources=sources("prompts.counts"),
     shell:
         "python -m valuedrift.prompts counts --raw {input.raw:q} --questions {input.questions:q} --clusters {input.clusters:q}"
         " --categories {input.categories:q} --value-laden {input.value_laden:q} --prompts {input.prompts:q} --output {output:q} > {log:q} 2>&1"
@@ -247,7 +248,6 @@ rule curation_counts:
 # The page for the step that people do: what the clusters are, and a `categories:` block that assigns them.
 rule map2d:
     input:
-        source=sources("prompts.map2d"),
         embeddings=f"{P}/embeddings.parquet",
     output:
         f"{P}/map2d.parquet",
@@ -258,6 +258,7 @@ rule map2d:
     resources:
         **resources_of("map2d"),
     params:
+        sources=sources("prompts.map2d"),
         config=lambda wildcards: jobs.map2d(),
     shell:
         "python -m valuedrift.prompts map2d --config {params.config:q} --embeddings {input.embeddings:q} --output {output:q} > {log:q} 2>&1"
@@ -265,7 +266,6 @@ rule map2d:
 
 rule suggestion:
     input:
-        source=sources("prompts.suggestion"),
         categories=f"{P}/categories.parquet",
     output:
         f"{P}/suggestion.yaml",
@@ -274,6 +274,7 @@ rule suggestion:
     conda:
         "../../envs/prompts.yaml"
     params:
+        sources=sources("prompts.suggestion"),
         config=lambda wildcards: jobs.suggestion(),
     shell:
         "python -m valuedrift.prompts suggestion --config {params.config:q} --categories {input.categories:q} --output {output:q} > {log:q} 2>&1"
@@ -281,7 +282,6 @@ rule suggestion:
 
 rule clusters_page:
     input:
-        source=sources("prompts.page"),
         ngrams=f"{P}/ngrams.parquet",
         clusters=f"{P}/clusters.parquet",
         categories=f"{P}/categories.parquet",
@@ -296,6 +296,7 @@ rule clusters_page:
     conda:
         "../../envs/prompts.yaml"
     params:
+        sources=sources("prompts.page"),
         config=lambda wildcards: jobs.clusters_page(),
     shell:
         "python -m valuedrift.prompts page --config {params.config:q} --ngrams {input.ngrams:q} --clusters {input.clusters:q}"

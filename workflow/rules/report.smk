@@ -17,7 +17,6 @@ localrules:
 
 rule drift_table:
     input:
-        source=sources("report.drift_table"),
         drift=lambda wildcards: inputs.table_runs(wildcards.table, "drift.parquet"),
     output:
         csv=f"{R}/tables/{{table}}.csv",
@@ -30,6 +29,7 @@ rule drift_table:
     conda:
         "../../envs/report.yaml"
     params:
+        sources=sources("report.drift_table"),
         config=lambda wildcards: jobs.table(wildcards.table),
         given=lambda wildcards, input: options(input),
         command=lambda wildcards: jobs.table_command(wildcards.table),
@@ -40,64 +40,72 @@ rule drift_table:
 
 use rule drift_table as categories_table with:
     input:
-        source=sources("report.categories_table"),
         curation=f"{P}/curation.parquet",
     wildcard_constraints:
         table=pattern(study.tables("categories")),
+    params:
+        sources=sources("report.categories_table"),
 
 
 use rule drift_table as topics_table with:
     input:
-        source=sources("report.topics_table"),
+        [],
     wildcard_constraints:
         table=pattern(study.tables("topics")),
+    params:
+        sources=sources("report.topics_table"),
 
 
 use rule drift_table as value_texts_table with:
     input:
-        source=sources("report.value_texts_table"),
+        [],
     wildcard_constraints:
         table=pattern(study.tables("value_texts")),
+    params:
+        sources=sources("report.value_texts_table"),
 
 
 use rule drift_table as samples_table with:
     input:
-        source=sources("report.samples_table"),
         prompts=f"{P}/prompts.parquet",
         generations=lambda wildcards: inputs.table_runs(
             wildcards.table, "generations.parquet"
         ),
     wildcard_constraints:
         table=pattern(study.tables("samples")),
+    params:
+        sources=sources("report.samples_table"),
 
 
 use rule drift_table as pairs_table with:
     input:
-        source=sources("report.pairs_table"),
         pairs=lambda wildcards: inputs.table_pairs(wildcards.table),
     wildcard_constraints:
         table=pattern(study.tables("pairs")),
+    params:
+        sources=sources("report.pairs_table"),
 
 
 use rule drift_table as downstream_table with:
     input:
-        source=sources("report.downstream_table"),
         downstream=lambda wildcards: inputs.table_scores(wildcards.table),
     wildcard_constraints:
         table=pattern(study.tables("downstream")),
+    params:
+        sources=sources("report.downstream_table"),
 
 
 use rule drift_table as quality_table with:
     input:
-        source=sources("report.quality_table"),
         stances=lambda wildcards: inputs.table_stances(wildcards.table),
     wildcard_constraints:
         table=pattern(study.tables("quality")),
+    params:
+        sources=sources("report.quality_table"),
 
 
 rule figure:
     input:
-        source=sources("report.figure"),
         values=lambda wildcards: inputs.figure_values(wildcards.figure),
     output:
         pdf=f"{R}/figures/{{figure}}.pdf",
@@ -109,6 +117,7 @@ rule figure:
     conda:
         "../../envs/report.yaml"
     params:
+        sources=sources("report.figure"),
         config=lambda wildcards: jobs.figure(wildcards.figure),
         command=lambda wildcards: jobs.figure_command(wildcards.figure),
     shell:
@@ -118,15 +127,15 @@ rule figure:
 
 use rule figure as ablation with:
     input:
-        source=sources("report.ablation"),
         values=lambda wildcards: inputs.figure_values(wildcards.figure),
     wildcard_constraints:
         figure=pattern(study.figures("ablation")),
+    params:
+        sources=sources("report.ablation"),
 
 
 rule scorecard:
     input:
-        source=sources("report.scorecard"),
         reference=inputs.reference(),
         drift=f"{R}/drift.parquet",
         downstream=inputs.benchmark_scores(study.benchmarked),
@@ -138,6 +147,7 @@ rule scorecard:
     conda:
         "../../envs/report.yaml"
     params:
+        sources=sources("report.scorecard"),
         config=lambda wildcards: jobs.scorecard(),
     shell:
         "python -m valuedrift.report scorecard --config {params.config:q} --drift {input.drift:q} --downstream {input.downstream:q}"
@@ -147,7 +157,6 @@ rule scorecard:
 # What the other judges answer for the same responses; a target of studies with more than one judge.
 rule judges_page:
     input:
-        source=sources("report.judges_page"),
         stances=expand(
             f"{RUN}/stances/{{judge}}.parquet",
             run=study.runs,
@@ -161,6 +170,7 @@ rule judges_page:
     conda:
         "../../envs/report.yaml"
     params:
+        sources=sources("report.judges_page"),
         config=lambda wildcards: jobs.judge_comparison(),
     shell:
         "python -m valuedrift.report judges_page --config {params.config:q} --stances {input.stances:q} --csv {output.csv:q}"
@@ -169,7 +179,6 @@ rule judges_page:
 
 rule report:
     input:
-        source=sources("report.page"),
         drift=f"{R}/drift.parquet",
         prompts=f"{P}/prompts.parquet",
         curation=f"{P}/curation.parquet",
@@ -187,6 +196,7 @@ rule report:
     conda:
         "../../envs/report.yaml"
     params:
+        sources=sources("report.page"),
         config=lambda wildcards: jobs.report(),
     shell:
         "python -m valuedrift.report page --config {params.config:q} --drift {input.drift:q} --prompts {input.prompts:q}"

@@ -6,7 +6,6 @@ localrules:
 
 rule candidates:
     input:
-        source=sources("synthetic.candidates"),
         model=inputs.synthetic_encoder(),
         sets=inputs.synthetic_sources(),
     output:
@@ -20,6 +19,7 @@ rule candidates:
     resources:
         **resources_of("candidates"),
     params:
+        sources=sources("synthetic.candidates"),
         config=lambda wildcards: jobs.candidates(),
     shell:
         "python -m valuedrift.synthetic candidates --config {params.config:q} --sets {input.sets:q} --output {output.table:q}"
@@ -28,7 +28,6 @@ rule candidates:
 
 rule retrieved:
     input:
-        source=sources("synthetic.retrieve"),
         candidates=f"{S}/candidates.parquet",
     output:
         table=f"{S}/retrieved.parquet",
@@ -38,6 +37,7 @@ rule retrieved:
     conda:
         "../../envs/prompts.yaml"
     params:
+        sources=sources("synthetic.retrieve"),
         config=lambda wildcards: jobs.retrieval(),
     shell:
         "python -m valuedrift.synthetic retrieve --config {params.config:q} --candidates {input.candidates:q}"
@@ -46,7 +46,6 @@ rule retrieved:
 
 rule answers:
     input:
-        source=sources("synthetic.answers"),
         chat=inputs.chat("answers"),
         retrieved=f"{S}/retrieved.parquet",
     output:
@@ -60,6 +59,7 @@ rule answers:
     resources:
         **resources_of("answers"),
     params:
+        sources=sources("synthetic.answers"),
         config=lambda wildcards: jobs.chat_job(jobs.answers()).config,
         tracked=lambda wildcards: jobs.chat_job(jobs.answers()).tracked,
     shell:
@@ -68,7 +68,6 @@ rule answers:
 
 rule synthetic_pairs:
     input:
-        source=sources("synthetic.pairs"),
         answers=f"{S}/answers.parquet",
     output:
         pairs=f"{S}/pairs.parquet",
@@ -77,5 +76,7 @@ rule synthetic_pairs:
         f"{R}/logs/synthetic/pairs.log",
     conda:
         "../../envs/prompts.yaml"
+    params:
+        sources=sources("synthetic.pairs"),
     shell:
         "python -m valuedrift.synthetic pairs --answers {input.answers:q} --output {output.pairs:q} --counts {output.counts:q} > {log:q} 2>&1"

@@ -4,7 +4,6 @@
 
 rule base:
     input:
-        source=sources("train.base"),
         model=lambda wildcards: inputs.base_model(wildcards.run),
     output:
         final=directory(f"{RUN}/final"),
@@ -18,6 +17,7 @@ rule base:
     resources:
         **resources_of("base"),
     params:
+        sources=sources("train.base"),
         config=lambda wildcards: jobs.base(wildcards.run),
         folder=lambda wildcards: study.folder_of(wildcards.run),
     shell:
@@ -26,7 +26,6 @@ rule base:
 
 rule external:
     input:
-        source=sources("train.external"),
         checkpoints=lambda wildcards: inputs.external_checkpoints(wildcards.run),
     output:
         trajectory=directory(f"{RUN}/trajectory"),
@@ -41,6 +40,7 @@ rule external:
     resources:
         **resources_of("external"),
     params:
+        sources=sources("train.external"),
         config=lambda wildcards: jobs.external(wildcards.run),
         folder=lambda wildcards: study.folder_of(wildcards.run),
     shell:
@@ -49,7 +49,6 @@ rule external:
 
 rule sft:
     input:
-        source=sources("train.sft"),
         parent=lambda wildcards: inputs.parent_manifest(wildcards.run),
         data=lambda wildcards: inputs.training_data(wildcards.run),
     output:
@@ -67,6 +66,7 @@ rule sft:
     resources:
         **resources_of("sft"),
     params:
+        sources=sources("train.sft"),
         launch=launch,
         config=lambda wildcards: jobs.training(wildcards.run).config,
         tracked=lambda wildcards: jobs.training(wildcards.run).tracked,
@@ -80,43 +80,46 @@ rule sft:
 
 use rule sft as dpo with:
     input:
-        source=sources("train.dpo"),
         parent=lambda wildcards: inputs.parent_manifest(wildcards.run),
         data=lambda wildcards: inputs.training_data(wildcards.run),
     wildcard_constraints:
         run=pattern(study.ids("dpo")),
+    params:
+        sources=sources("train.dpo"),
 
 
 use rule sft as simpo with:
     input:
-        source=sources("train.simpo"),
         parent=lambda wildcards: inputs.parent_manifest(wildcards.run),
         data=lambda wildcards: inputs.training_data(wildcards.run),
     wildcard_constraints:
         run=pattern(study.ids("simpo")),
+    params:
+        sources=sources("train.simpo"),
 
 
 use rule sft as kto with:
     input:
-        source=sources("train.kto"),
         parent=lambda wildcards: inputs.parent_manifest(wildcards.run),
         data=lambda wildcards: inputs.training_data(wildcards.run),
     wildcard_constraints:
         run=pattern(study.ids("kto")),
+    params:
+        sources=sources("train.kto"),
 
 
 use rule sft as orpo with:
     input:
-        source=sources("train.orpo"),
         parent=lambda wildcards: inputs.parent_manifest(wildcards.run),
         data=lambda wildcards: inputs.training_data(wildcards.run),
     wildcard_constraints:
         run=pattern(study.ids("orpo")),
+    params:
+        sources=sources("train.orpo"),
 
 
 use rule sft as reward with:
     input:
-        source=sources("train.reward"),
         parent=lambda wildcards: inputs.parent_manifest(
             study.rewards[wildcards.reward].id
         ),
@@ -134,6 +137,7 @@ use rule sft as reward with:
     resources:
         **resources_of("reward"),
     params:
+        sources=sources("train.reward"),
         launch=launch,
         config=lambda wildcards: jobs.reward(wildcards.reward).config,
         tracked=lambda wildcards: jobs.reward(wildcards.reward).tracked,
@@ -143,7 +147,6 @@ use rule sft as reward with:
 
 rule ppo:
     input:
-        source=sources("train.ppo"),
         parent=lambda wildcards: inputs.parent_manifest(wildcards.run),
         reward=lambda wildcards: inputs.reward_manifest(wildcards.run),
         data=lambda wildcards: inputs.training_data(wildcards.run),
@@ -162,6 +165,7 @@ rule ppo:
     resources:
         **resources_of("ppo"),
     params:
+        sources=sources("train.ppo"),
         launch=launch,
         config=lambda wildcards: jobs.training(wildcards.run).config,
         tracked=lambda wildcards: jobs.training(wildcards.run).tracked,

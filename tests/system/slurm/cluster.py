@@ -11,9 +11,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import accounting
+
 ETC = Path("/etc/slurm")  # fixed: the executor's job steps drop SLURM_CONF from the environment
 MARK = "# Written by valuedrift's tests, which remove it when they end.\n"
 OWNER = "VALUEDRIFT_TEST_CLUSTER"
+FILES = ("slurm.conf", "gres.conf", "slurmdbd.conf")
 NODES = ("n1", "n2")
 GPUS = 4
 # KillWait: seconds from SIGTERM to SIGKILL at the time limit. SlurmdTimeout: seconds until a silent node is down. MinJobAge: finished
@@ -64,6 +67,7 @@ class Cluster:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.daemons: dict[str, subprocess.Popen] = {}
+        self.has_accounting = not accounting.missing()
 
     @property
     def environment(self) -> dict[str, str]:
@@ -83,9 +87,13 @@ class Cluster:
         host = socket.gethostname().partition(".")[0]
         text = CONFIG.format(host=host, folder=self.folder, port=ports[0], first=ports[1], second=ports[1] + 1)
         ETC.mkdir(parents=True, exist_ok=True)
+        self.start_munge()
+        if self.has_accounting:
+            text += accounting.start(self, ETC / "slurmdbd.conf", MARK)
         (ETC / "slurm.conf").write_text(f"{MARK}# pid={os.getpid()}\n# folder={self.folder}\n{text}")
         (ETC / "gres.conf").write_text(MARK + f"NodeName=n[1-2] Name=gpu File={self.folder}/gpu[0-{GPUS - 1}]\n")
-        self.start_munge()
+        if self.has_accounting:
+            self.wait(lambda: self.ask("sacctmgr", "--immediate", "add", "cluster", "valuedrift"), "slurmdbd answers")
         self.daemon("slurmctld", "slurmctld", "-D")
         for node in NODES:
             self.start_node(node)
@@ -176,7 +184,7 @@ class Cluster:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-        for name in ("slurm.conf", "gres.conf"):
+        for name in FILES:
             if ours(ETC / name):
                 (ETC / name).unlink()
 
@@ -241,7 +249,7 @@ def check() -> None:
         raise Unavailable(f"no {', '.join(missing)}: `apt-get install slurm-wlm munge`")
     if os.geteuid() != 0:
         raise Unavailable("SLURM's daemons need root here")
-    for name in ("slurm.conf", "gres.conf"):
+    for name in FILES:
         if (ETC / name).exists() and not ours(ETC / name):
             raise Unavailable(f"{ETC / name} was not written by these tests: this machine has a SLURM of its own")
     clear_after_killed_tests()

@@ -3,13 +3,17 @@
 import os
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from through_profile import ClusterClone, Snakemake
 from watch import Outputs, Step, Watch
 
-from study import DPO, PPO, RESULTS, REWARD, SFT
+from clone import Clone
+from study import DPO, PPO, RESULTS, REWARD, SFT, TARGETS, study
 
 
 @dataclass
@@ -32,6 +36,8 @@ class Story:
     """True if SLURM's job was still there while its training saved its state."""
     kept: bool = False
     """True if that state was there when the job had ended."""
+    planned: dict[str, dict[str, int]] = field(default_factory=dict)
+    """What a dry run would do when the study is done: where its config and code are edited, and as it was started."""
     refusal: str = ""
     """What Snakemake printed when it was started while jobs of the one before ran."""
     seconds: float = 0.0
@@ -65,8 +71,12 @@ def run_through_failures(clone: ClusterClone) -> Story:
             cancelled(story, snakemake)
             out_of_time(story, snakemake, held)
             snakemake = without_snakemake(story, snakemake)
-            node_lost(story, snakemake)
-            snakemake.finish()
+            sampling = running(story, snakemake, "generate", "responses", f"{run_folder(DPO)}/generations.parquet")
+            with edited(clone):
+                node_lost(story, sampling)
+                snakemake.finish()
+                story.planned["edited"] = planned(clone, edited_study())
+            story.planned["as started"] = planned(clone, study())
         finally:
             snakemake.kill()
     for event in story.events.values():
@@ -147,12 +157,38 @@ def without_snakemake(story: Story, snakemake: Snakemake) -> Snakemake:
     second.process.wait(120)
     story.refusal = second.printed
     story.clone.cluster.wait(lambda: not story.clone.cluster.ask("squeue", "--noheader"), "all jobs have ended", 300)
-    return story.clone.start()
+    return story.clone.start("--slurm-status-command", "squeue")  # the other way to ask for jobs
 
 
-def node_lost(story: Story, snakemake: Snakemake) -> None:
+def edited_study() -> dict[str, Any]:
+    """The study with a key edited, by which another judge is asked."""
+    config = study()
+    config["judges"]["mini-judge"]["prompt"] = "{prompt} {response} {topic}"
+    return config
+
+
+@contextmanager
+def edited(clone: Clone) -> Iterator[None]:
+    """Edit the config, and the code of two steps so that it fails; undo that at the end."""
+    files = [clone.folder / "workflow" / "src" / "valuedrift" / name for name in ("generate/responses.py", "drift/values.py")]
+    before = [path.read_text() for path in files]
+    clone.write(edited_study())
+    for path, text in zip(files, before, strict=True):
+        path.write_text(f"{text}\nraise AssertionError('edited after the study was started')\n")
+    try:
+        yield
+    finally:
+        for path, text in zip(files, before, strict=True):
+            path.write_text(text)
+
+
+def planned(clone: Clone, config: dict[str, Any]) -> dict[str, int]:
+    """Rule -> number of jobs that would run, planned on this machine."""
+    return Clone(clone.folder).planned(config, *TARGETS)
+
+
+def node_lost(story: Story, step: Step) -> None:
     """Kill the node on which DPO's responses are sampled, with all that runs there."""
-    step = running(story, snakemake, "generate", "responses", f"{run_folder(DPO)}/generations.parquet")
     story.happened("node lost", step)
     story.clone.cluster.lose(str(step.node))
 

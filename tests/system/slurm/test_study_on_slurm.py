@@ -4,7 +4,7 @@ import filecmp
 
 import polars as pl
 import pytest
-from events import Story
+from events import Story, edited, edited_study, planned
 from watch import partial_outputs, shared_gpus, twice_at_once
 
 from clone import Clone
@@ -26,6 +26,15 @@ def test_the_study_ends_with_the_tables_of_a_local_run(story: Story, reference: 
     assert len(others) >= len(RUNS) + 2
     for name in others:
         assert filecmp.cmp(there / name, local / name, shallow=False), name
+
+
+def test_an_edit_of_config_or_code_while_jobs_run_counts_at_the_next_start(story: Story, reference: Clone):
+    """Each job plans anew, after the edit too: what it makes is that of the study as it was started (the test above), nothing passes for
+    made by the edit, and no more is made again than if the study had been edited when it was done."""
+    with edited(reference):
+        assert story.planned["edited"] == planned(reference, edited_study())
+    assert {"generations", "stances", "values"} <= story.planned["edited"].keys()
+    assert story.planned["as started"] == {}
 
 
 def test_each_rule_with_a_model_gets_its_gpu_and_no_other_step_any(story: Story):
@@ -72,6 +81,10 @@ def test_a_killed_step_runs_again(story: Story):
 
 
 def test_a_cancelled_job_runs_again(story: Story):
+    if story.clone.cluster.has_accounting:  # in sacct's words, which the executor does not understand by itself
+        lost = story.events["scancel"].lost.job
+        said = story.clone.cluster.ask("sacct", "--allocations", "--noheader", "--parsable2", "--format=State", f"--jobs={lost}")
+        assert said.strip() == "CANCELLED by 0"
     assert ended(story, "scancel") == "CANCELLED"
     assert len(story.attempts(story.events["scancel"])) >= 2  # more where the lost node took the second with it
 

@@ -43,24 +43,26 @@ class ClusterClone(Clone):
         return {**self.cluster.environment, **{name: own[name] for name in ("PYTHONPATH", "OMP_NUM_THREADS")}}
 
     def command(self, config: dict[str, Any], *arguments: str) -> list[str]:
+        if not self.cluster.has_accounting:
+            arguments = ("--slurm-status-command", "squeue", *arguments)
         words = super().command(config, *arguments)
         return [sys.executable, str(IMPATIENT), "--profile", "slurm", *PATIENCE, *words[words.index("--cores") + 2 :]]
 
     def unlock(self) -> None:
         subprocess.run(self.command(study(), "--unlock"), cwd=self.folder, env=self.environment, check=True, capture_output=True)
 
-    def start(self) -> "Snakemake":
-        return Snakemake(self)
+    def start(self, *arguments: str) -> "Snakemake":
+        return Snakemake(self, *arguments)
 
 
 class Snakemake:
     """The study under way, on the cluster."""
 
-    def __init__(self, clone: ClusterClone) -> None:
+    def __init__(self, clone: ClusterClone, *arguments: str) -> None:
         self.log = clone.folder / f"snakemake-{len(list(clone.folder.glob('snakemake-*.log')))}.log"
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
-                clone.command(study(), *TARGETS), cwd=clone.folder, env=clone.environment, stdout=log, stderr=log, start_new_session=True
+                clone.command(study(), *TARGETS, *arguments), cwd=clone.folder, env=clone.environment, stdout=log, stderr=log, start_new_session=True
             )  # fmt: skip
 
     def until(self, found: Callable[[], Found | None], what: str, seconds: float = 300) -> Found:

@@ -57,8 +57,23 @@ def test_malformed_data_stops_the_stage_with_the_first_line(finished):
 def wait_for(condition, process, seconds=600):
     end = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < end and process.poll() is None, "the training wrote no checkpoint"
+        assert time.monotonic() < end and process.poll() is None, "the study is not that far"
         time.sleep(0.05)
+
+
+def test_a_source_that_is_edited_while_a_study_runs_counts_at_the_next_start(tmp_path):
+    """The step that runs afterwards still runs the code that the study was started with, and passes for no other."""
+    clone = copy_repository(tmp_path)
+    target = "results/small/prompts/raw.parquet"
+    process = subprocess.Popen(clone.command(SMALL, target), cwd=tmp_path, env=clone.environment, stderr=subprocess.DEVNULL)
+    wait_for((tmp_path / "results" / "world" / "logs" / "prompts.log").exists, process)  # of the step before
+    source = tmp_path / "workflow" / "src" / "valuedrift" / "prompts" / "raw.py"
+    before = source.read_text()
+    source.write_text("raise AssertionError('read while the study ran')\n" + before)
+    assert process.wait(120) == 0
+    assert "raw_prompts" in clone.run(SMALL, target, "--dry-run", "--quiet", "rules")
+    source.write_text(before)
+    assert "Nothing to be done" in clone.run(SMALL, target, "--dry-run")
 
 
 def same_tables(results, undisturbed, tables):

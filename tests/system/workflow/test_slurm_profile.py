@@ -97,7 +97,7 @@ def local_rules(clone, config):
 
 def test_the_profile_submits_to_slurm_with_the_settings_that_real_clusters_needed():
     assert PROFILE["executor"] == "slurm"
-    assert PROFILE["slurm-status-command"] == "squeue" and PROFILE["slurm-no-requeue"] is True
+    assert PROFILE["slurm-status-command"] == "sacct" and PROFILE["slurm-no-requeue"] is True
     assert PROFILE["default-resources"]["slurm_extra"] == "'--signal=TERM@300'" and PROFILE["default-resources"]["nodes"] == 1
     assert PROFILE["retries"] > 0
     assert not any("retries:" in path.read_text() for path in (ROOT / "workflow" / "rules").glob("*.smk"))

@@ -17,7 +17,7 @@ CLUSTER = {"cluster", "clusters", "slurm_cluster"}
 
 def partitions(path: Path) -> dict[str, dict[str, Any]]:
     """Return partition -> its limits; raises UserError for what the executor would fail at."""
-    from snakemake_executor_plugin_slurm.partitions import PartitionLimits  # type: ignore[import-untyped]  # on a cluster alone
+    from snakemake_executor_plugin_slurm.partitions import PartitionLimits  # on a cluster alone
 
     try:
         found = yaml.safe_load(Path(path).read_text())
@@ -45,7 +45,7 @@ def longest(path: Path, gpus: int, partition: str | None = None) -> float:
 
     Infinite where no fitting partition sets a limit.
     """
-    from snakemake_executor_plugin_slurm.utils import parse_time_to_minutes  # type: ignore[import-untyped]  # on a cluster alone
+    from snakemake_executor_plugin_slurm.utils import parse_time_to_minutes  # on a cluster alone
 
     limits = _limits(path, "max_runtime", gpus, partition)
     return max((limit if limit == math.inf else parse_time_to_minutes(limit) for limit in limits), default=math.inf)

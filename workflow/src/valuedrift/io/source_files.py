@@ -1,4 +1,4 @@
-"""Source files that decide what a step writes: its rule lists them as inputs, so that an edit of one of them runs the step again.
+"""Source files that decide what a step writes: its rule has their hash as a param, so that an edit of one of them runs it again.
 
 Only the standard library is used, since every job's environment runs this: a training hashes its sources before it resumes.
 """

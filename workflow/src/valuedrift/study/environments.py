@@ -58,14 +58,14 @@ class Environments:
     def _vllm(self) -> Path:
         return self.top / ".venv-vllm" / "bin"
 
-    def shell_prefix(self) -> str:
-        """Return what precedes every job's shell command.
+    def shell_prefix(self, started: Path | None = None) -> str:
+        """Return what precedes every job's shell command; `started` is the snapshot that its code is taken from.
 
         Snakemake strips PYTHONPATH for conda jobs. Without conda a job's Python is Snakemake's own, even where its virtual
         environment is not activated. Two variables keep progress bars and TRL's notices out of the logs.
         """
         exports = [
-            f"PYTHONPATH={quote(str(self.top / 'workflow' / 'src'))}",
+            f"PYTHONPATH={quote(str((started or self.top) / 'workflow' / 'src'))}",
             "TQDM_DISABLE=1",
             "HF_HUB_OFFLINE=1",  # only the download rules need a network
             "TRL_EXPERIMENTAL_SILENCE=1",

@@ -3,7 +3,6 @@
 import os
 import shlex
 from collections.abc import Iterable
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +13,9 @@ from valuedrift.config.prompts import EmbeddingConfig
 from valuedrift.config.tables import PairsTable, QualityTable, SamplesTable
 from valuedrift.errors import UserError
 from valuedrift.io.row_files import is_local
-from valuedrift.io.source_files import function_sources, sources
+from valuedrift.io.source_files import PACKAGE, function_sources
 from valuedrift.study.chats import chat_of
 from valuedrift.study.study import Study
-
-
-@cache
-def step_sources(step: str) -> list[str]:
-    """Return the source files of a step, relative so that a clone that was moved reruns nothing."""
-    return [os.path.relpath(path) for path in sources(step)]
 
 
 class Inputs:
@@ -146,13 +139,18 @@ class Inputs:
         return [f"{self.study.folder_of(run)}/{artifact}" for run in runs]
 
     def judge(self, name: str) -> list[str]:
-        """Return what a judge is made of: its weights, those that its chat model's server loads, or its function's source files."""
+        """Return what a judge is made of: its weights, those that its chat model's server loads, or a user's function."""
         judge = self.config.judges[name]
         if judge.chat:
             return self.chat("stances", name)
         if judge.path:
             return self.model_files(judge.path, judge.revision)
-        return [os.path.relpath(path) for path in function_sources(str(judge.function))]
+        return [] if self.judge_steps(name) else [os.path.relpath(path) for path in function_sources(str(judge.function))]
+
+    def judge_steps(self, name: str) -> list[str]:
+        """Return the package's own module, as `<stage>.<module>`, that a judge's function is in."""
+        module = str(self.config.judges[name].function).partition(":")[0]
+        return [module.removeprefix(f"{PACKAGE}.")] if module.startswith(f"{PACKAGE}.") else []
 
     def human_sample(self, artifact: str) -> list[str]:
         """Return an artifact of the runs whose responses people label: all runs where `human.runs` names none."""
@@ -235,7 +233,6 @@ def _files(folder: Path) -> list[str]:
 
 
 def options(named: Any) -> str:
-    """Return a job's named inputs, other than source files and empty ones, as options of a command, quoted for the shell:
-    `--prompts a --generations b 'c d'`."""
-    given = {name: [files] if isinstance(files, str) else files for name, files in named.items() if name != "source" and files}
+    """Return a job's named inputs, other than empty ones, as options of a command, quoted for the shell: `--prompts a --runs b 'c d'`."""
+    given = {name: [files] if isinstance(files, str) else files for name, files in named.items() if files}
     return " ".join(f"--{name} {shlex.join(map(str, files))}" for name, files in given.items())
