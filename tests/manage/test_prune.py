@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,7 @@ def kept():
 def test_what_is_measured_goes_and_the_final_model_stays(capsys):
     folder, reward = trained(Path(study().folder_of(RUN))), trained(Path("results/miniature/rewards") / next(iter(study().rewards)))
     measured(folder)
+    shutil.copytree(folder / "trajectory", folder / ".unfinished" / "trajectory", copy_function=os.link)
     dispatch("valuedrift.manage", {"prune": ""}, ["prune", "--config", str(CONFIG), "--dry-run"])
     assert "2 trajectories would be deleted, 2.0 kB; 0 kept" in capsys.readouterr().out
     assert (folder / "trajectory" / "step-1").exists()
@@ -60,7 +62,7 @@ def test_what_is_measured_goes_and_the_final_model_stays(capsys):
     assert "2 trajectories deleted, 2.0 kB; 0 kept" in capsys.readouterr().out
     for one in (folder, reward):
         assert (one / "final" / "model.safetensors").stat().st_size == BYTES
-        assert sorted(path.name for path in one.glob("*")) == sorted(
+        assert sorted(path.name for path in one.iterdir()) == sorted(
             ["final", "manifest.json", "pruned.json"] + ["generations.parquet"] * (one == folder)
         )
     assert json.loads((folder / "pruned.json").read_text()) == {"bytes": BYTES, "hash": "hash 2", "steps": [1, 2]}

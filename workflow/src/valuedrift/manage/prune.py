@@ -24,6 +24,8 @@ from valuedrift.study.load import load_study
 from valuedrift.study.study import Study
 
 RECORD, SCRATCH, SAMPLED = "pruned.json", ".pruned-", "generations.parquet"
+STATE = ".unfinished"
+"""Folder that a training which was asked to stop after its last step leaves, with hard links to its checkpoints."""
 STALE = "its responses are not of this config: run the study first"
 LOCKS = Path(".snakemake/locks")
 
@@ -98,6 +100,7 @@ def prune(found: Trajectory) -> None:
     (found.folder / RECORD).write_text(json.dumps(record, indent=1, sort_keys=True) + "\n")
     (found.folder / "trajectory").replace(scratch)
     shutil.rmtree(scratch)
+    shutil.rmtree(found.folder / STATE, ignore_errors=True)
 
 
 def refuse_at_work(study: Study) -> None:
@@ -131,7 +134,7 @@ def size(bytes_: float) -> str:
 
 def _found(name: str, folder: Path, kept: str) -> Trajectory:
     steps = [path for path in (folder / "trajectory").iterdir() if path.name.startswith("step-")]
-    return Trajectory(name, folder, len(steps), _own_bytes(folder / "trajectory"), kept)
+    return Trajectory(name, folder, len(steps), _own_bytes(folder / "trajectory", folder / STATE), kept)
 
 
 def _unmeasured(folder: Path) -> str:
@@ -160,9 +163,9 @@ def _manifest(folder: Path) -> dict[str, Any]:
     return found
 
 
-def _own_bytes(folder: Path) -> int:
-    """Return the bytes of files without a hard link outside the folder; the final model is a link to the last checkpoint."""
-    stats = [path.stat(follow_symlinks=False) for path in _files(folder)]
+def _own_bytes(*folders: Path) -> int:
+    """Return the bytes of files without a hard link outside the folders; the final model is a link to the last checkpoint."""
+    stats = [path.stat(follow_symlinks=False) for folder in folders for path in _files(folder)]
     names = Counter((one.st_dev, one.st_ino) for one in stats)
     whole = {(one.st_dev, one.st_ino): one.st_size for one in stats if names[one.st_dev, one.st_ino] == one.st_nlink}
     return sum(whole.values())

@@ -233,6 +233,6 @@ def _files(folder: Path) -> list[str]:
 
 
 def options(named: Any) -> str:
-    """Return a job's named inputs, other than empty ones, as options of a command, quoted for the shell: `--prompts a --runs b 'c d'`."""
+    """Return a job's named inputs, other than empty ones, as options of a command, quoted for the shell: `--prompts a 'b c'`."""
     given = {name: [files] if isinstance(files, str) else files for name, files in named.items() if files}
     return " ".join(f"--{name} {shlex.join(map(str, files))}" for name, files in given.items())
