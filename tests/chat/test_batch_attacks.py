@@ -8,7 +8,9 @@ import pytest
 from batch_double import BatchServerDouble
 
 from chat_double import Planned, error
+from valuedrift.chat.batch import rounds
 from valuedrift.chat.batch.lines import lines_of
+from valuedrift.chat.batch.outcomes import Outcomes
 from valuedrift.chat.client import ask
 from valuedrift.chat.ledger import Ledger
 from valuedrift.chat.messages import Reply, Request
@@ -64,6 +66,34 @@ def test_a_few_questions_alone_without_a_usable_answer_are_no_rows_until_others_
         with pytest.raises(UserError, match="returns what is not a chat completion"):
             ask(requests(3)[1:], config, ledger)
         assert ask(requests(3), config, ledger) == [Reply("Yes", None), ROW, ROW]
+
+
+class Killed(BaseException):
+    """Ends a job as SIGKILL would: nothing catches it."""
+
+
+def test_a_killed_job_goes_on_counting_where_only_questions_without_a_usable_answer_are_left(chat, ledger, monkeypatch):
+    def killed(*_):
+        raise Killed
+
+    bad = {f"question {number}" for number in range(25)}
+    with BatchServerDouble(lambda question: UNUSABLE if question in bad else "Yes") as server:
+        config = chat(server.base_url)
+        with monkeypatch.context() as patched, pytest.raises(Killed):
+            patched.setattr(Outcomes, "settle", killed)
+            ask(requests(60), config, ledger)
+        assert ask(requests(60), config, ledger) == [ROW] * 25 + [Reply("Yes", None)] * 35
+    assert len(server.batches) == 3 and max(server.paid.values()) == 3
+    assert calls(config) == server.paid.total()
+
+
+def test_a_batch_that_never_ends_is_given_up_in_one_line(chat, ledger, monkeypatch):
+    monkeypatch.setattr(rounds, "PATIENCE", 0.05)
+    with (
+        BatchServerDouble(looks=10**9) as server,
+        pytest.raises(UserError, match=r"has not ended batch batch_0 for .* hours: cancel it there, or .* \"DELETE FROM under_way"),
+    ):
+        ask(requests(3), chat(server.base_url), ledger)
 
 
 LOST = {

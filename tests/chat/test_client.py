@@ -229,6 +229,19 @@ def test_questions_without_a_usable_answer_are_asked_again_when_a_user_forgets_t
         assert sum(used.calls for used in book.usage()) == 6
 
 
+def test_a_question_is_paid_for_three_times_in_all_its_runs(chat, ledger):
+    plans = {"good": "Yes", "bad": UNUSABLE, "gone": error(404)}
+    with ChatServerDouble(lambda question: plans[question]) as server:
+        config = chat(server.base_url, concurrency=1, attempts=2)
+        with pytest.raises(UserError):  # which leaves the second question open
+            ask([Request("bad"), Request("gone")], config, ledger)
+        plans["bad"] = [UNUSABLE] * 3 + [error(503), Planned("Yes")]
+        assert (
+            ask([Request("good"), Request("bad")], config, ledger)[1].problem == "the server returns what is not a chat completion"
+        )
+        assert server.questions.count("bad") == 3
+
+
 def test_a_run_whose_last_questions_have_no_usable_answer_asks_one_of_before_whether_the_server_answers(chat, ledger):
     with ChatServerDouble(lambda question: "Yes" if question == "question 0" else UNUSABLE) as server:
         ask(requests(1), chat(server.base_url), ledger)

@@ -45,6 +45,11 @@ def test_missing_options_share_what_is_left_where_that_is_less():
     assert sum(reading_of([place(A=1.0)], WORDS).letters) == pytest.approx(1)
 
 
+def test_rounded_probabilities_never_sum_to_more_than_1():
+    found = reading_of([place(open=0.905, A=0.1, B=0.004), place(A=0.6, B=0.4, C=0.009)], WORDS)
+    assert sum(found.letters) == pytest.approx(1) and found.letters[0] / found.letters[1] == pytest.approx(0.643 / 0.366, rel=1e-3)
+
+
 def test_an_opener_is_followed_with_its_probability():
     found = reading_of([place(open=0.8, A=0.1, B=0.05, C=0.05), place(A=0.5, B=0.25, C=0.25)], WORDS)
     assert found.letters == pytest.approx((0.5, 0.25, 0.25)) and found.bound == 0

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -143,6 +144,14 @@ class Ledger:
         """Return the usage of all answers, the useless ones included."""
         with self._explained():
             return usage(self._db) + usage(self._db, "wasted")
+
+    def paid_tries(self) -> Counter[str]:
+        """Return how many answers of no use each question has had, in all runs; a wasted answer names its question as `key`."""
+        with self._explained():
+            found = self._db.execute(
+                "SELECT json_extract(answer, '$.key') AS key, count(*) FROM wasted WHERE key IS NOT NULL GROUP BY 1"
+            )
+            return Counter(dict(found))
 
     def expected(self) -> list[Usage]:
         """Return the expected usage of answers that are not fetched from their batches yet."""

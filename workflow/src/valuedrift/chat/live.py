@@ -3,7 +3,6 @@
 import asyncio
 import sys
 import time
-from collections import Counter
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
@@ -77,8 +76,8 @@ class _LiveRun:
         """Never stored: a restarted server, with other limits, may answer."""
         self.doubtful: dict[str, Answer] = {}
         """Questions without a usable answer, stored once a later question has one: the server may answer so to all."""
-        self.paid_tries, self.unusable = Counter[str](), 0
-        """Unusable answers to each question, and since the last good answer."""
+        self.paid_tries, self.unusable = ledger.paid_tries(), 0
+        """Unusable answers to each question, in all runs, and to all since the last good answer."""
         self.complaint = ""
         """What is wrong with the latest of them."""
         self.failure: str | None = None
@@ -138,8 +137,6 @@ class _LiveRun:
                 return error.verdict
             self._stop(explanation(error, self.config.model, self.address))
             return None
-        finally:
-            del self.paid_tries[key]
 
     async def _attempt(self, key: str, request: "Request") -> Answer:
         tokens = sum(estimate(request, self.config))
@@ -159,7 +156,7 @@ class _LiveRun:
         self.unusable += 1
         self.paid_tries[key] += 1
         self.complaint = explanation(error, self.config.model, self.address)
-        self.useless.append(error.paid)
+        self.useless.append(error.paid | {"key": key})
         self.changed.set()
         if self.unusable >= MAX_UNUSABLE and not self.proof:
             self._stop(self.complaint)
@@ -202,8 +199,9 @@ class _LiveRun:
         self.pace.stopped.set()
 
     def _is_last(self, state: RetryCallState) -> bool:
-        tries = max(state.attempt_number - self.config.attempts, self.paid_tries[state.args[0]] - PAID_TRIES)
-        return self.pace.stopped.is_set() or tries >= 0
+        if state.outcome and isinstance(state.outcome.exception(), UnusableAnswer) and self.paid_tries[state.args[0]] >= PAID_TRIES:
+            return True
+        return self.pace.stopped.is_set() or state.attempt_number >= self.config.attempts
 
     async def _write(self) -> None:
         """Store the answers. A commit takes 13 ms on a shared disk, so it runs in a thread, once for all that have come."""

@@ -56,7 +56,7 @@ def reading_of(places: Sequence[Place], words: OptionWords) -> Reading | str:
         weight *= sum(p for (token, _), p in zip(place.likeliest, probabilities, strict=True) if token == place.token)
         if not is_opener(place.token):
             break
-    a, b, c = letters
+    a, b, c = (letter / max(1.0, sum(letters)) for letter in letters)  # rounded logprobs may sum to 1% more than 1
     return Reading((a, b, c), bound) if seen else "unscorable: no option among the logprobs returned"
 
 
