@@ -34,6 +34,10 @@ environments = Environments(
     deployed=bool(workflow.deployment_settings.deployment_method),
 )
 
+if workflow.remote_exec:
+    # A cluster's job does its own step. By these it would do what lies above anew, next to the jobs of others, where a file was edited.
+    type(workflow).rerun_triggers = frozenset()
+
 R = str(study.folder)
 P = f"{R}/prompts"
 S = f"{R}/synthetic"

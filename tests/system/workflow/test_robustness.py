@@ -76,6 +76,19 @@ def test_a_source_that_is_edited_while_a_study_runs_counts_at_the_next_start(tmp
     assert "Nothing to be done" in clone.run(SMALL, target, "--dry-run")
 
 
+def test_a_job_of_a_cluster_does_its_own_step_alone(tmp_path):
+    """As on a compute node, where the step above, of the rules that this job may run, is outdated by now."""
+    clone, edited = copy_repository(tmp_path), copy.deepcopy(SMALL)
+    files = ["results/small/prompts/raw.parquet", "results/world/prompts.csv"]  # its own, and what it reads
+    clone.run(SMALL, files[0])
+    before = [(tmp_path / file).stat().st_mtime_ns for file in files]
+    edited["miniature"]["questions"] += 1
+    rules = ["raw_prompts", "miniature_prompts"]
+    clone.run(edited, "--mode", "remote", "--target-jobs", "raw_prompts:", "--allowed-rules", *rules, "--force")
+    after = [(tmp_path / file).stat().st_mtime_ns for file in files]
+    assert after[0] > before[0] and after[1] == before[1]
+
+
 def same_tables(results, undisturbed, tables):
     for path in tables:
         name = path.relative_to(undisturbed)
