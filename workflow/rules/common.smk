@@ -18,14 +18,14 @@ from valuedrift.study.jobs.base import Untracked
 from valuedrift.study.load import load_study
 from valuedrift.study.study import pattern
 
-snapshot = Snapshot(Path(workflow.basedir), config)
-sources = snapshot.sources
-
 with OneLineErrors():
     study = load_study(config)
     # Rules take their config by function: a string would have its {prompt} and {topic} filled in as wildcards.
     jobs = Jobs(study)
     Sizing(study)
+
+snapshot = Snapshot(Path(workflow.basedir), config)
+sources = snapshot.sources
 
 inputs = Inputs(study)
 environments = Environments(
