@@ -2,16 +2,16 @@
 
 import os
 import shutil
-import signal
 import socket
 import stat
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import accounting
+from proc import fields, kill, name_of
 
 ETC = Path("/etc/slurm")  # fixed: the executor's job steps drop SLURM_CONF from the environment
 MARK = "# Written by valuedrift's tests, which remove it when they end.\n"
@@ -176,8 +176,8 @@ class Cluster:
             subprocess.run(["scancel", "--signal=KILL", "--full", "--user=root"], check=False, capture_output=True, timeout=60)
             subprocess.run(["scancel", "--user=root"], check=False, capture_output=True, timeout=60)
         self.end_steps()
-        for process in reversed(self.daemons.values()):
-            process.terminate()
+        for name, process in reversed(self.daemons.items()):
+            kill(process.pid) if name in accounting.DAEMONS else process.terminate()
         for process in self.daemons.values():
             try:
                 process.wait(10)
@@ -203,26 +203,6 @@ def make_devices(folder: Path) -> None:
             os.mknod(folder / f"gpu{gpu}", stat.S_IFCHR | 0o666, os.makedev(1, 3))
     except PermissionError as error:
         raise Unavailable("no device files can be made here, not even by root") from error
-
-
-def fields(pid: int) -> list[str]:
-    """Return the fields of /proc/<pid>/stat from the state on; empty when the process is gone."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return []
-
-
-def name_of(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/comm").read_text().strip()
-    except OSError:
-        return ""
-
-
-def kill(pid: int) -> None:
-    with suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
 
 
 def ours(path: Path) -> bool:
