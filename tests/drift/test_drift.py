@@ -11,6 +11,7 @@ from manifests import manifest
 from valuedrift.config.drift import DriftConfig, DriftJob, ValuesConfig, ValuesJob
 from valuedrift.drift import magnitude_and_time, values
 from valuedrift.drift.trajectory import Drift, Point, drift_time
+from valuedrift.errors import UserError
 from valuedrift.io.tables import DRIFT, STANCES, VALUES
 from valuedrift.stats.intervals import mean_interval
 
@@ -159,7 +160,7 @@ def test_magnitudes_sum_to_zero_and_permuting_rows_changes_nothing(samples, seed
 def drift_of(tmp_path, stances, drift=PAPER, **changes):
     """DRIFT of one run through both steps, with some of its manifest's keys changed."""
     saved = [step for step in stances["step"].unique().sort() if step or "parent" in changes]
-    of_run = manifest(stances["run"][0], saved, **changes)
+    of_run = manifest(stances["run"][0], saved) | changes
     STANCES.write(stances, tmp_path / "s.parquet")
     (tmp_path / "manifest.json").write_text(json.dumps(of_run))
     values.run(config=ValuesJob(values=ValuesConfig(), seed=0), stances=[tmp_path / "s.parquet"], output=tmp_path / "v.parquet")
@@ -201,6 +202,19 @@ def test_one_checkpoint_is_no_drift_of_zero(tmp_path):
     drift = drift_of(tmp_path, stance_rows({0: {"a": [LOW], "b": [HIGH]}}, run="olmo/external"), **EXTERNAL)
     assert drift["magnitude"].to_list() == [None] * 3 and drift["magnitude_low"].to_list() == [None] * 3
     assert drift["time"].to_list() == [None] * 3
+
+
+def test_stances_without_a_step_of_the_manifest_or_of_another_run_are_refused(tmp_path):
+    stances = stance_rows({0: {"a": [LOW]}, 5: {"a": [HIGH]}, 10: {"a": [HIGH]}})
+    whole = manifest("m/sft", [5, 10])["checkpoints"]
+    with pytest.raises(
+        UserError, match=r"s.parquet has the steps \[0, 5\] of m/sft, whose manifest has \[0, 5, 10\]; make it again with"
+    ):
+        drift_of(tmp_path, stances.filter(pl.col("step") < 10), checkpoints=whole, total_steps=10)
+    with pytest.raises(UserError, match=r"s.parquet is of the run m/sft, of which there is no manifest"):
+        drift_of(tmp_path, stances, run="m/other")
+    with pytest.raises(UserError, match=r"s.parquet lacks 1 of 4 rows"):
+        drift_of(tmp_path, stance_rows({0: {"a": [LOW], "b": [LOW]}, 5: {"a": [HIGH]}}))
 
 
 def test_a_dataset_has_a_total_of_its_own_and_the_magnitude_is_to_the_final_model(tmp_path):

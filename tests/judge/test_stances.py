@@ -60,6 +60,28 @@ def test_a_job_on_a_lost_node_does_not_replace_the_stances_of_a_later_one(tmp_pa
     assert_overtaken_changes_nothing(monkeypatch, stances, "stances", lambda: stances.run(config=config, **files), output)
 
 
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (
+            table(["a"]).with_columns(prompt_id=pl.lit("q")),
+            "g.parquet and .*p.parquet are not of the same prompts: 2 .* such as p; make",
+        ),
+        (
+            pl.concat([table(["a", "b"]), table(["a"], 5)]),
+            r"g.parquet lacks 1 of 4 rows, since not every .* has one: make it again with",
+        ),
+    ],
+)
+def test_responses_without_their_prompt_and_halved_tables_are_not_judged(tmp_path, rows, message):
+    PROMPTS.write(PROMPT, tmp_path / "p.parquet")
+    GENERATIONS.write(rows, tmp_path / "g.parquet")
+    judge = JudgeConfig(backend="function", function=f"{__name__}:judge_once")
+    with pytest.raises(UserError, match=message):
+        stances.run(config=JudgeJob(run="m/base", name="j", seed=0, judge=judge), generations=tmp_path / "g.parquet",
+                    prompts=tmp_path / "p.parquet", output=tmp_path / "s.parquet")  # fmt: skip
+
+
 def test_refusals_and_degenerate_text_get_a_stance_and_a_flag():
     texts = ["It is right.", "I'm sorry, but I can't help with that.", "no " * 30, "I cannot assist " * 9, " \n"]
     found = stances.stances(

@@ -2,10 +2,12 @@ import json
 import os
 import shutil
 from pathlib import Path
+from random import Random
 
 import pytest
 import yaml
 
+from chaos.corrupt import flip, truncate
 from manifests import manifest
 from valuedrift.cli import dispatch
 from valuedrift.config.load import load_study_config
@@ -82,6 +84,20 @@ def test_what_is_not_measured_wholly_and_lately_stays_and_says_why():
     assert kept() == {RUN: "its responses are older than its training"}
     (folder / "manifest.json").unlink()
     assert kept() == {RUN: "its training is not finished"}
+
+
+def test_a_run_with_a_broken_table_or_manifest_stays_and_the_file_is_named_once(capsys):
+    folder = trained(Path(study().folder_of(RUN)))
+    measured(folder, steps=(0, 1, 2))
+    flip(folder / "generations.parquet", Random(0), 50)
+    assert kept() == kept() == {RUN: "its responses cannot be read"}
+    told = capsys.readouterr().err
+    assert told.startswith(f"warning: {folder}/generations.parquet is damaged") and told.count("\n") == 1
+    truncate(folder / "manifest.json", Random(0))
+    assert kept() == {RUN: "its manifest cannot be read"}
+    assert f"{folder}/manifest.json --force --profile" in capsys.readouterr().err
+    run(config=[CONFIG])
+    assert (folder / "trajectory" / "step-1").exists()
 
 
 def test_a_run_whose_responses_are_of_another_config_stays(capsys, monkeypatch):

@@ -4,6 +4,7 @@ Other readers see an ordinary file. A file without one, of an older version or m
 """
 
 import hashlib
+from functools import lru_cache
 from pathlib import Path
 
 KEY = "valuedrift.checksum"
@@ -25,7 +26,13 @@ def seal(path: Path) -> None:
 
 
 def is_damaged(path: Path) -> bool:
-    """Return True if the file has a checksum which is not that of its bytes."""
+    """Return True if the file has a checksum which is not that of its bytes; an unchanged file is read once."""
+    found = path.stat()
+    return _is_damaged(path, found.st_size, found.st_mtime_ns)
+
+
+@lru_cache
+def _is_damaged(path: Path, size: int, changed: int) -> bool:
     place = _place(path)
     if place is None:
         return False

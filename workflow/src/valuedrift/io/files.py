@@ -2,13 +2,17 @@
 
 import json
 import shutil
+import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from valuedrift.errors import UserError
+
+T = TypeVar("T")
 
 
 def command_for(path: Path, again: bool = False) -> str:
@@ -29,6 +33,23 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path} is not readable JSON ({error}); {remedy(path)}") from error
+
+
+def usable(read: Callable[[Path], T], path: Path) -> T | None:
+    """Return what a command over a study reads of a step's output; None if it is not there, or broken, of which it warns once.
+
+    A broken file must not keep Snakemake from planning, since Snakemake is what makes it again.
+    """
+    try:
+        return read(path) if path.exists() else None
+    except UserError as error:
+        _warn(str(error))
+        return None
+
+
+@cache
+def _warn(message: str) -> None:
+    print(f"warning: {message}; until then it counts as not made", file=sys.stderr, flush=True)
 
 
 @contextmanager

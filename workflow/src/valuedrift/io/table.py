@@ -10,7 +10,7 @@ import polars as pl
 from valuedrift.errors import UserError
 from valuedrift.io import checksums
 from valuedrift.io.columns import Column, Rules, Type, broken
-from valuedrift.io.files import command_for, remedy, replacing
+from valuedrift.io.files import command_for, remedy, replacing, usable
 
 
 @dataclass(frozen=True)
@@ -95,6 +95,11 @@ class Table:
         except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
             reason = (" ".join(str(error).split()) or type(error).__name__)[:200]
             raise UserError(f"{path} cannot be read as a {self.name} table ({reason}); {remedy(path)}") from error
+
+    def column(self, path: Path, ask: pl.Expr) -> pl.Series | None:
+        """Return one column of a query for a command over a whole study: None if the file is not there or broken (`usable`)."""
+        found = usable(lambda file: self.query(file, lambda rows: rows.select(ask)), path)
+        return None if found is None else found.to_series()
 
     def frame(self, rows: list[dict[str, object]]) -> pl.DataFrame:
         """Return rows as a frame of this table's types, also where there are none."""

@@ -12,12 +12,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
 from valuedrift.config.load import read_files
 from valuedrift.errors import UserError
+from valuedrift.io.files import usable
+from valuedrift.io.manifest import read_manifest
+from valuedrift.io.tables import GENERATIONS
 from valuedrift.manage.dag import dag_jobs, planned_workflow
 from valuedrift.manage.terminal import table
 from valuedrift.study.load import load_study
@@ -90,12 +92,8 @@ def sampled_again(config: list[Path], sampled: list[Path]) -> set[Path]:
 
 def prune(found: Trajectory) -> None:
     """Delete one trajectory and leave a record; if killed in between, it leaves a whole trajectory or none."""
-    manifest = _manifest(found.folder)
-    record = {
-        "steps": [checkpoint["step"] for checkpoint in manifest["checkpoints"]],
-        "bytes": found.frees,
-        "hash": manifest["checkpoints"][-1]["hash"],
-    }
+    saved = read_manifest(found.folder / "manifest.json").checkpoints
+    record = {"steps": [checkpoint.step for checkpoint in saved], "bytes": found.frees, "hash": saved[-1].hash}
     scratch = found.folder / f"{SCRATCH}{uuid.uuid4().hex[:8]}"
     (found.folder / RECORD).write_text(json.dumps(record, indent=1, sort_keys=True) + "\n")
     (found.folder / "trajectory").replace(scratch)
@@ -144,8 +142,10 @@ def _unmeasured(folder: Path) -> str:
     sampled = folder / SAMPLED
     if not sampled.exists():
         return "is not measured yet"
-    wanted = {checkpoint["step"] for checkpoint in _manifest(folder)["checkpoints"]}
-    if missing := wanted - set(pl.scan_parquet(sampled).select("step").unique().collect()["step"]):
+    if (steps := GENERATIONS.column(sampled, pl.col("step").unique())) is None:
+        return "its responses cannot be read"
+    wanted = {checkpoint.step for checkpoint in read_manifest(folder / "manifest.json").checkpoints}
+    if missing := wanted - set(steps):
         return f"{len(missing)} of {len(wanted)} checkpoints are not measured yet"
     # Snakemake samples again what is older than its manifest; until then these responses may be an earlier training's.
     if sampled.stat().st_mtime_ns < (folder / "manifest.json").stat().st_mtime_ns:
@@ -154,13 +154,9 @@ def _unmeasured(folder: Path) -> str:
 
 
 def _unfinished(folder: Path) -> str:
-    whole = (folder / "manifest.json").exists() and (folder / "final").is_dir()
-    return "" if whole else "its training is not finished"
-
-
-def _manifest(folder: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((folder / "manifest.json").read_text())
-    return found
+    if not (folder / "manifest.json").exists() or not (folder / "final").is_dir():
+        return "its training is not finished"
+    return "" if usable(read_manifest, folder / "manifest.json") else "its manifest cannot be read"
 
 
 def _own_bytes(*folders: Path) -> int:

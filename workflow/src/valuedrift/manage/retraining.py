@@ -6,12 +6,13 @@ trainings below them, so that only what was deleted is trained anew; where a par
 checksum brings back its children in the next run.
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
 from valuedrift.config.algorithms import ALGORITHMS
 from valuedrift.errors import UserError
+from valuedrift.io.files import usable
+from valuedrift.io.manifest import read_manifest
 from valuedrift.sizing import Need, Sizing
 from valuedrift.sizing.amount import NOTHING, Amount
 from valuedrift.study.inputs import is_pruned
@@ -105,4 +106,5 @@ def _need(sizing: Sizing, name: str) -> Need:
 
 def _steps(study: Study, name: str) -> str:
     folder = Path(study.folder_of(name) if name in study.runs else f"{study.folder}/rewards/{name}")
-    return f"{json.loads((folder / 'manifest.json').read_text())['total_steps']:,}"
+    manifest = usable(read_manifest, folder / "manifest.json")
+    return f"{manifest.total_steps:,}" if manifest else "?"

@@ -6,6 +6,7 @@ import polars as pl
 
 from valuedrift.config.base import SIDES
 from valuedrift.config.chat import ChatConfig
+from valuedrift.io.tables import CANDIDATES, NGRAMS
 from valuedrift.sizing.amount import ASSUMED, AT_MOST, Amount
 from valuedrift.sizing.base import IMPORT_SECONDS, PROCESS_GIB, Need, StudySizing, small_step
 from valuedrift.sizing.prompts import raw_prompts
@@ -32,8 +33,8 @@ def curation_step(sizing: StudySizing, rule: str) -> Need:
     if chat is None:
         return small_step()
     ngrams = sizing.work.folder / "prompts" / "ngrams.parquet"
-    if rule == "cluster_names" and ngrams.exists():
-        return asking(sizing, chat, Amount(pl.read_parquet(ngrams)["cluster"].n_unique()))
+    if rule == "cluster_names" and (clusters := NGRAMS.column(ngrams, pl.col("cluster").n_unique())) is not None:
+        return asking(sizing, chat, Amount(clusters.item()))
     return asking(sizing, chat, raw_prompts(sizing))
 
 
@@ -42,8 +43,8 @@ def synthetic_answers(sizing: StudySizing) -> Need:
     block, retrieved = sizing.config.synthetic, sizing.work.folder / "synthetic" / "retrieved.parquet"
     assert block
     calls = Amount(len(SIDES) * block.cap * len(sizing.study.categories), AT_MOST)
-    if retrieved.exists():
-        calls = Amount(len(SIDES) * pl.read_parquet(retrieved).select("category", "prompt").n_unique())
+    if (asked := CANDIDATES.column(retrieved, pl.struct("category", "prompt").n_unique())) is not None:
+        calls = Amount(len(SIDES) * asked.item())
     return asking(sizing, block.chat, calls)
 
 

@@ -1,8 +1,7 @@
 """Count a study's steps, checkpoints, prompts and responses: in its files where they exist, else from the config."""
 
-import json
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property, lru_cache
 from pathlib import Path
 
@@ -13,7 +12,9 @@ from valuedrift.chat.spending import CHARACTERS
 from valuedrift.config.algorithms import PpoConfig
 from valuedrift.config.chat import ChatJob
 from valuedrift.config.judge import JudgeConfig
-from valuedrift.io.tables import GENERATIONS, PROMPTS
+from valuedrift.io.files import usable
+from valuedrift.io.manifest import read_manifest
+from valuedrift.io.tables import GENERATIONS, PREFERENCE_SET, PROMPTS, SFT_SET
 from valuedrift.lm.judge_calls import TOP_LOGPROBS, draw_prompts
 from valuedrift.lm.judge_prompt import judge_prompt, orders
 from valuedrift.sizing.amount import ASSUMED, AT_MOST, UNKNOWN, Amount
@@ -38,15 +39,21 @@ class Workload:
 
     def rows(self, dataset: str) -> Amount:
         """Return the rows that a run on this dataset or mixture trains on."""
-        table = self.folder / "data" / f"{dataset}.parquet"
-        if table.exists():
-            return Amount(pl.scan_parquet(table).filter(pl.col("split") == "train").select(pl.len()).collect().item())
+        trained = self.data(dataset, lambda rows: rows.select((pl.col("split") == "train").sum()))
+        if trained is not None:
+            return Amount(trained.item())
         if dataset in self.study.mixtures:
             mixture = self.config.mixtures[self.study.mixtures[dataset][0]]
             parts = [self.rows(mixture.gap), self.rows(mixture.rest)]
             return Amount(mixture.rows) if mixture.rows else min(parts, key=lambda part: math.inf if part.partly else part.value)
         expected = (self.config.datasets[dataset].expected or {}).get("train")
         return Amount(expected, ASSUMED) if expected else UNKNOWN
+
+    def data(self, dataset: str, ask: Callable[[pl.LazyFrame], pl.LazyFrame]) -> pl.DataFrame | None:
+        """Return the answer to a query of a dataset's or mixture's table; None until it is made."""
+        is_sft = dataset in self.config.datasets and not self.config.datasets[dataset].is_preference
+        table = SFT_SET if is_sft else PREFERENCE_SET
+        return usable(lambda path: table.query(path, ask), self.folder / "data" / f"{dataset}.parquet")
 
     def steps(self, run: Run) -> Amount:
         """Return the optimizer steps of a training, not counting that it drops rows which are too long."""
@@ -60,9 +67,8 @@ class Workload:
 
     def checkpoints(self, run: Run) -> Amount:
         """Return the checkpoints whose responses are sampled and judged; step 0 counts only for a run without a parent."""
-        manifest = self.folder / "runs" / run.id / "manifest.json"
-        if manifest.exists():
-            return Amount(len([c for c in json.loads(manifest.read_text())["checkpoints"] if c["step"] or not run.parent]))
+        if manifest := usable(read_manifest, self.folder / "runs" / run.id / "manifest.json"):
+            return Amount(len([saved for saved in manifest.checkpoints if saved.step or not run.parent]))
         if run.training is None:
             return Amount(1 if run.algorithm == "base" else len(self.config.external[run.model].checkpoints))
         schedule, steps = run.training.checkpoints, self.steps(run)
@@ -84,8 +90,7 @@ class Workload:
     @cached_property
     def prompts(self) -> pl.DataFrame | None:
         """The evaluation prompts; None until they are drawn."""
-        path = self.folder / "prompts" / "prompts.parquet"
-        return PROMPTS.read(path) if path.exists() else None
+        return usable(PROMPTS.read, self.folder / "prompts" / "prompts.parquet")
 
     def responses(self, run: Run, judge: JudgeConfig) -> Amount:
         """Return the responses of a run that a judge reads."""
@@ -120,8 +125,7 @@ class Workload:
 
         def keys() -> Iterator[str]:
             items = self.judged(run.id, judge.per_category)
-            assert items is not None
-            for question, response, topic in items.iter_rows():
+            for question, response, topic in () if items is None else items.iter_rows():
                 for order in orders(judge.orders):
                     text = judge_prompt(judge.prompt, question, response, topic, judge.options, order)
                     if judge.reading == "logprobs":
@@ -138,9 +142,9 @@ class Workload:
     def _judged(self, run: str, per_category: int | None) -> pl.DataFrame | None:
         """Return question, response and topic of all that is judged, each once; None until the run's responses exist."""
         path = self._sampled(run)
-        if path is None or self.prompts is None:
+        if path is None or self.prompts is None or (sampled := usable(GENERATIONS.read, path)) is None:
             return None
-        sampled = GENERATIONS.read(path).filter((pl.col("step") > 0) | (self.study.runs[run].parent is None))
+        sampled = sampled.filter((pl.col("step") > 0) | (self.study.runs[run].parent is None))
         asked = sampled.join(draw_prompts(self.prompts, per_category, self.config.seed), on="prompt_id")
         asked = asked.filter(pl.col("response").str.strip_chars() != "")
         return asked.select("question", "response", "topic").unique(maintain_order=True)

@@ -50,4 +50,7 @@ def of_tiny(config: TinyModelConfig, vocabulary: int) -> Amount:
 def vocabulary(folder: Path) -> int | None:
     """Return the size of the vocabulary that the config of a model's folder gives; None where it gives none."""
     config = folder / "config.json"
-    return json.loads(config.read_text()).get("vocab_size") if config.is_file() else None
+    try:
+        return json.loads(config.read_bytes()).get("vocab_size") if config.is_file() else None
+    except ValueError:  # what loads the model says so
+        return None

@@ -3,6 +3,7 @@
 import polars as pl
 
 from valuedrift.config.prompts import EmbeddingConfig
+from valuedrift.io.tables import RAW_PROMPTS
 from valuedrift.sizing.amount import ASSUMED, NOTHING, Amount
 from valuedrift.sizing.base import IMPORT_SECONDS, PROCESS_GIB, Need, StudySizing
 from valuedrift.sizing.counts import QUESTION_CHARACTERS
@@ -19,8 +20,8 @@ UMAP_SECONDS = 5.5
 def raw_prompts(sizing: StudySizing) -> Amount:
     """Return the raw prompts that curation starts from."""
     raw, world = sizing.work.folder / "prompts" / "raw.parquet", sizing.config.miniature
-    if raw.exists():
-        return Amount(pl.scan_parquet(raw).select(pl.len()).collect().item())
+    if (rows := RAW_PROMPTS.column(raw, pl.len())) is not None:
+        return Amount(rows.item())
     return Amount(RAW_PER_QUESTION * world.questions, ASSUMED) if world else DEFAULT_RAW_PROMPTS
 
 

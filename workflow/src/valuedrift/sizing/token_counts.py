@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 import polars as pl
 
@@ -61,18 +60,17 @@ class Lengths:
 
     def _of(self, dataset: str) -> Length:
         """Return the mean length of a dataset's rows."""
-        table = self.work.folder / "data" / f"{dataset}.parquet"
-        if table.exists():
-            return _measured(table)
+        rows = self.work.data(dataset, lambda rows: rows.head(ROWS_MEASURED))
+        if rows is not None:
+            return _measured(rows)
         if dataset in self.study.mixtures:
             return self.of(self.config.mixtures[self.study.mixtures[dataset][0]].gap)
         typical = MINIATURE_TOKENS if self.config.miniature else TYPICAL_TOKENS[self.config.datasets[dataset].format]
         return Length(*(Amount(tokens, ASSUMED) for tokens in typical))
 
 
-def _measured(table: Path) -> Length:
-    """Return the mean length of the first rows of an SFT or preference table."""
-    rows = pl.scan_parquet(table).head(ROWS_MEASURED).collect()
+def _measured(rows: pl.DataFrame) -> Length:
+    """Return the mean length of rows of an SFT or preference table."""
     if "messages" in rows.columns:
         turns, answer = "messages", pl.col("messages").list.last().struct.field("content")
     else:

@@ -14,6 +14,8 @@ from valuedrift.chat.spending import cost, money, payer, spending
 from valuedrift.config.base import SIDES
 from valuedrift.config.chat import ChatJob
 from valuedrift.config.prompts import ChatStep
+from valuedrift.io.files import usable
+from valuedrift.io.tables import CANDIDATES, NGRAMS, QUESTIONS, RAW_PROMPTS, VALUE_LADEN
 from valuedrift.lm.judge_prompt import orders
 from valuedrift.manage.terminal import table
 from valuedrift.sizing.amount import ASSUMED, AT_MOST, MEASURED, NOTHING, UNKNOWN, Amount
@@ -149,15 +151,18 @@ def _curation(jobs: Jobs, work: Workload) -> Iterator[Use]:
     folder = work.folder / "prompts"
     raw, questions, ngrams, filtered = (folder / f"{name}.parquet" for name in ("raw", "questions", "ngrams", "value_laden"))
     if (rephrase := jobs.questions()).chat:
-        yield _step("rephrase", rephrase, _texts(raw, "source_text"), "raw", questions)
+        asked = usable(RAW_PROMPTS.read, raw)
+        yield _step("rephrase", rephrase, _unique(asked, "source_text"), "raw", questions)
     if (naming := jobs.cluster_names()).chat:
-        named = pl.read_parquet(ngrams).group_by("cluster").agg(pl.col("ngram").str.join(", ")) if ngrams.exists() else None
-        yield _step("naming", naming, None if named is None else named["ngram"].to_list(), "ngrams", folder / "names.parquet")
+        words = usable(NGRAMS.read, ngrams)
+        named = None if words is None else words.group_by("cluster").agg(pl.col("ngram").str.join(", "))["ngram"].to_list()
+        yield _step("naming", naming, named, "ngrams", folder / "names.parquet")
     if (kept := jobs.value_laden()).chat:
-        texts = _texts(questions, "question")
-        if texts is not None and filtered.exists():
-            texts = pl.read_parquet(filtered).join(pl.read_parquet(questions), on="source_id")["question"].unique().to_list()
-        yield _step("filter", kept, texts, "questions", filtered, MEASURED if filtered.exists() else AT_MOST)
+        texts, judged = usable(QUESTIONS.read, questions), usable(VALUE_LADEN.read, filtered)
+        if texts is not None and judged is not None:
+            texts = judged.join(texts, on="source_id")
+        known = MEASURED if judged is not None else AT_MOST
+        yield _step("filter", kept, _unique(texts, "question"), "questions", filtered, known)
 
 
 def _step(name: str, job: ChatStep, texts: list[str] | None, source: str, output: Path, mark: str = MEASURED) -> Use:
@@ -169,8 +174,8 @@ def _step(name: str, job: ChatStep, texts: list[str] | None, source: str, output
     return Use(f"prompts: {name}", job.chat.model, calls, calls * Amount(length, ASSUMED), job.chat, {ledger: None}, needs)
 
 
-def _texts(path: Path, column: str) -> list[str] | None:
-    return pl.read_parquet(path)[column].unique().to_list() if path.exists() else None
+def _unique(rows: pl.DataFrame | None, column: str) -> list[str] | None:
+    return None if rows is None else rows[column].unique().to_list()
 
 
 def _synthetic(jobs: Jobs, work: Workload) -> Iterator[Use]:
@@ -179,8 +184,8 @@ def _synthetic(jobs: Jobs, work: Workload) -> Iterator[Use]:
         return
     job, folder = jobs.answers(), work.folder / "synthetic"
     retrieved, block = folder / "retrieved.parquet", work.config.synthetic
-    if retrieved.exists():
-        rows = pl.read_parquet(retrieved).select("category", "prompt").unique().rows()
+    if (found := usable(CANDIDATES.read, retrieved)) is not None:
+        rows = found.select("category", "prompt").unique().rows()
         calls = Amount(len(SIDES) * len(rows))
         length = Amount(mean_tokens(len(job.prompts[c][side]) + len(prompt) for c, prompt in rows for side in SIDES), ASSUMED)
     else:
