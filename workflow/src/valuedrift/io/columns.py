@@ -40,8 +40,8 @@ class Column:
 NUMBER = Column(pl.Float64)
 """Any finite number."""
 PROBABILITY = SHARE = Column(pl.Float64, 0, 1)
-MASS = Column(pl.Float64, 0, 1, slack=0.01)
-"""A sum of probabilities as a server gives them, rounded in bfloat16 and again in JSON."""
+MASS = Column(pl.Float64, 0, 1, slack=0.05)
+"""A sum of probabilities over up to eight tokens as a server rounds them; of one token, sums up to 1.01 are taken."""
 DIFFERENCE = COSINE = Column(pl.Float64, -1, 1)
 POSITIVE = Column(pl.Float64, 0)
 STEP = COUNT = ROW = Column(pl.Int64, 0)
