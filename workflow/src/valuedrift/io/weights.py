@@ -37,7 +37,9 @@ def check_weights(folder: Path, expected: str, files: Mapping[str, str], manifes
         raise UserError(f"{folder} is missing, though {manifest} lists it; {remedy(manifest)}")
     found = _hashes({*(folder / name for name in files), *folder.glob(f"*{WEIGHTS}")})
     if wrong := [name for name, known in files.items() if found.get(name) != known]:
-        raise UserError(f"{folder}: {_told(wrong, found)} since the model was saved; {remedy(manifest)}")
+        linked = [(folder / name).resolve() for name in wrong if (folder / name).is_symlink()]  # a model of the user's own
+        restore = f"put back {linked[0]} as it was, or " if linked else ""
+        raise UserError(f"{folder}: {_told(wrong, found)} since the model was saved; {restore}{remedy(manifest)}")
     if weights_hash(found) != expected:
         raise UserError(f"{folder}: its weights are not those that {manifest} describes; {remedy(manifest)}")
 
