@@ -1,5 +1,7 @@
 """Estimate what sampling the responses of a run's checkpoints needs."""
 
+import polars as pl
+
 from valuedrift.io.tables import GENERATIONS
 from valuedrift.sizing.amount import ASSUMED, AT_MOST, Amount
 from valuedrift.sizing.base import LOAD_BYTES_PER_SECOND, Need, StudySizing
@@ -34,8 +36,8 @@ def _answer_tokens(sizing: StudySizing, run: Run) -> Amount:
     Responses of a base model do not end.
     """
     sampled, longest = sizing.work.folder / "runs" / run.id / "generations.parquet", sizing.config.generation.max_new_tokens
-    if sampled.exists():
-        return Amount(GENERATIONS.read(sampled)["n_tokens"].mean() or 0.0)  # type: ignore[arg-type]
+    if (mean := GENERATIONS.column(sampled, pl.col("n_tokens").mean())) is not None:
+        return Amount(mean.item() or 0.0)
     if run.dataset is None:
         return Amount(longest, AT_MOST)
     return Amount(min(sizing.lengths.of(run.dataset).answer.value, longest), ASSUMED)
