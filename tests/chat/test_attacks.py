@@ -122,6 +122,16 @@ def test_no_answer_costs_less_than_nothing_or_more_than_any_model_can_say(serve,
     assert (spent(config)["question_tokens"], spent(config)["answer_tokens"]) == (36, 60)  # 10 or 11 characters, 4 to a token
 
 
+def test_a_cap_holds_where_half_of_what_is_paid_for_is_of_no_use(serve, keyed, tmp_path):
+    price = {"input": 0, "output": 100_000, "day": "2026-11-01"}  # $0.1 for each answer of one token
+    server = serve("truncated JSON", "error with status 200", "NaN logprob", share=0.5, calls=0)
+    for _ in range(3):
+        with pytest.raises(UserError, match=r"of the cap \$1\.00 on talk: raise `chats\.talk\.spending_cap`"):
+            ask(asked(300), keyed(server, price=price, spending_cap=1, concurrency=4), tmp_path / "answers.sqlite")
+    paid = server.counts("paid").total()
+    assert 10 <= paid < 30 and spent(keyed(server))["dollars"] == pytest.approx(paid * 0.1)
+
+
 @pytest.mark.parametrize("fault", ["dripped body", "dripped head"])
 def test_a_request_ends_in_time_however_its_answer_drips(serve, keyed, tmp_path, fault):
     began, config = time.monotonic(), keyed(serve(fault), timeout=0.7)

@@ -99,7 +99,7 @@ def _answer(completion: Any, request: Request, config: ChatJob, key: str) -> Ans
     name = str(rest.get("model"))[:1_000]
     if not re.fullmatch(rf"{re.escape(config.model)}(-[\d-]+)?", name):
         raise MalformedAnswer(
-            f"answers as the model `{redacted(name, key)}` where `{config.model}` is asked", "fix the chat's `model`"
+            f"answers as the model `{redacted(name, key)[:100]}` where `{config.model}` is asked", "fix the chat's `model`"
         )
     room = 16 * config.max_tokens + 1_000  # characters; English has 4 a token, and a server may not count as the model does
     if len(said["text"] or "") > room:
