@@ -104,6 +104,21 @@ def test_tokens_are_summed_by_route_and_by_who_paid(tmp_path):
         ]  # fmt: skip
 
 
+@pytest.mark.parametrize("damage", ["substr(answer, 1, 9)", "'[1]'", "'7'", "CAST(x'7b22ff' AS TEXT)"])
+def test_an_answer_that_was_damaged_on_the_disk_is_none_and_the_others_are_read(tmp_path, damage):
+    path = tmp_path / "answers.sqlite"
+    with Ledger(path) as book:
+        book.put({"a": {"usage": [5, 1]}, "b": {"usage": [6, 2]}}, wasted=[{"key": "a"}])
+    with sqlite3.connect(path) as db:
+        db.execute(f"UPDATE answers SET answer = {damage} WHERE key = 'a'")
+        db.execute(f"UPDATE wasted SET answer = {damage}")
+    with Ledger(path) as book:
+        assert book.get(["a", "b"]) == {"b": {"usage": [6, 2]}} and book.paid_tries() == {}
+        assert sum(used.asked for used in book.usage()) == 6
+        book.put({"a": {"usage": [7, 3]}})
+        assert sum(used.asked for used in book.usage()) == 13
+
+
 def test_what_is_expected_of_batches_ends_when_its_answer_is_stored_and_older_notes_say_nothing_of_it(tmp_path):
     path = tmp_path / "answers.sqlite"
     with sqlite3.connect(path) as older:

@@ -43,8 +43,8 @@ def usage(db: sqlite3.Connection, table: str = "answers", column: str = "answer"
         f"""SELECT json_extract({column}, '$.batch') IS NOT NULL, json_extract({column}, '$.by'), count(*),
         coalesce(sum(max(0, json_extract({column}, '$.usage[0]'))), 0),
         coalesce(sum(max(0, json_extract({column}, '$.usage[1]'))), 0)
-        FROM (SELECT * FROM {table})
-        WHERE json_extract({column}, '$.rejected') IS NULL AND json_extract({column}, '$.unusable') IS NULL GROUP BY 1, 2"""
+        FROM (SELECT * FROM {table}) WHERE ({column} IS NULL OR json_valid({column}))
+        AND json_extract({column}, '$.rejected') IS NULL AND json_extract({column}, '$.unusable') IS NULL GROUP BY 1, 2"""
     )
     return [Usage(bool(batch), by and json.loads(by), *sums) for batch, by, *sums in found]
 
@@ -52,10 +52,17 @@ def usage(db: sqlite3.Connection, table: str = "answers", column: str = "answer"
 def usage_of(db: sqlite3.Connection, keys: Iterable[str]) -> Iterator[Usage]:
     """Yield the usage of the answer to each of these questions that has one; that none was usable is a call without tokens."""
     for key in keys:
-        if (row := db.execute("SELECT answer FROM answers WHERE key = ?", [key]).fetchone()) is not None:
-            answer = json.loads(row[0])
-            if "rejected" not in answer:
-                yield Usage("batch" in answer, answer.get("by"), 1, *(answer.get("usage") or (0, 0)))
+        row = db.execute("SELECT answer FROM answers WHERE key = ?", [key]).fetchone()
+        if row and (answer := _read(row[0])) is not None and "rejected" not in answer:
+            yield Usage("batch" in answer, answer.get("by"), 1, *(answer.get("usage") or (0, 0)))
+
+
+def _read(text: str) -> Answer | None:
+    try:
+        answer = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return answer if isinstance(answer, dict) else None
 
 
 class Ledger:
@@ -71,6 +78,7 @@ class Ledger:
         with self._explained():
             self._db = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
         with self._explained():
+            self._db.text_factory = lambda text: text.decode(errors="replace")
             self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._db.execute("BEGIN EXCLUSIVE")
             self._db.execute("CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, answer TEXT NOT NULL) WITHOUT ROWID")
@@ -91,10 +99,13 @@ class Ledger:
         return dict(self.each(set(keys)))
 
     def each(self, keys: Iterable[str]) -> Iterator[tuple[str, Answer]]:
-        """Yield the keys and answers that the ledger has, in the keys' order: all of a study's at once would fill the memory."""
+        """Yield the keys and answers that the ledger has, in the keys' order: all of a study's at once would fill the memory.
+
+        An answer that was damaged on the disk is none, so it is asked again.
+        """
         with self._explained():
             found = (self._db.execute("SELECT key, answer FROM answers WHERE key = ?", [key]).fetchone() for key in keys)
-            yield from ((key, json.loads(answer)) for key, answer in filter(None, found))
+            yield from ((key, answer) for key, text in filter(None, found) if (answer := _read(text)) is not None)
 
     def put(self, answers: Mapping[str, Answer], wasted: Iterable[Answer] = ()) -> None:
         """Store answers, and the usage of `wasted` ones, in one transaction, which is on the disk when this returns.
@@ -148,9 +159,8 @@ class Ledger:
     def paid_tries(self) -> Counter[str]:
         """Return how many answers of no use each question has had, in all runs; a wasted answer names its question as `key`."""
         with self._explained():
-            found = self._db.execute(
-                "SELECT json_extract(answer, '$.key') AS key, count(*) FROM wasted WHERE key IS NOT NULL GROUP BY 1"
-            )
+            valid = "SELECT json_extract(answer, '$.key') AS key, count(*) FROM wasted WHERE json_valid(answer)"
+            found = self._db.execute(f"{valid} AND key IS NOT NULL GROUP BY 1")
             return Counter(dict(found))
 
     def expected(self) -> list[Usage]:
