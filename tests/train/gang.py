@@ -13,9 +13,11 @@ from pathlib import Path
 import torch
 from accelerate import PartialState
 from accelerate.utils import DistributedType
+from training_jobs import diverging
 
 from valuedrift.config.algorithms import job_model
 from valuedrift.train import arguments, processes
+from valuedrift.train.divergence import Diverged
 
 if sys.argv[1] == "shared":
     PartialState._prepare_backend = lambda self, *_: ("gloo", DistributedType.MULTI_GPU)
@@ -28,5 +30,12 @@ else:
     processes.join()
 for training in json.loads(Path(sys.argv[2]).read_text()):
     config = job_model(training["config"]["algorithm"]).model_validate(training.pop("config"))
-    step = importlib.import_module(f"valuedrift.train.{config.algorithm}")
-    step.run(config=config, **{name: Path(path) for name, path in training.items()})
+    step, ends_with = importlib.import_module(f"valuedrift.train.{config.algorithm}"), training.pop("ends_with", None)
+    given = {name: Path(path) for name, path in training.items()}
+    if ends_with is None:
+        step.run(config=config, **given)
+        continue
+    try:
+        step.run(config=diverging(config), **given)
+    except Diverged as error:
+        Path(f"{ends_with}-{PartialState().process_index}").write_text(str(error))

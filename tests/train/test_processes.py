@@ -112,6 +112,12 @@ def in_two(weights: str, names: list[str], trainings: dict[str, dict], folder: P
     return folder
 
 
+def diverging_in(folder: Path, trainings: dict[str, dict], **settings) -> dict:
+    """Return a training that diverges, whose processes write what they end with."""
+    config = job("dpo", chosen="support", **settings).model_dump(mode="json")
+    return trainings["dpo"] | {"config": config, "output": folder / "diverged", "ends_with": folder / "error"}
+
+
 @pytest.fixture(scope="module")
 def stopped(tuned, pairs, tmp_path_factory) -> Path:
     """Folder of a training in two processes that got a SIGTERM and left a resume state."""
@@ -149,13 +155,25 @@ def whole(trainings, stopped, done, tuned, pairs, tmp_path_factory) -> Path:
     folder, training = tmp_path_factory.mktemp("two"), {"parent": tuned / "manifest.json", "data": pairs}
     training["config"] = STOPPED.model_dump(mode="json")
     ends = [training | {"output": output} for output in (stopped, done, folder / "undisturbed")]
-    return in_two("whole", ["sft", "dpo", "ppo"], trainings, folder, *ends)
+    return in_two(
+        "whole", ["sft", "dpo", "ppo"], trainings, folder, *ends, diverging_in(folder, trainings, checkpoints={"fractions": [1]})
+    )
 
 
 @pytest.fixture(scope="module")
 def shared(trainings, tmp_path_factory) -> Path:
     """Folder of the trainings in two processes that each have a shard of every weight."""
-    return in_two("shared", ["dpo", "ppo"], trainings, tmp_path_factory.mktemp("shared"))
+    folder = tmp_path_factory.mktemp("shared")
+    return in_two(
+        "shared", ["dpo", "ppo"], trainings, folder, diverging_in(folder, trainings, checkpoints={"every": 2}, logging_steps=99)
+    )
+
+
+def test_all_processes_of_a_training_that_diverges_end_at_the_same_step(whole, shared):
+    for folder, what in ((whole, r"(loss|grad_norm) is (nan|inf)"), (shared, "weights are not finite")):
+        first, second = ((folder / f"error-{rank}").read_text() for rank in (0, 1))
+        assert first == second and re.search(rf"the training has diverged: at step [1-4] {what}", first)
+        assert not any((folder / "diverged").iterdir())
 
 
 def test_sft_of_two_processes_is_that_of_one(one, whole):

@@ -26,6 +26,11 @@ def job(algorithm, run="mini/x", chosen=None, **training):
     )  # fmt: skip
 
 
+def diverging(config: Any) -> Any:
+    """Return the job with a learning rate of 1e30, which no config may have."""
+    return config.model_copy(update={"training": config.training.model_copy(update={"learning_rate": 1e30})})
+
+
 def start(config: Any, parent: Path, data: Path, output: Path, gpus: int = 0) -> subprocess.Popen:
     """Start the training as a job runs it."""
     python = launcher(gpus, "fsdp2").replace("python", quote(sys.executable), 1)

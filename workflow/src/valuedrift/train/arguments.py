@@ -35,6 +35,7 @@ def trainer_arguments(job: TrainingJob[Any], scratch: Path) -> dict[str, Any]:
         "gradient_checkpointing": training.gradient_checkpointing,
         "logging_steps": training.logging_steps,
         "logging_first_step": True,
+        "logging_nan_inf_filter": False,  # it would log the mean of earlier losses in place of one that is not finite
         "save_strategy": "no",
         "eval_strategy": "no",
         "report_to": [],

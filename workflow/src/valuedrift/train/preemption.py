@@ -5,9 +5,8 @@ import time
 from types import FrameType
 from typing import Any
 
-import torch
-
 from valuedrift.errors import UserError
+from valuedrift.train import processes
 
 
 class Preempted(UserError):
@@ -50,23 +49,13 @@ class Preemption:
     @property
     def requested(self) -> bool:
         """True if any process received a SIGTERM."""
-        return _any_process(self._signalled)
+        return processes.in_any(self._signalled)
 
     def due(self, minutes: float) -> bool:
         """Return True once every `minutes`, when a periodic state is due; never if `minutes` is 0."""
         if not minutes:
             return False
-        due = _any_process(time.monotonic() - self._saved >= 60 * minutes)
+        due = processes.in_any(time.monotonic() - self._saved >= 60 * minutes)
         if due:
             self._saved = time.monotonic()
         return due
-
-
-def _any_process(flag: bool) -> bool:
-    """Return True if the flag is set in any process."""
-    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
-        return flag
-    on_gpu = "nccl" in torch.distributed.get_backend()
-    flags = torch.tensor(int(flag), device="cuda" if on_gpu else "cpu")
-    torch.distributed.all_reduce(flags, torch.distributed.ReduceOp.MAX)
-    return bool(flags.item())

@@ -40,6 +40,18 @@ def barrier() -> None:
         PartialState().wait_for_everyone()
 
 
+def in_any(flag: bool) -> bool:
+    """Return True if the flag is set in any process; all of them must call this."""
+    import torch
+
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return flag
+    on_gpu = "nccl" in torch.distributed.get_backend()
+    flags = torch.tensor(int(flag), device="cuda" if on_gpu else "cpu")
+    torch.distributed.all_reduce(flags, torch.distributed.ReduceOp.MAX)
+    return bool(flags.item())
+
+
 def join() -> None:
     """Connect this process to the others of its training, and tie its life to the launcher's.
 

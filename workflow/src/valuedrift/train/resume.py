@@ -13,6 +13,7 @@ from torch.distributed.fsdp import MixedPrecisionPolicy
 from transformers import TrainerCallback
 
 from valuedrift.config.train import TrainingJob
+from valuedrift.train.divergence import StopDiverged, check_weights
 from valuedrift.train.preemption import Preempted
 from valuedrift.train.trajectory import Workspace, log_rows
 
@@ -34,6 +35,7 @@ def train(trainer: Any, space: Workspace, job: TrainingJob[Any]) -> list[dict[st
     _reduce_in_float32(trainer)
     space.preemption.begin()
     trainer.add_callback(SaveState(trainer, space, job.save_minutes))
+    trainer.add_callback(StopDiverged())
     trainer.train(resume_from_checkpoint=str(space.state) if space.state else None)
     return log_rows(job.run, trainer.state.log_history)
 
@@ -49,9 +51,10 @@ class SaveState(TrainerCallback):  # type: ignore[misc]
         if self.space.state:
             restore_log(self.trainer, json.loads((self.space.state / _log_file(args)).read_text()))
 
-    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+    def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
         # None after the last step: the workspace keeps a state that needs no weights.
         if state.global_step < state.max_steps and (self.preemption.requested or self.preemption.due(self.minutes)):
+            check_weights(state.global_step, model)
             control.should_save = True  # the Trainer saves after it has logged the step
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:

@@ -20,6 +20,7 @@ from valuedrift.io.source_files import ROOT, sources
 from valuedrift.io.tables import TRAINING_LOG
 from valuedrift.io.weights import file_hash, hashes, weights_hash
 from valuedrift.train import processes
+from valuedrift.train.divergence import check_weights
 from valuedrift.train.preemption import Preemption
 from valuedrift.train.resume_state import LOG, ResumeState
 from valuedrift.train.saving import save_model
@@ -37,8 +38,9 @@ class Workspace(ResumeState):
         self.preemption, self.is_published = Preemption(), False
 
     def save(self, step: int, model: Any, tokenizer: Any) -> None:
-        """Save a checkpoint as `trajectory/step-<step>`, in safetensors, with adapters merged."""
+        """Save a checkpoint as `trajectory/step-<step>`, in safetensors, with adapters merged; raises Diverged if it has a NaN."""
         self.ensure_owned()
+        check_weights(step, model)
         folder = self.trajectory / f"step-{step}"
         fingerprint = save_model(model, tokenizer, folder)
         if processes.is_main():

@@ -8,6 +8,7 @@ from transformers import set_seed
 
 from valuedrift.config.algorithms import PpoConfig
 from valuedrift.config.train import TrainingJob
+from valuedrift.train.divergence import check_log, check_weights
 from valuedrift.train.ppo.experience import Environment
 from valuedrift.train.ppo.heldout import Heldout
 from valuedrift.train.ppo.learner import Learner
@@ -65,6 +66,9 @@ class Training:
         )
         means |= learner.update(experience, (seed, MINIBATCHES, self.step)) | {"learning_rate": rate}
         self.step += 1
+        check_log(means, self.step)
+        # At every step, since a policy that is not finite cannot be sampled, and a state of it could not be resumed.
+        check_weights(self.step, learner.policy, learner.value)
         self.log += [{"run": self.config.run, "step": self.step, "metric": name, "value": mean} for name, mean in means.items()]
 
     def _batch(self, step: int) -> Iterator[list[int]]:
