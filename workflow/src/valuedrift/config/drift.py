@@ -4,13 +4,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from valuedrift.config.base import Closed, Count, Name
+from valuedrift.config.base import Closed, Count, Name, Number
 
 
 class ValuesConfig(Closed):
     interval: Literal["t", "normal", "bootstrap"] = "t"
     """Confidence interval of a mean over prompts: Student's t, normal, or percentile bootstrap. The paper does not say which."""
-    confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
+    confidence: Annotated[Number, Field(gt=0, lt=1)] = 0.95
     """Coverage of the interval."""
     resamples: Count = 2000
     """Resamples of the prompts (bootstrap)."""

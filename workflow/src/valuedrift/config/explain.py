@@ -7,6 +7,8 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, Tag, ValidationError
 
+SHOWN = 100
+"""Characters of a value that a message shows; a text may have any number."""
 RENAMED = {"canary": "fingerprint"}
 """Former name of a key → its name now, for configs of older versions."""
 
@@ -16,13 +18,17 @@ def explain(error: ValidationError, model: type[BaseModel], prefix: str = "") ->
 
     An unknown key comes with its new name, the most similar valid key, or all valid keys.
     """
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in _explained(error, model, prefix))  # of keys with line breaks
+
+
+def _explained(error: ValidationError, model: type[BaseModel], prefix: str) -> str:
     # Unknown keys first: a misspelt key is often the reason why another one is missing.
     # Of a list that fits neither a name nor a list of names, the list's own error says which name is wrong.
     first = min(
         error.errors(),
         key=lambda e: (e["type"] != "extra_forbidden", e["type"] == "string_type" and isinstance(e["input"], list)),
     )
-    location = [str(part) for part in first["loc"] if not (isinstance(part, str) and "[" in part)]
+    location = [str(part) for part in first["loc"] if part != "constrained-str" and not (isinstance(part, str) and "[" in part)]
     if first["type"] == "extra_forbidden":
         *parents, last = location
         keys, block = _follow(model, parents)
@@ -36,10 +42,15 @@ def explain(error: ValidationError, model: type[BaseModel], prefix: str = "") ->
     if first["type"] == "union_tag_invalid":
         tags = _members(_follow(model, location)[1])
         return f"config: `{key}.kind`: unknown kind `{first['ctx']['tag']}`{nearest(first['ctx']['tag'], tags)}"
-    given = "" if isinstance(first["input"], dict) else f" (given: {first['input']!r})"
+    given = "" if isinstance(first["input"], dict) else f" (given: {_shown(first['input'])})"
     if not (key := key.rstrip(".")):
         return f"config: {first['msg'].removeprefix('Value error, ')}"
     return f"config: `{key}`: {first['msg'].removeprefix('Value error, ')}{given}"
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

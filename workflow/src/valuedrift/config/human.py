@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from valuedrift.config.base import OPTIONS, Closed, Count, Name, Stance
+from valuedrift.config.base import OPTIONS, Closed, Count, Name, Number, Stance
 
 
 class HumanConfig(Closed):
@@ -14,7 +14,7 @@ class HumanConfig(Closed):
     """Runs whose responses are drawn; all runs by default."""
     labels: list[str] = []
     """CSV files saved by the labelling page, one per person; the target `human_check` compares the judge with them."""
-    confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
+    confidence: Annotated[Number, Field(gt=0, lt=1)] = 0.95
     """Confidence level of the intervals."""
     resamples: Count = 2000
     """Number of bootstrap resamples of the responses."""

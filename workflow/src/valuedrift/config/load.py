@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from valuedrift.config.explain import explain
+from valuedrift.config.files import read_yaml
 from valuedrift.config.study import StudyConfig
 from valuedrift.errors import UserError
 
@@ -31,10 +31,7 @@ def read_files(paths: list[Path]) -> dict[str, Any]:
     """
     merged: dict[str, Any] = {}
     for path in paths:
-        try:
-            values = yaml.safe_load(path.read_text()) or {}
-        except (OSError, yaml.YAMLError) as error:
-            raise UserError(f"{path} cannot be read: {error}") from error
+        values = read_yaml(path) or {}
         if not isinstance(values, dict):
             raise UserError(f"{path} is not a config: it must consist of `key: value` pairs")
         merged = merge(merged, values)

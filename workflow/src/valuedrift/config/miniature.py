@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from valuedrift.config.base import Closed, Count, NonNegative, Rate, Share
+from valuedrift.config.base import Closed, Count, LearningRate, NonNegative, Share
 from valuedrift.config.judge import PAPER_PROMPT
 
 
@@ -34,7 +34,7 @@ class TinyModelConfig(Closed):
     """Optimizer steps of the training."""
     batch_size: Count = 32
     """Texts per step."""
-    learning_rate: Rate = 6e-3
+    learning_rate: LearningRate = 6e-3
     """Peak learning rate; cosine decay after 10% warm-up."""
 
 

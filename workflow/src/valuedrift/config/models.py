@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from valuedrift.config.base import Closed, Rate
+from valuedrift.config.base import Closed, Number
 
 
 class ModelConfig(Closed):
@@ -20,7 +20,7 @@ class ModelConfig(Closed):
     """Existing token used for padding; by default the tokenizer's own, else a reserved token of the vocabulary."""
     trust_remote_code: bool = False
     """Run code that comes with the model. Leave it off unless you have read that code."""
-    parameters: Rate | None = None
+    parameters: Annotated[Number, Field(gt=0, le=1e15)] | None = None
     """Number of weights, for the plan and the resources of jobs as long as the model is not downloaded."""
 
 
@@ -38,7 +38,7 @@ class ExternalConfig(Closed):
 
     path: str | None = None
     """Hub name that the checkpoints share, if they are revisions of one repository."""
-    checkpoints: Annotated[dict[Annotated[int, Field(ge=0)], CheckpointConfig], Field(min_length=2)]
+    checkpoints: Annotated[dict[Annotated[int, Field(ge=0, strict=False)], CheckpointConfig], Field(min_length=2)]
     """Step → checkpoint; the drift is measured from step 0. A text stands for a revision of `path`, or for a folder or hub name if
     `path` is not given."""
     dtype: Literal["float32", "bfloat16"] = "float32"

@@ -59,7 +59,7 @@ class RunsConfig(Closed):
         if self.seeds and len(set(self.seeds)) < len(self.seeds):
             raise ValueError("`seeds` has a seed twice: name each once")
         for key, values in self.sweep.items():
-            if any(isinstance(value, dict | list) or not re.fullmatch(r"[\w.-]+", str(value)) for value in values):
+            if any(isinstance(value, dict | list) or not re.fullmatch(r"[\w.-]+", str(value), re.ASCII) for value in values):
                 raise ValueError(
                     f"`sweep.{key}`: its values become names, so they must be numbers or words; for others give a block "
                     "with `set` and `label` for each"

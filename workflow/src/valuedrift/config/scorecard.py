@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from valuedrift.config.algorithms import AlgorithmName
-from valuedrift.config.base import Closed, Name, Stance
+from valuedrift.config.base import Closed, Name
 
 
 class ScorecardConfig(Closed):
@@ -40,7 +40,7 @@ class ReferenceRun(Closed):
     sft_dataset: str | None = None
     phase: Literal["base"] | AlgorithmName
     preference_dataset: str | None = None
-    chosen: Stance | None = None
+    chosen: str | None = None
 
     @property
     def key(self) -> tuple[str, str, str, str, str]:

@@ -5,7 +5,7 @@ from typing import Annotated, Generic, Literal, TypeVar
 
 from pydantic import Field, model_validator
 
-from valuedrift.config.base import Closed, Count, NonNegative, Rate, Share, Undescribed
+from valuedrift.config.base import Closed, Count, LearningRate, NonNegative, Number, Rate, Share, Undescribed
 from valuedrift.config.models import ModelConfig
 
 
@@ -24,7 +24,7 @@ class LoraConfig(Closed):
 class Checkpoints(Closed):
     every: Count | None = None
     """Save every N optimizer steps. The final step is always saved."""
-    fractions: Annotated[list[Annotated[float, Field(gt=0, le=1)]], Field(min_length=1)] | None = None
+    fractions: Annotated[list[Annotated[Number, Field(gt=0, le=1)]], Field(min_length=1)] | None = None
     """Save at these fractions of the training; early ones say more, since most of the drift is early."""
 
     @model_validator(mode="after")
@@ -35,7 +35,7 @@ class Checkpoints(Closed):
 
 
 class TrainingConfig(Closed):
-    learning_rate: Rate
+    learning_rate: LearningRate
     """Peak learning rate."""
     epochs: Rate = 3
     """Passes over the training split."""
@@ -52,7 +52,7 @@ class TrainingConfig(Closed):
     """Learning rate schedule after the warm-up."""
     warmup: Share = 0.1
     """Share of the steps in which the learning rate rises."""
-    weight_decay: NonNegative = 0.0
+    weight_decay: Annotated[Number, Field(ge=0, le=10)] = 0.0
     """AdamW's weight decay. The paper uses none."""
     max_grad_norm: Rate = 1.0
     """Gradients are clipped to this norm."""

@@ -21,13 +21,19 @@ DOWNLOADS = ("hub_model", "hub_dataset")
 """Rules that download from the hub into the folder that is their output."""
 
 
+class StudyError(WorkflowError):  # type: ignore[misc]
+    """An error of which Snakemake prints the message alone, since it finds no line of ours that it passed."""
+
+    __traceback__ = property(lambda self: None, lambda self, traceback: None)
+
+
 class OneLineErrors(AbstractContextManager[None]):
-    """Turns a UserError into Snakemake's own error, which it prints with one line for each function that it passed."""
+    """Turns a UserError into Snakemake's own error, so that it ends in one line."""
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        """Raise WorkflowError with the message of a UserError; let other errors pass."""
+        """Raise StudyError with the message of a UserError; let other errors pass."""
         if isinstance(error, UserError):
-            raise WorkflowError(str(error)) from None
+            raise StudyError(str(error)) from None
 
 
 def check_hub(jobs: Jobs, needed: Iterable[Any]) -> None:

@@ -13,12 +13,18 @@ from valuedrift.study.inputs import Inputs
 from valuedrift.study.lineage import known
 from valuedrift.study.study import HUB_NAME, Study
 
+LONGEST_PART = 200
+"""Characters of a run's name between two slashes: a folder's name may have 255 bytes, and temporary files add to it."""
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 def check(study: Study) -> None:
     """Raise UserError if a name in the config refers to nothing, or to a thing of the wrong kind."""
     config = study.config
+    for part in {part for run in study.runs for part in run.split("/") if len(part) > LONGEST_PART}:
+        raise UserError(
+            f"config: `runs`: the name {part:.60}... has {len(part)} characters, and folders take {LONGEST_PART}: shorten it"
+        )
     for name in config.tables.keys() & config.figures.keys():
         raise UserError(f"config: `tables.{name}` and `figures.{name}` have the same name; rename one, each is a target of its own")
     for name, mixture in config.mixtures.items():

@@ -13,7 +13,7 @@ from valuedrift.study.lineage import Run, resolve
 
 HUB = PurePosixPath("results/hub")
 """Downloads, which all studies share."""
-HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
+HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 MADE = {"prompts.csv", "base", "judge", "benchmark.jsonl"} | {
     f"{name}.jsonl" for name in ("wildchat", "alpaca", "ultrafeedback", "synthetic")
 }

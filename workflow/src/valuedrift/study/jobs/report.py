@@ -181,7 +181,7 @@ class ReportJobs(StudyJobs):
             samples=report.samples, judge=self.study.judge, categories=self.study.categories, runs=list(self.study.runs),
             tables=[(name, table.kind, table.caption) for name, table in config.tables.items()],
             figures=[(name, figure.caption) for name, figure in config.figures.items()], appendices=report.appendices,
-            expected={name: dict(data.expected) for name, data in config.datasets.items() if data.expected},
+            expected={name: {str(s): n for s, n in d.expected.items()} for name, d in config.datasets.items() if d.expected},
             config=self._settings(),
         ).canonical()  # fmt: skip
 
