@@ -87,7 +87,7 @@ def test_a_value_that_no_honest_config_has_ends_in_one_short_line(path, value, m
 
 def test_a_run_whose_name_no_folder_could_have():
     sweep = {"learning_rate": [1e-5], "weight_decay": [0.001], "max_grad_norm": [0.001], "logging_steps": [1000], "batch_size": [1024],
-             "warmup": [0.001], "epochs": [10]}  # fmt: skip
+             "warmup": [0.001], "epochs": [10], "max_length": [1024]}  # fmt: skip
     run = {"parent": "mini/base", "algorithm": "sft", "data": "alpaca", "label": "x" * 80, "sweep": sweep}
     with pytest.raises(UserError, match=r"`runs`: the name alpaca-xxx.* has 2\d\d characters; folders take 200"):
         load_study(edited("runs", [*edited("seed", 0)["runs"], run]))
