@@ -89,7 +89,7 @@ def test_a_run_whose_name_no_folder_could_have():
     sweep = {"learning_rate": [1e-5], "weight_decay": [0.001], "max_grad_norm": [0.001], "logging_steps": [1000], "batch_size": [1024],
              "warmup": [0.001], "epochs": [10], "max_length": [1024]}  # fmt: skip
     run = {"parent": "mini/base", "algorithm": "sft", "data": "alpaca", "label": "x" * 80, "sweep": sweep}
-    with pytest.raises(UserError, match=r"`runs`: the name alpaca-xxx.* has 2\d\d characters; folders take 200"):
+    with pytest.raises(UserError, match=r"`runs`: the name alpaca-xxx.* has 2\d\d characters, and folders take 200: shorten it"):
         load_study(edited("runs", [*edited("seed", 0)["runs"], run]))
 
 
