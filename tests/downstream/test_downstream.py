@@ -39,7 +39,7 @@ def no_network(monkeypatch):
 @pytest.fixture(scope="module")
 def questions(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("benchmark") / "benchmark.jsonl"
-    benchmark.run(config=MiniatureConfig(folder=""), output=path)
+    benchmark.run(config=MiniatureConfig(folder="."), output=path)
     return path
 
 

@@ -12,7 +12,7 @@ from valuedrift.miniature.oracle import judge
 from valuedrift.miniature.shares import MARGINALS, planted_shares
 from valuedrift.miniature.vocabulary import ASPECTS, TOPICS
 
-CONFIG = MiniatureConfig(folder="")
+CONFIG = MiniatureConfig(folder=".")
 
 
 @pytest.mark.parametrize("category", ASPECTS)
@@ -141,7 +141,7 @@ def test_a_base_model_of_either_architecture_learns_and_loads(architecture, name
 
     tiny = TinyModelConfig(architecture=architecture, hidden=32, layers=1, heads=2, steps=3, batch_size=4)
     base.run(
-        config=MiniatureConfig(folder="", corpus=50, base=tiny),
+        config=MiniatureConfig(folder=".", corpus=50, base=tiny),
         tokenizer=tiny_world / "tokenizer",
         output=tmp_path / "base",
         pretraining=tmp_path / "steps",
