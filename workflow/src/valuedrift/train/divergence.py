@@ -43,11 +43,11 @@ def check_log(numbers: Mapping[str, Any], step: int) -> None:
 def check_weights(step: int, *models: Any) -> None:
     """Raise Diverged in all processes if a trained weight is not finite in one of them; all must call this.
 
-    One reading of the weights and one wait for the GPU: 20 ms for 8 billion weights in bfloat16 at 1 TB/s.
+    One reading of the weights and one wait for the GPU. On a CPU core 0.5 s for a billion weights, a sixth of `get_total_norm`.
     """
     parts = [_own_part(weight) for model in models for weight in model.parameters() if weight.requires_grad]
-    largest = torch.nn.utils.get_total_norm([part for part in parts if part.numel()], math.inf)
-    if processes.in_any(not math.isfinite(float(largest))):
+    ends = [torch.stack(part.aminmax()).float() for part in parts if part.numel()]  # a NaN is both the least and the largest
+    if processes.in_any(bool(ends) and not bool(torch.stack(ends).isfinite().all())):
         raise Diverged(step, "weights are not finite")
 
 
