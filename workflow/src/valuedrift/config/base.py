@@ -2,6 +2,8 @@
 
 import json
 import re
+import unicodedata
+from datetime import date
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
@@ -15,7 +17,7 @@ def _number(value: Any) -> Any:
 
 
 def _one_line(text: str) -> str:
-    if not text.strip() or not text.isprintable():
+    if not text.strip() or any(unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") for letter in text):
         raise ValueError(f"{text!r:.80} is no name: give one line of text")
     return text
 
@@ -31,7 +33,11 @@ Rate = Annotated[Number, Field(gt=0, le=1e9)]
 NonNegative = Annotated[Number, Field(ge=0, le=1e9)]
 LearningRate = Annotated[Number, Field(gt=0, le=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
-Category = Annotated[str, StringConstraints(max_length=200), AfterValidator(_one_line)]
+Day = Annotated[date, Field(strict=False)]
+"""A date, also as a text such as "2026-11-21"."""
+Category = str
+CategoryName = Annotated[str, StringConstraints(max_length=200), AfterValidator(_one_line)]
+"""A category where a config defines it: one line of text."""
 Stance = Literal["support", "neutral", "oppose"]
 STANCES: tuple[Stance, ...] = ("support", "neutral", "oppose")
 Side = Literal["support", "oppose"]

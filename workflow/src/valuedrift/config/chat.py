@@ -1,12 +1,11 @@
 """Chat models behind an OpenAI-compatible server: OpenAI's, a running one, or one that a step starts."""
 
 import re
-from datetime import date
 from typing import Any
 
 from pydantic import model_validator
 
-from valuedrift.config.base import Closed, Count, NonNegative, Rate, Share
+from valuedrift.config.base import Closed, Count, Day, NonNegative, Rate, Share
 
 _ADDRESS = re.compile(r"https?://(?P<user>[^/?#]*@)?([\w.-]+|\[[0-9a-fA-F:.]+\])(:(?P<port>\d{1,5}))?(/[\w.~%/+:-]*)?", re.ASCII)
 
@@ -18,7 +17,7 @@ class PriceConfig(Closed):
     """US dollars per million output tokens."""
     batch: Share = 0.5
     """Price of the Batch API, as a share of these prices."""
-    day: date
+    day: Day
     """Date on which these prices were looked up."""
 
 
@@ -55,7 +54,7 @@ class ChatConfig(Closed):
     """Prices, for the plan before a run and for `spending_cap`."""
     spending_cap: Rate | None = None
     """US dollars that all jobs of the study together may spend on this model; answers received until then are kept."""
-    shutdown: date | None = None
+    shutdown: Day | None = None
     """Day on which the model is shut down; every run warns of it."""
     attempts: Count = 6
     """How often a question is tried while the server is busy, fails or cannot be reached. An answer that is paid for and cannot be

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from valuedrift.config.base import INSTALLED_ENCODER, Category, Closed, Count, Name, NonNegative, Share
+from valuedrift.config.base import INSTALLED_ENCODER, Category, CategoryName, Closed, Count, Name, NonNegative, Share
 from valuedrift.config.chat import ChatJob
 
 
@@ -116,7 +116,7 @@ class PromptsConfig(Closed):
     """The n-grams that describe a cluster."""
     naming: Literal["ngrams", "llm"] = "ngrams"
     """How clusters are named; the paper uses a chat model."""
-    categories: Annotated[dict[Category, CategoryConfig], Field(min_length=1)]
+    categories: Annotated[dict[CategoryName, CategoryConfig], Field(min_length=1)]
     """The study's categories; each cluster is assigned to the most similar one."""
     min_similarity: Share = 0.3
     """A cluster whose cosine similarity to every category is below this belongs to none."""
