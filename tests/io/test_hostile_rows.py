@@ -144,8 +144,8 @@ def test_a_file_is_read_in_less_memory_than_it_has_bytes(tmp_path, name):
     text = between.join([row] * count)
     path = write(tmp_path / name, f"[{text}]" if name == "a.json" else head + text)
     code = (
-        "import resource, sys; from valuedrift.io.row_files import read_rows; peak = lambda: resource.getrusage(resource.RUSAGE_SELF)"
-        ".ru_maxrss; before = peak(); print(sum(1 for _ in read_rows(sys.argv[1])), peak() - before)"
+        "import re, sys; from valuedrift.io.row_files import read_rows; peak = lambda: int(re.search(r'VmHWM:\\s+(\\d+)',"
+        " open('/proc/self/status').read())[1]); before = peak(); print(sum(1 for _ in read_rows(sys.argv[1])), peak() - before)"
     )
     done = subprocess.run([sys.executable, "-c", code, str(path)], check=True, capture_output=True, text=True)
     read, grown = map(int, done.stdout.split())
