@@ -134,9 +134,9 @@ def test_a_cap_holds_where_half_of_what_is_paid_for_is_of_no_use(serve, keyed, t
 
 @pytest.mark.parametrize("fault", ["dripped body", "dripped head"])
 def test_a_request_ends_in_time_however_its_answer_drips(serve, keyed, tmp_path, fault):
-    began, config = time.monotonic(), keyed(serve(fault), timeout=0.7)
+    began, config = time.monotonic(), keyed(serve(fault), timeout=1)
     assert ask(asked(3), config, tmp_path / "answers.sqlite")[0].problem is None
-    assert time.monotonic() - began < 6
+    assert time.monotonic() - began < 20  # the whole answer drips for 12 minutes, its head for one
     assert spent(config)["calls"] == (9 if fault == "dripped body" else 3)
 
 
