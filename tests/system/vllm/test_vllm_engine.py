@@ -9,6 +9,7 @@ from valuedrift.config.generate import GenerationConfig
 from valuedrift.errors import UserError
 from valuedrift.generate.engine import Request
 from valuedrift.generate.responses import check_fingerprint, make_engine
+from valuedrift.io.manifest import Checkpoint
 from valuedrift.lm.fingerprint import take_fingerprint
 
 pytestmark = pytest.mark.engines
@@ -70,17 +71,12 @@ def test_its_likeliest_tokens_are_those_of_transformers(engine, reference, steps
 
 
 def test_the_fingerprint_shows_an_engine_that_was_not_swapped(engine, steps):
-    known = [
-        {
-            "step": i,
-            "fingerprint": take_fingerprint(AutoModelForCausalLM.from_pretrained(step), AutoTokenizer.from_pretrained(step)),
-        }
-        for i, step in enumerate(steps)
-    ]
+    taken = [take_fingerprint(AutoModelForCausalLM.from_pretrained(step), AutoTokenizer.from_pretrained(step)) for step in steps]
+    known = [Checkpoint(step=i, path="", hash="", fingerprint=fingerprint) for i, fingerprint in enumerate(taken)]
     for step, own, other in zip(steps, known, known[1:] + known[:1], strict=True):
         engine.load(step, chat=False)
         check_fingerprint(engine, own, exactly=True)
-        with pytest.raises(UserError, match=f"step {other['step']}: the weights in the engine are not those that were saved"):
+        with pytest.raises(UserError, match=f"step {other.step}: the weights in the engine are not those that were saved"):
             check_fingerprint(engine, other, exactly=True)
 
 
