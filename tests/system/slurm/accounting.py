@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Any
 
 PROGRAMS = ("mariadb-install-db", "mariadbd", "slurmdbd", "sacctmgr")
-DAEMONS = ("mariadbd", "slurmdbd")
-"""They would take 10 s to end in order."""
 STORAGE = """\
 DbdHost={host}
 DbdAddr=127.0.0.1

@@ -176,9 +176,8 @@ class Cluster:
             subprocess.run(["scancel", "--signal=KILL", "--full", "--user=root"], check=False, capture_output=True, timeout=60)
             subprocess.run(["scancel", "--user=root"], check=False, capture_output=True, timeout=60)
         self.end_steps()
-        for name, process in reversed(self.daemons.items()):
-            kill(process.pid) if name in accounting.DAEMONS else process.terminate()
-        for process in self.daemons.values():
+        for process in reversed(self.daemons.values()):  # each waits 10 s for those it needs, if they are gone
+            process.terminate()
             try:
                 process.wait(10)
             except subprocess.TimeoutExpired:
