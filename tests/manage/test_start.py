@@ -4,10 +4,11 @@ import logging
 from types import SimpleNamespace
 
 import pytest
-from snakemake.exceptions import WorkflowError
+from snakemake.exceptions import WorkflowError, format_exception_to_string
 from snakemake.logging import LogEvent, logger
 
 from valuedrift.errors import UserError
+from valuedrift.manage.dag import SNAKEFILE, planned_workflow
 from valuedrift.manage.start import DryRunWarning, OneLineErrors
 
 
@@ -16,8 +17,16 @@ def record(**fields):
 
 
 def test_a_users_mistake_ends_snakemake_in_one_line():
-    with pytest.raises(WorkflowError, match="config: `runs`: wrong"), OneLineErrors():
+    with pytest.raises(WorkflowError, match="config: `runs`: wrong") as caught, OneLineErrors():
         raise UserError("config: `runs`: wrong")
+    assert format_exception_to_string(caught.value, {}).split("\n") == ["StudyError:", "config: `runs`: wrong"]
+
+
+def test_snakemake_is_told_of_a_doubled_key_which_it_reads_without_a_word(tmp_path):
+    (tmp_path / "more.yaml").write_text("seed: 1\nseed: 2\n")
+    config = [SNAKEFILE.parent / "config" / "miniature.yaml", tmp_path / "more.yaml"]
+    with pytest.raises(UserError, match="line 2: the key 'seed' is in line 1 already; keep one"), planned_workflow(config):
+        pass
 
 
 @pytest.mark.parametrize(("dryrun", "warned"), [(True, 1), (False, 0)])
