@@ -53,9 +53,10 @@ def test_a_question_without_a_usable_answer_is_a_row_after_three_and_not_paid_ag
 def test_where_no_answer_of_the_first_batch_can_be_used_there_is_no_second(chat, ledger):
     with BatchServerDouble(lambda _: UNUSABLE) as server:
         config = chat(server.base_url)
-        with pytest.raises(UserError, match=r"returns what is not a chat completion\. 0 of 30 questions are answered"):
-            ask(requests(30), config, ledger)
-        assert len(server.batches) == 1 and calls(config) == 30
+        for run in (1, 2):
+            with pytest.raises(UserError, match=r"returns what is not a chat completion\. 0 of 30 questions are answered"):
+                ask(requests(30), config, ledger)
+            assert len(server.batches) == run and calls(config) == server.paid.total() == 30 * run
     with Ledger(ledger) as book:
         assert book.get(request.key(config) for request in requests(30)) == {}
 
@@ -101,6 +102,19 @@ LOST = {
     "too long": (200, b"x" * 9_000_000 + b"\n" + b"y" * 9_000_000),
     "gone": (404, {}),
 }
+
+
+def test_a_job_killed_before_it_forgets_a_batch_counts_its_useless_answers_once(chat, ledger, monkeypatch):
+    def killed(*_):
+        raise Killed
+
+    with BatchServerDouble(lambda question: [UNUSABLE, Planned("Yes")] if question == "question 1" else "Yes") as server:
+        config = chat(server.base_url)
+        with monkeypatch.context() as patched, pytest.raises(Killed):
+            patched.setattr(Ledger, "forget_batch", killed)
+            ask(requests(3), config, ledger)
+        assert ask(requests(3), config, ledger) == [Reply("Yes", None)] * 3
+    assert calls(config) == server.paid.total() == 4
 
 
 @pytest.mark.parametrize("name", LOST)

@@ -163,6 +163,12 @@ class Ledger:
             found = self._db.execute(f"{valid} AND key IS NOT NULL GROUP BY 1")
             return Counter(dict(found))
 
+    def fruitless(self) -> set[tuple[str, str]]:
+        """Return batch and key of each answer of no use that was fetched from a batch."""
+        with self._explained():
+            names = "SELECT json_extract(answer, '$.batch'), json_extract(answer, '$.key') FROM wasted WHERE json_valid(answer)"
+            return {(batch, key) for batch, key in self._db.execute(names) if isinstance(batch, str) and key is not None}
+
     def expected(self) -> list[Usage]:
         """Return the expected usage of answers that are not fetched from their batches yet."""
         with self._explained():

@@ -42,8 +42,12 @@ class Outcomes:
         self._unusable: dict[str, Answer] = {}
         """Questions without a usable answer, stored once others have one: the server may answer so to all."""
         self._paid_tries = ledger.paid_tries()
+        self.fruitless = ledger.fruitless()
+        """Answers of no use that an earlier run has counted: a job that is killed fetches a batch twice."""
         self._first = Counter[bool]()
         """Answers to questions that had none before, by whether they could be used."""
+        self._count = 0
+        """Answers that could not be used."""
         self._complaint = ""
         """What is wrong with the latest unusable answer."""
         self._useless: list[Answer] = []
@@ -53,8 +57,8 @@ class Outcomes:
         """Return those that are still open."""
         return [key for key in keys if not (key in self.answered or key in self.rejected or key in self._unusable)]
 
-    def keep(self, lines: Iterable[bytes], unread: dict[str, None]) -> int:
-        """Store the answers in these lines, remove their keys from `unread`, and return how many lines could not be read."""
+    def keep(self, batch: str, lines: Iterable[bytes], unread: dict[str, None]) -> int:
+        """Store the answers in these lines of a batch, remove their keys from `unread`, and return how many cannot be read."""
         read, garbled = dict[str, Answer](), 0
         for found in map(item_of, lines):
             if found is None:
@@ -62,7 +66,7 @@ class Outcomes:
                 continue
             key, item = found
             unread.pop(key, None)
-            if key in self.questions and key not in read and self.missing([key]) and (answer := self._read(key, item)):
+            if key in self.questions and key not in read and self.missing([key]) and (answer := self._read(batch, key, item)):
                 read[key] = answer
             if len(read) + len(self._useless) >= STORED:
                 self._store(read)
@@ -70,15 +74,16 @@ class Outcomes:
         self._store(read)
         return garbled
 
-    def lose(self, keys: Iterable[str], reason: str) -> None:
+    def lose(self, batch: str, keys: Iterable[str], reason: str) -> None:
         """Count the answers to these questions as paid, as far as they are open: they came, and cannot be read."""
         for key in self.missing(keys):
-            self._failed(key, UnusableAnswer(MalformedAnswer(reason), paid(None, self.questions[key], self.config)))
+            self._failed(batch, key, UnusableAnswer(MalformedAnswer(reason), paid(None, self.questions[key], self.config)))
         self._store({})
 
     def settle(self) -> None:
         """Store which questions have no usable answer, once a round is over; raises UserError where none has one."""
-        hopeless = self._first[False] >= MAX_UNUSABLE and not self._first[True]
+        useless = self._first[False] if self.answered else self._count
+        hopeless = useless >= MAX_UNUSABLE and not self._first[True]
         if hopeless or (self._unusable and not self.answered and not self.missing(self.questions)):
             raise self.error(self._complaint)
         if self.answered:
@@ -97,19 +102,20 @@ class Outcomes:
         self.budget.add([*read.values(), *self._useless])
         self._useless = []
 
-    def _read(self, key: str, item: dict[str, Any]) -> Answer | None:
+    def _read(self, batch: str, key: str, item: dict[str, Any]) -> Answer | None:
         """Return the answer that an item holds, or None where the question failed."""
         try:
             answer = answer_of(item, self.questions[key], self.config, self.address, self.key)
         except (MalformedAnswer, APIStatusError) as error:
-            self._failed(key, error)
+            self._failed(batch, key, error)
             return None
         self._first[True] += not self._paid_tries[key]
         return answer | {"batch": True}
 
-    def _failed(self, key: str, error: MalformedAnswer | APIStatusError) -> None:
-        if isinstance(error, UnusableAnswer):
-            self._useless.append(error.paid | {"batch": True, "key": key})
+    def _failed(self, batch: str, key: str, error: MalformedAnswer | APIStatusError) -> None:
+        if isinstance(error, UnusableAnswer) and (batch, key) not in self.fruitless:
+            self._useless.append(error.paid | {"batch": batch, "key": key})
+            self._count += 1
             self._complaint = explanation(error, self.config.model, self.address)
             self._first[False] += not self._paid_tries[key]
             self._paid_tries[key] += 1

@@ -78,7 +78,8 @@ class _Rounds:
         self.batch_failure: str | None = None
         """Why the last batch failed that did so as a whole."""
         self.reported: dict[str, str] = {}
-        self.ended: set[str] = set()
+        self.ended = {batch for batch, _ in self.outcomes.fruitless}
+        """Batches that were fetched, and are not to be found in place of a new one."""
 
     def run(self) -> None:
         outcomes = self.outcomes
@@ -175,10 +176,10 @@ class _Rounds:
         for file in filter(None, (batch.output_file_id, batch.error_file_id)):
             with tempfile.TemporaryFile() as lines:
                 if self.server.download(file, lines):
-                    lost += self.outcomes.keep(lines_of(lines, self.longest), unread)
+                    lost += self.outcomes.keep(batch.id, lines_of(lines, self.longest), unread)
                 elif file == batch.output_file_id:
                     lost, reason = len(asked), "no longer has the file with a batch's answers"
-        self.outcomes.lose(islice(unread, lost), reason)
+        self.outcomes.lose(batch.id, islice(unread, lost), reason)
         if batch.status == "failed":
             reasons = [error.message or "" for error in (batch.errors and batch.errors.data) or []]
             message = "; ".join(reasons) or "it does not say why"
