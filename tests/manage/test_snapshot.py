@@ -56,6 +56,14 @@ def test_equal_files_are_kept_once_and_others_until_they_were_unused_for_long(to
     assert list((tmp_path / "kept").iterdir()) == [first]
 
 
+def test_a_snapshot_that_was_damaged_is_whole_at_the_next_start(top, tmp_path):
+    kept = Snapshot(top, VALUES).keep(tmp_path / "kept")
+    (kept / "workflow" / "src" / "a.py").write_text("half")
+    (kept / "Snakefile").unlink()
+    assert Snapshot(top, VALUES).keep(tmp_path / "kept") == kept
+    assert ((kept / "workflow" / "src" / "a.py").read_text(), (kept / "Snakefile").read_text()) == ("workflow/src/a.py", "rules")
+
+
 def test_vllms_own_installation_is_found_from_a_snapshot(top, tmp_path):
     (top / ".venv-vllm" / "bin").mkdir(parents=True)
     kept = Snapshot(top, VALUES).keep(tmp_path / "kept")

@@ -4,13 +4,13 @@ import hashlib
 import os
 import shutil
 import time
-import uuid
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from valuedrift.io.files import replacing
 from valuedrift.io.source_files import sources
 
 PARTS = ("Snakefile", "workflow", "config", "envs")
@@ -48,16 +48,14 @@ class Snapshot:
         return digest.hexdigest()
 
     def keep(self, folder: Path) -> Path:
-        """Write the files into a folder of their own in `folder`, unless it is there; return it. Remove those unused for long."""
+        """Write what is not there, or not whole, into a folder of its own in `folder`; return it. Remove those unused for long."""
         kept = folder.resolve() / self._hash(self.files)[:16]
-        if not kept.exists():
-            scratch = kept.with_name(f"{kept.name}.{uuid.uuid4().hex[:8]}")
-            for path, content in self.files.items():
-                (scratch / path).parent.mkdir(parents=True, exist_ok=True)
-                (scratch / path).write_bytes(content)
-            if (self.top / ENGINE).exists():
-                (scratch / ENGINE).symlink_to(self.top / ENGINE)
-            scratch.replace(kept)
+        for path, content in self.files.items():
+            if not ((kept / path).exists() and (kept / path).read_bytes() == content):
+                with replacing(kept / path) as scratch:
+                    scratch.write_bytes(content)
+        if (self.top / ENGINE).exists() and not (kept / ENGINE).exists():
+            (kept / ENGINE).symlink_to(self.top / ENGINE)
         os.utime(kept)
         for old in kept.parent.iterdir():
             if old.stat().st_mtime < time.time() - UNUSED_DAYS * 86400:
