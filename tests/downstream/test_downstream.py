@@ -260,3 +260,9 @@ def test_an_unknown_task_is_an_error_that_suggests_a_name(tmp_path):
         UserError, match=r"config: `downstream.tasks`: lm-eval does not know the task `helaswag`; did you mean `hellaswag`\?"
     ):
         fetch(tmp_path / "data", {"h": ("helaswag", None)}, include=None)
+
+
+@pytest.mark.parametrize(("given", "stderr"), [(0.1, 0.1), ("N/A", None), (float("nan"), None), (float("inf"), None)])
+def test_an_error_that_is_no_number_is_none(given, stderr):
+    results = {"results": {"mmlu": {"acc,none": 0.5, "acc_stderr,none": given, "sample_len": 4}}}
+    assert evaluate.score(results, "mmlu", "mmlu", "acc") == {"metric": "acc", "value": 0.5, "stderr": stderr, "n": 4}

@@ -1,5 +1,6 @@
 """Scores one run's final model on every benchmark, by lm-eval, without a network."""
 
+import math
 import os
 import sys
 from pathlib import Path
@@ -90,7 +91,8 @@ def score(results: dict[str, Any], key: str, name: str, metric: str) -> dict[str
         raise UserError(f"config: `downstream.tasks.{key}.metric`: {metric} is not a metric of {name}; its metrics are: {there}")
     stem, _, kind = named[0].partition(",")
     stderr = results["results"][name][f"{stem}_stderr,{kind}"]
+    known = stderr != "N/A" and math.isfinite(stderr)  # a table takes no NaN, and hours of scores must not be lost to one
     return {
-        "metric": metric, "value": float(found[named[0]]), "stderr": None if stderr == "N/A" else float(stderr),
+        "metric": metric, "value": float(found[named[0]]), "stderr": float(stderr) if known else None,
         "n": results["results"][name]["sample_len"],
     }  # fmt: skip
