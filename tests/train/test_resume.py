@@ -199,6 +199,14 @@ def test_a_state_whose_checkpoints_are_gone_is_none(tmp_path):
     assert unfinished(tmp_path).state is None
 
 
+def test_a_state_that_cannot_be_read_is_none(tmp_path, capsys):
+    space = unfinished(tmp_path)
+    space.keep(text("one"))
+    (space.state / "checkpoints.json").write_text("{")
+    assert unfinished(tmp_path).state is None
+    assert "is damaged" in capsys.readouterr().err
+
+
 def test_an_error_leaves_a_state_that_was_kept_and_else_nothing(tmp_path):
     for kept in (False, True):
         with pytest.raises(ZeroDivisionError), workspace(tmp_path, "same") as space:

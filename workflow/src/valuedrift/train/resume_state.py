@@ -98,7 +98,11 @@ class ResumeState:
 
     def _is_complete(self) -> bool:
         """Return True if there is a state with all its checkpoints."""
-        self.recall()
+        try:
+            self.recall()
+        except ValueError as error:
+            print(f"the state in {self.scratch} is damaged ({error}): starting from scratch", file=sys.stderr, flush=True)
+            return False
         return self.state is not None and all((self.trajectory / f"step-{step}").exists() for step in self.checkpoints)
 
     def _drop_later_files(self) -> None:
