@@ -8,6 +8,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from tiny import make_world
+from valuedrift.io.weights import SEAL
 from valuedrift.miniature.judge import SHORT_PROMPT
 
 
@@ -27,7 +28,7 @@ def planted(world, tmp_path_factory):
     folder = tmp_path_factory.mktemp("checkpoints")
 
     def plant(name: str, change=lambda tensors: None) -> Path:
-        shutil.copytree(world / "base", folder / name)
+        shutil.copytree(world / "base", folder / name, ignore=shutil.ignore_patterns(SEAL))  # its hashes, which a checkpoint has not
         path = folder / name / "model.safetensors"
         tensors = load_file(path)
         change(tensors)
