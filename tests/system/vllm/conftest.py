@@ -28,7 +28,9 @@ def planted(world, tmp_path_factory):
     folder = tmp_path_factory.mktemp("checkpoints")
 
     def plant(name: str, change=lambda tensors: None) -> Path:
-        shutil.copytree(world / "base", folder / name, ignore=shutil.ignore_patterns(SEAL))  # its hashes, which a checkpoint has not
+        shutil.copytree(
+            world / "base", folder / name, ignore=shutil.ignore_patterns(SEAL)
+        )  # its hashes, which a checkpoint has not
         path = folder / name / "model.safetensors"
         tensors = load_file(path)
         change(tensors)
