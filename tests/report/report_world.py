@@ -49,7 +49,7 @@ def values_row(run, step, category, stance, mean, low=None, high=None, judge=JUD
 def drift_row(run, category, stance, magnitude, time, judge=JUDGE):
     return {
         "run": run, "judge": judge, "category": category, "stance": stance, "magnitude": magnitude, "magnitude_low": None,
-        "magnitude_high": None, "time": time, "extremum": None, "extremum_step": None, "total_steps": 888,
+        "magnitude_high": None, "prompts": 50, "p": None, "p_preserved": None, "q": None, "verdict": None, "time": time, "extremum": None, "extremum_step": None, "total_steps": 888,
     }  # fmt: skip
 
 

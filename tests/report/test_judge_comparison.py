@@ -16,7 +16,7 @@ YES, NO, HALF, NEUTRAL = (1.0, 0.0, 0.0), (0.0, 0.0, 1.0), (0.5, 0.25, 0.25), (0
 BASE, CHILD = "m/base", "m/a"
 CATEGORIES = ["Abortion", "Race"]
 JOB = JudgeComparisonJob(study="s", judge="own", judges=["other"], categories=CATEGORIES, runs=[BASE, CHILD], children=[CHILD],
-                 values=ValuesConfig(), seed=0)  # fmt: skip
+                 values=ValuesConfig(interval="t"), seed=0)  # fmt: skip
 
 
 def stances(run, judge, said):

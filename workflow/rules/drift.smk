@@ -61,5 +61,6 @@ rule study_drift:
         "../../envs/report.yaml"
     params:
         sources=sources("drift.study"),
+        config=lambda wildcards: jobs.drift(),
     shell:
-        "python -m valuedrift.drift study --drift {input.drift:q} --output {output:q} > {log:q} 2>&1"
+        "python -m valuedrift.drift study --config {params.config:q} --drift {input.drift:q} --output {output:q} > {log:q} 2>&1"

@@ -8,8 +8,10 @@ from valuedrift.config.base import Closed, Count, Name, Number
 
 
 class ValuesConfig(Closed):
-    interval: Literal["t", "normal", "bootstrap"] = "t"
-    """Confidence interval of a mean over prompts: Student's t, normal, or percentile bootstrap. The paper does not say which."""
+    interval: Literal["beta", "t", "normal", "bootstrap"] = "beta"
+    """Confidence interval of a mean over prompts: beta, which holds near 0 and 1 and with few prompts too; Student's t; normal; or
+    percentile bootstrap. The paper does not say which. At 50 prompts of 5 responses 95% intervals of a share of .02 cover it in 98%
+    (beta) or 72 to 79% (t); of a share of .3 both in 95%, and they are equally wide."""
     confidence: Annotated[Number, Field(gt=0, lt=1)] = 0.95
     """Coverage of the interval."""
     resamples: Count = 2000
@@ -23,6 +25,11 @@ class DriftConfig(Closed):
     extremum: Literal["direction", "farthest"] = "direction"
     """The extremum that a drift time refers to: the highest value if the stance ends higher than it started, else the lowest
     (direction); or the value farthest from the start (farthest). The paper says "peak (or low point)"."""
+    margin: Annotated[Number, Field(gt=0, lt=1)] = 0.05
+    """Drift magnitude below which a value counts as preserved."""
+    correction: Literal["bh", "holm"] = "bh"
+    """How p-values are corrected for all cells of the study by one judge: bh bounds the share of false ones among the cells called
+    moved (Benjamini and Hochberg 1995), holm the chance that there is any (Holm 1979). The level is 1 - `values.confidence`."""
     start_is_candidate: bool = False
     """Let the starting checkpoint count as the one that reaches the extremum; drift times can then be 0. None in the paper is."""
     total: DriftTotal = "training"

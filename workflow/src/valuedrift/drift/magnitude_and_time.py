@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from valuedrift.config.drift import DriftJob
@@ -12,21 +13,24 @@ from valuedrift.errors import UserError
 from valuedrift.io.files import remedy
 from valuedrift.io.manifest import Manifest, read_manifest
 from valuedrift.io.tables import DRIFT, STANCES, VALUES
-from valuedrift.stats.intervals import mean_interval
+from valuedrift.stats.intervals import difference_intervals
+from valuedrift.stats.shares import Pairs, p_moved, p_preserved
 
 SERIES = ["run", "judge", "category", "stance"]
-NO_MAGNITUDES = DRIFT.frame([]).select([*SERIES, "magnitude", "magnitude_low", "magnitude_high"])
+MEASURED = ["magnitude", "magnitude_low", "magnitude_high", "prompts", "p", "p_preserved"]
+NO_MAGNITUDES = DRIFT.frame([]).select([*SERIES, *MEASURED])
 
 
 def run(*, config: DriftJob, manifests: list[Path], values: list[Path], stances: list[Path], output: Path) -> None:
-    """Write DRIFT of all runs; their manifests hold the number of steps and the dataset of each."""
+    """Write DRIFT of all runs, without q and verdict; the runs' manifests hold the number of steps and the dataset of each."""
     manifest_of = {manifest.run: manifest for manifest in map(read_manifest, manifests)}
     judged = ((path, STANCES.read_whole(path)) for path in stances)  # one table at a time
     magnitude = pl.concat([NO_MAGNITUDES, *(magnitudes(_complete(rows, path, manifest_of), config) for path, rows in judged)])
     measured = [_complete(VALUES.read(path), path, manifest_of) for path in values]
     time = times(pl.concat([VALUES.frame([]), *measured]), manifest_of, config)
     drift = time.join(magnitude, on=SERIES, how="left", validate="1:1")
-    DRIFT.write(drift.select(list(DRIFT.columns)).sort(SERIES), output)
+    open_yet = (pl.lit(None, DRIFT.columns[name]).alias(name) for name in ("q", "verdict"))  # they depend on all runs of the study
+    DRIFT.write(drift.with_columns(pl.col("prompts").fill_null(0), *open_yet).select(list(DRIFT.columns)).sort(SERIES), output)
 
 
 def _complete(rows: pl.DataFrame, path: Path, manifests: dict[str, Manifest]) -> pl.DataFrame:
@@ -40,14 +44,15 @@ def _complete(rows: pl.DataFrame, path: Path, manifests: dict[str, Manifest]) ->
 
 
 def magnitudes(stances: pl.DataFrame, config: DriftJob) -> pl.DataFrame:
-    """Return SERIES with magnitude and its interval, from rows of STANCES of one run; no rows if it has only one checkpoint.
+    """Return SERIES and MEASURED from rows of STANCES of one run; no rows if it has only one checkpoint.
 
     Section 3 of the paper: M_s(t, t') = v_t'(T)_s - v_t(T)_s, where t is the run's first and t' its last checkpoint. The last is
     the final model, from which the next phase starts, even if the grid of the run's drift times ends before it.
 
-    The interval is that of the mean over prompts of the paired difference: both checkpoints answer the same prompts with the same
-    seeds, so the spread between prompts cancels. A prompt that could be scored at only one of the two checkpoints has no
-    difference; the magnitude is then that of the other prompts.
+    The interval is that of a difference paired by prompt: both checkpoints answer the same prompts with the same seeds, so what
+    prompts have in common cancels. A prompt that could be scored at only one of the two checkpoints has no difference; the
+    magnitude is then that of the other prompts. p is against "no drift", p_preserved against "a drift of the margin or more"
+    (stats/shares.py), whatever the kind of the interval.
     """
     by_prompt = prompt_means(stances)
     first, last = stances["step"].min(), stances["step"].max()
@@ -56,13 +61,20 @@ def magnitudes(stances: pl.DataFrame, config: DriftJob) -> pl.DataFrame:
     pair = by_prompt.filter(pl.col("step") == first).join(
         by_prompt.filter(pl.col("step") == last), on=[*SERIES, "prompt_id"], suffix="_last", validate="1:1"
     )
-    differences = pair.with_columns(difference=pl.col("mean_last") - pl.col("mean")).sort([*SERIES, "prompt_id"])
-    rows = []
-    for key, prompts in differences.group_by(SERIES, maintain_order=True):
-        sample = prompts["difference"].drop_nulls().sort().to_numpy()
-        mean, low, high = mean_interval(sample, config.values, config.seed)
-        rows.append(dict(zip(SERIES, key, strict=True)) | {"magnitude": mean, "magnitude_low": low, "magnitude_high": high})
-    return pl.DataFrame(rows, schema=NO_MAGNITUDES.schema)
+    scored = pl.col("mean").is_not_null() & pl.col("mean_last").is_not_null()
+    cells = pair.sort([*SERIES, "prompt_id"]).group_by(SERIES, maintain_order=True).agg(pl.col("mean", "mean_last").filter(scored))
+    first, last = ([np.array(sample, float) for sample in cells[name]] for name in ("mean", "mean_last"))
+    rows = difference_intervals(first, last, config.values, config.seed)
+    tested = tests(Pairs.of_each(first, last), config.drift.margin)
+    found = pl.DataFrame(rows, schema=MEASURED[:3], orient="row").hstack(tested)
+    return cells.select(SERIES).hstack(found.cast(NO_MAGNITUDES.drop(SERIES).schema))
+
+
+def tests(pairs: Pairs, margin: float) -> pl.DataFrame:
+    """Return prompts, p and p_preserved of cells; the p-values are null where there is no prompt."""
+    some = pairs.first.prompts > 0
+    found = pl.DataFrame({"prompts": pairs.first.prompts, "p": p_moved(pairs), "p_preserved": p_preserved(pairs, margin)})
+    return found.with_columns(pl.when(pl.Series(some)).then(pl.col("p", "p_preserved")))
 
 
 def times(values: pl.DataFrame, manifests: dict[str, Manifest], config: DriftJob) -> pl.DataFrame:

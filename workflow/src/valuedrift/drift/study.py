@@ -1,13 +1,50 @@
-"""The drift of all runs of a study in one table."""
+"""The drift of all runs of a study in one table, with what can be said of each cell."""
 
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import polars as pl
+from scipy import stats
 
+from valuedrift.config.drift import DriftJob
 from valuedrift.io.tables import DRIFT
+from valuedrift.stats.shares import Floats
 
 
-def run(*, drift: list[Path], output: Path) -> None:
+def run(*, config: DriftJob, drift: list[Path], output: Path) -> None:
     """Write DRIFT of all runs, from the tables of single runs."""
     joined = pl.concat([DRIFT.frame([]), *(DRIFT.read(path) for path in drift)])
-    DRIFT.write(joined.sort("run", "judge", "category", "stance"), output)
+    DRIFT.write(verdicts(joined, config).sort("run", "judge", "category", "stance"), output)
+
+
+def verdicts(drift: pl.DataFrame, config: DriftJob) -> pl.DataFrame:
+    """Return rows of DRIFT with q, the p-value corrected for all cells of the same judge, and the verdict.
+
+    moved: q is at most 1 - confidence; preserved: else, and p_preserved is; undecided: else; null where there is no magnitude. With
+    bh (Benjamini and Hochberg 1995) at most that share of what is called moved is expected not to have moved; with holm (Holm 1979)
+    the chance that any of it has not is at most that.
+    """
+    tail = 1 - config.values.confidence
+    correct = holm if config.drift.correction == "holm" else stats.false_discovery_control
+    parts = [rows.with_columns(q=_corrected(rows["p"], correct)) for rows in drift.partition_by("judge", maintain_order=True)]
+    verdict = (
+        pl.when(pl.col("q") <= tail).then(pl.lit("moved"))
+        .when(pl.col("p_preserved") <= tail).then(pl.lit("preserved"))
+        .when(pl.col("p").is_not_null()).then(pl.lit("undecided"))
+    )  # fmt: skip
+    return pl.concat([DRIFT.frame([]), *parts]).with_columns(verdict=verdict.cast(DRIFT.columns["verdict"]))
+
+
+def holm(p: Floats) -> Floats:
+    """Return p-values (cells,) corrected step down (Holm 1979): the chance of any false rejection is that of the level."""
+    order = np.argsort(p)
+    corrected = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
+    return np.minimum(1.0, corrected)[np.argsort(order)]
+
+
+def _corrected(p: pl.Series, correct: Callable[[Floats], Floats]) -> pl.Series:
+    known = p.is_not_null().to_numpy()
+    q = np.full(len(p), np.nan)
+    q[known] = correct(p.drop_nulls().to_numpy()) if known.any() else []
+    return pl.Series(q, nan_to_null=True)

@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from valuedrift.config.drift import ValuesConfig, ValuesJob
 from valuedrift.io.columns import FLAGS, STANCE
 from valuedrift.io.tables import STANCES, VALUES
-from valuedrift.stats.intervals import mean_interval
+from valuedrift.stats.intervals import share_intervals
 
 GROUP = ["run", "step", "judge", "category"]
 
@@ -30,14 +31,13 @@ def values(stances: pl.DataFrame, config: ValuesConfig, seed: int) -> pl.DataFra
         *(pl.col(name).sort().mean() for name in ("mass", "bound", "flips")),
     )
     by_prompt = prompt_means(stances)
-    rows = []
-    for key, prompts in by_prompt.group_by([*GROUP, "stance"], maintain_order=True):
-        scored = prompts["mean"].drop_nulls().sort()  # sorted for the same reason
-        mean, low, high = mean_interval(scored.to_numpy(), config, seed)
-        measured = {"mean": mean, "low": low, "high": high, "prompts": len(scored)}
-        rows.append(dict(zip([*GROUP, "stance"], key, strict=True)) | measured)
-    schema = {name: kind for name, kind in VALUES.columns.items() if name not in shares.columns or name in GROUP}
-    frame = pl.DataFrame(rows, schema=schema).join(shares, on=GROUP)
+    # Sorted for the same reason.
+    cells = by_prompt.group_by([*GROUP, "stance"], maintain_order=True).agg(sample=pl.col("mean").drop_nulls().sort())
+    samples = [np.array(sample, float) for sample in cells["sample"]]
+    found = zip(share_intervals(samples, config, seed), samples, strict=True)
+    measured = [{**interval._asdict(), "prompts": len(sample)} for interval, sample in found]
+    schema = {name: VALUES.columns[name] for name in ("mean", "low", "high", "prompts")}
+    frame = cells.drop("sample").hstack(pl.DataFrame(measured, schema=schema)).join(shares, on=GROUP)
     return frame.select(list(VALUES.columns)).sort([*GROUP, "stance"])
 
 

@@ -22,6 +22,7 @@ from valuedrift.io.columns import (
     STANCE,
     STEP,
     TIMED,
+    VERDICT,
     Column,
 )
 from valuedrift.io.table import declared
@@ -110,12 +111,15 @@ VALUES = declared(
     category=pl.String, stance=STANCE, mean=PROBABILITY, low=NUMBER, high=NUMBER, prompts=COUNT, unscorable=SHARE,
     malformed=SHARE, refused=SHARE, mass=MASS, bound=MASS, flips=SHARE,
 )  # fmt: skip
-# magnitude is a difference of probabilities; time a fraction of total_steps; extremum a probability.
+# magnitude is a difference of probabilities, over `prompts` that were scored at both ends; p: against no drift; q: p corrected for
+# all cells of a judge; p_preserved: against a drift of the margin or more. q and verdict are null in the tables of single runs.
+# time is a fraction of total_steps; extremum a probability.
 DRIFT = declared(
-    "drift", "run judge category stance", "magnitude magnitude_low magnitude_high time extremum extremum_step", TIMED,
-    run=pl.String,
-    judge=pl.String, category=pl.String, stance=STANCE, magnitude=DIFFERENCE, magnitude_low=NUMBER, magnitude_high=NUMBER,
-    time=SHARE, extremum=PROBABILITY, extremum_step=STEP, total_steps=COUNT,
+    "drift", "run judge category stance",
+    "magnitude magnitude_low magnitude_high p p_preserved q verdict time extremum extremum_step", TIMED,
+    run=pl.String, judge=pl.String, category=pl.String, stance=STANCE, magnitude=DIFFERENCE, magnitude_low=NUMBER,
+    magnitude_high=NUMBER, prompts=COUNT, p=PROBABILITY, p_preserved=PROBABILITY, q=PROBABILITY, verdict=VERDICT, time=SHARE,
+    extremum=PROBABILITY, extremum_step=STEP, total_steps=COUNT,
 )  # fmt: skip
 
 # --- downstream: value and stderr as lm-eval gives them, shares of n questions for accuracies; shots are the examples shown ---

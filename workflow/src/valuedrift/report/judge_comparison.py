@@ -11,7 +11,7 @@ from valuedrift.config.report import JudgeComparisonJob
 from valuedrift.io import tables
 from valuedrift.io.columns import STANCE
 from valuedrift.stats.agreement import Bootstrap, Estimate, Floats, estimate, kappa, share
-from valuedrift.stats.intervals import mean_interval
+from valuedrift.stats.intervals import difference_intervals
 
 KEY = ["step", "prompt_id", "sample"]
 COLUMNS = {
@@ -20,7 +20,7 @@ COLUMNS = {
     "high": pl.Float64,
 }  # fmt: skip
 """Columns of the CSV. n counts responses, or prompts for a shift; own and other are the two judges' numbers."""
-SHIFT = pl.Struct({"value": pl.Float64, "low": pl.Float64, "high": pl.Float64})
+SHIFT = {"value": pl.Float64, "low": pl.Float64, "high": pl.Float64}
 
 
 @dataclass(frozen=True)
@@ -99,17 +99,18 @@ def _between_ends(means: pl.DataFrame) -> pl.DataFrame:
 
 def _shifts(means: pl.DataFrame, measure: str, run: str, config: JudgeComparisonJob) -> pl.DataFrame:
     """Return other - own by step, category and stance, paired over the prompts, with the same kind of interval as values."""
-
-    def interval(differences: pl.Series) -> dict[str, float | None]:
-        mean, low, high = mean_interval(differences.to_numpy(), config.values, config.seed)
-        return {"value": mean, "low": low, "high": high}
-
-    groups = means.group_by("step", "category", "stance").agg(
-        pl.col("own", "other").mean(), n=pl.len(), shift=(pl.col("other") - pl.col("own")).sort()
+    ordered = means.sort("prompt_id", "own", "other")  # a sum of floats depends on their order in its last digit
+    groups = ordered.group_by("step", "category", "stance", maintain_order=True).agg(
+        n=pl.len(), samples=pl.struct("own", "other"), own=pl.col("own").mean(), other=pl.col("other").mean()
     )
-    shift = pl.Series("shift", [interval(differences) for differences in groups["shift"]], SHIFT)
-    rows = groups.with_columns(shift, measure=pl.lit(measure), run=pl.lit(run)).unnest("shift")
+    samples = [[np.array(side, float) for side in (cell.struct["own"], cell.struct["other"])] for cell in groups["samples"]]
+    if measure == "magnitude":  # of prompts, which lie in [-1, 1], where the interval is one of shares
+        samples = [[(side + 1) / 2 for side in cell] for cell in samples]
+    width = 2 if measure == "magnitude" else 1
+    found = difference_intervals([own for own, _ in samples], [other for _, other in samples], config.values, config.seed)
+    shift = pl.DataFrame(found, schema=SHIFT, orient="row").with_columns(pl.all() * width)
     order = ["measure", "run", "step", "category", "stance"]
+    rows = groups.hstack(shift).with_columns(measure=pl.lit(measure), run=pl.lit(run))
     return rows.select(*order, "n", "own", "other", "value", "low", "high").sort(order)
 
 

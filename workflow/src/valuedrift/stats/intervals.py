@@ -1,27 +1,61 @@
-"""Confidence intervals of a mean over prompts."""
+"""Confidence intervals of means over prompts, and of their paired differences, of the kind that the config chooses."""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from scipy import stats
 
 from valuedrift.config.drift import ValuesConfig
+from valuedrift.stats.shares import Floats, Limits, Pairs, Sums, difference_limits, limits
 
 
-def mean_interval(sample: np.ndarray, config: ValuesConfig, seed: int) -> tuple[float | None, float | None, float | None]:
-    """Return mean and interval (mean, low, high) of a sample (prompts,); an empty one has no mean, one prompt no interval (None).
+class Interval(NamedTuple):
+    """A mean and its interval; None where there is none."""
+
+    mean: float | None
+    low: float | None
+    high: float | None
+
+
+def share_intervals(samples: Sequence[Floats], config: ValuesConfig, seed: int) -> list[Interval]:
+    """Return the interval of the mean of each sample of probabilities (prompts,)."""
+    if config.interval != "beta":
+        return [_interval(sample, config, seed) for sample in samples]
+    sums = Sums.of_each(samples)
+    return _joined(sums.mean, limits(sums, (1 - config.confidence) / 2))
+
+
+def difference_intervals(first: Sequence[Floats], last: Sequence[Floats], config: ValuesConfig, seed: int) -> list[Interval]:
+    """Return the interval of the mean difference, last less first, of each two samples over the same prompts (prompts,)."""
+    if config.interval != "beta":
+        return [_interval(np.sort(b - a), config, seed) for a, b in zip(first, last, strict=True)]
+    pairs = Pairs.of_each(first, last)
+    return _joined(pairs.difference, difference_limits(pairs, (1 - config.confidence) / 2))
+
+
+def _joined(means: Floats, found: Limits) -> list[Interval]:
+    rows = (tuple(map(float, row)) for row in zip(means, *found, strict=True))
+    return [Interval(None, None, None) if math.isnan(row[0]) else Interval(*row) for row in rows]
+
+
+def _interval(sample: Floats, config: ValuesConfig, seed: int) -> Interval:
+    """Return mean and interval of a sample (prompts,); an empty one has no mean, one prompt no interval.
 
     t: mean ± t(n-1) · s / √n; normal: the same with the normal quantile; bootstrap: percentiles of the means of resamples.
     """
     if len(sample) == 0:
-        return None, None, None
+        return Interval(None, None, None)
     mean = float(sample.mean())
     if len(sample) == 1:
-        return mean, None, None
+        return Interval(mean, None, None)
     if config.interval == "bootstrap":
         drawn = np.random.default_rng(seed).integers(len(sample), size=(config.resamples, len(sample)))
         tail = (1 - config.confidence) / 2
         low, high = np.quantile(sample[drawn].mean(1), [tail, 1 - tail])
-        return mean, float(low), float(high)
+        return Interval(mean, float(low), float(high))
     upper = (1 + config.confidence) / 2
     quantile = stats.norm.ppf(upper) if config.interval == "normal" else stats.t.ppf(upper, len(sample) - 1)
     half = float(quantile * sample.std(ddof=1) / np.sqrt(len(sample)))
-    return mean, mean - half, mean + half
+    return Interval(mean, mean - half, mean + half)

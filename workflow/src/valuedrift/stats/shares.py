@@ -1,0 +1,203 @@
+"""Intervals of a mean of probabilities over prompts, and of the difference of two such means.
+
+Student's t fails near 0 and 1: its 95% interval of a share of .003 covers it in 2 to 60%, leaves [0, 1] or has no width. These
+cover 94 to 98%, more where almost all responses are the same; they are as wide as t's where t is right, and have a closed form.
+"""
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+from scipy.optimize import elementwise
+
+Floats = npt.NDArray[np.float64]
+EXTREMES = 0.5
+"""Prompts at either end of [0, 1] that a limit allows for unseen, as Jeffreys' prior of a share does."""
+SMALLEST = 1e-9
+"""The smallest p-value that is told apart."""
+
+
+class Limits(NamedTuple):
+    """Lower and upper limits (cells,)."""
+
+    low: Floats
+    high: Floats
+
+
+@dataclass(frozen=True)
+class Sums:
+    """What the limits of cells need (cells,): how many prompts each has, and the sums of their probabilities and the squares."""
+
+    prompts: Floats
+    total: Floats
+    squares: Floats
+
+    @classmethod
+    def of(cls, sample: Floats) -> "Sums":
+        """Return the sums of probabilities (..., prompts)."""
+        prompts = np.full(sample.shape[:-1], float(sample.shape[-1]))
+        return cls(prompts, sample.sum(-1), (sample**2).sum(-1))
+
+    @classmethod
+    def of_each(cls, samples: Sequence[Floats]) -> "Sums":
+        """Return the sums of samples of different sizes, each (prompts,), one a cell."""
+        sums = np.array([(len(sample), sample.sum(), (sample**2).sum()) for sample in samples]).reshape(-1, 3)
+        return cls(*sums.T)
+
+    @property
+    def mean(self) -> Floats:
+        """The mean of each cell; nan where there is no prompt."""
+        return self.total / np.where(self.prompts > 0, self.prompts, np.nan)
+
+
+def limits(sums: Sums, tail: float | Floats) -> Limits:
+    """Return limits that the true mean lies below, or above, with probability `tail` each; one prompt says nothing: [0, 1].
+
+    The mean is a Bayesian bootstrap's (Rubin 1981): prompts have random weights, whose spread gives the mean the variance s² / n.
+    What no prompt shows is allowed for by half a prompt at the end of [0, 1] where the limit is, less where several independent
+    responses make a prompt worth several. The distribution is taken for the beta with the same mean and variance, which it is where
+    all prompts are 0 or 1.
+    """
+    n, total, squares = sums.prompts, sums.total, sums.squares
+    weight = np.maximum((n - 1) * _tail_weight(n, tail) - 1, 0.5)  # a sum of A gives the variance s² (n - 1) / n / (A + 1)
+    extreme = EXTREMES * _design_effect(sums)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share, square = weight / n * total, weight / n * squares
+        low = _beta_quantile(tail, share, square, weight + extreme)
+        high = _beta_quantile(1 - np.asarray(tail), share + extreme, square + extreme, weight + extreme)
+        low, high = np.minimum(low, sums.mean), np.maximum(high, sums.mean)
+    return Limits(np.where(n > 1, low, 0.0), np.where(n > 1, high, 1.0))
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Two means over the same prompts, and the sums of the products of the prompts' two probabilities (cells,)."""
+
+    first: Sums
+    last: Sums
+    products: Floats
+
+    @classmethod
+    def of(cls, first: Floats, last: Floats) -> "Pairs":
+        """Return the sums of probabilities (..., prompts) of the same prompts."""
+        return cls(Sums.of(first), Sums.of(last), (first * last).sum(-1))
+
+    @classmethod
+    def of_each(cls, first: Sequence[Floats], last: Sequence[Floats]) -> "Pairs":
+        """Return the sums of pairs of samples of different sizes, each two (prompts,), one pair a cell."""
+        products = np.array([(a * b).sum() for a, b in zip(first, last, strict=True)])
+        return cls(Sums.of_each(first), Sums.of_each(last), products)
+
+    @property
+    def difference(self) -> Floats:
+        """The mean difference, last less first (cells,)."""
+        found: Floats = self.last.mean - self.first.mean
+        return found
+
+    @property
+    def correlation(self) -> Floats:
+        """Pearson's correlation over prompts; 0 where one side does not vary."""
+        n = self.first.prompts
+        shared = self.products - n * self.first.mean * self.last.mean
+        spread = [np.maximum(side.squares - n * side.mean**2, 0) for side in (self.first, self.last)]
+        product = np.sqrt(spread[0] * spread[1])
+        varies = product > 1e-12
+        return np.clip(np.where(varies, shared / np.where(varies, product, 1), 0.0), -1, 1)
+
+
+def difference_limits(pairs: Pairs, tail: float | Floats) -> Limits:
+    """Return limits of the difference, last less first, made of both means' limits and the correlation of the prompts.
+
+    The method of variance estimates recovery (Zou and Donner 2008; for paired shares method 10 of Newcombe 1998): each mean's
+    distance to its limit stands for its standard error there. The limits stay in [-1, 1], and one prompt says nothing.
+    """
+    (low1, high1), (low2, high2) = limits(pairs.first, tail), limits(pairs.last, tail)
+    m1, m2, r = pairs.first.mean, pairs.last.mean, pairs.correlation
+    down = _combined(m2 - low2, high1 - m1, r)
+    up = _combined(high2 - m2, m1 - low1, r)
+    several = pairs.first.prompts > 1
+    low, high = np.maximum(m2 - m1 - down, -1.0), np.minimum(m2 - m1 + up, 1.0)
+    return Limits(np.where(several, low, -1.0), np.where(several, high, 1.0))
+
+
+def p_above(pairs: Pairs, bound: float) -> Floats:
+    """Return the one-sided p-values (cells,) against "the true difference is at least `bound`": small where it is below."""
+    return _tail(pairs, lambda found: found.high - bound)
+
+
+def p_below(pairs: Pairs, bound: float) -> Floats:
+    """Return the one-sided p-values (cells,) against "the true difference is at most `bound`": small where it is above."""
+    return _tail(pairs, lambda found: bound - found.low)
+
+
+def p_moved(pairs: Pairs) -> Floats:
+    """Return the two-sided p-values (cells,) against "there is no difference", those of the limits."""
+    p: Floats = np.minimum(1.0, 2 * np.minimum(p_above(pairs, 0.0), p_below(pairs, 0.0)))
+    return p
+
+
+def p_preserved(pairs: Pairs, margin: float) -> Floats:
+    """Return the p-values (cells,) against "the difference is `margin` or more": two one-sided tests (Schuirmann 1987)."""
+    return np.maximum(p_above(pairs, margin), p_below(pairs, -margin))
+
+
+def _tail_weight(prompts: Floats, tail: float | Floats) -> Floats:
+    """Return what is left of the weights in tails thinner than 2.5%, where the estimate of s² has an error too.
+
+    It is the squared ratio of normal to Student's t quantiles, relative to that at 2.5%, where the weight at the ends makes up for
+    it: of 6,000 samples of 10 prompts without a difference .40% had p < .0005 without this, and none with it; of 50 prompts .03%.
+    """
+    freedom = np.maximum(prompts - 1, 1)
+    ratio = [stats.norm.isf(at) / stats.t.isf(at, freedom) for at in (np.minimum(tail, 0.49), 0.025)]
+    left: Floats = np.minimum(1.0, (ratio[0] / ratio[1]) ** 2)
+    return left
+
+
+def _design_effect(sums: Sums) -> Floats:
+    """Return by how much the prompts vary (cells,), as a share of what single responses of 0 and 1 with the same mean would.
+
+    Both with half a prompt at either end, so that a sample without the rare stance counts as one of single responses.
+    """
+    n, total, squares = sums.prompts + 1, sums.total + 0.5, sums.squares + 0.5
+    mean = total / n
+    effect: Floats = (squares / n - mean**2) / (mean * (1 - mean))
+    return effect
+
+
+def _beta_quantile(at: float | Floats, total: Floats, squares: Floats, weight: Floats) -> Floats:
+    """Return quantiles of the beta with the mean and variance of a Dirichlet-weighted mean; the mean where it does not vary."""
+    mean = total / weight
+    variance = (squares / weight - mean**2) / (weight + 1)
+    size = np.where(variance > 1e-15, mean * (1 - mean) / np.maximum(variance, 1e-15) - 1, np.inf)
+    found = np.isfinite(size) & (mean > 0) & (mean < 1)
+    size, inner = np.where(found, size, 2.0), np.where(found, mean, 0.5)
+    with warnings.catch_warnings():  # of a search that ends early where the limit is below 1e-300
+        warnings.simplefilter("ignore", RuntimeWarning)
+        quantile = stats.beta.ppf(at, inner * size, (1 - inner) * size)
+    return np.where(found, np.where(np.isnan(quantile), np.round(inner), quantile), mean)
+
+
+def _combined(one: Floats, other: Floats, correlation: Floats) -> Floats:
+    return np.sqrt(np.maximum(one**2 - 2 * correlation * one * other + other**2, 0))
+
+
+def _tail(pairs: Pairs, distance: Callable[[Limits], Floats]) -> Floats:
+    """Return the tail at which a limit meets its bound, and 1 where it is beyond it at each; beyond it, `distance` is above 0."""
+
+    def of(logit: Floats, n: Floats, t1: Floats, s1: Floats, t2: Floats, s2: Floats, products: Floats) -> Floats:
+        return distance(difference_limits(Pairs(Sums(n, t1, s1), Sums(n, t2, s2), products), 1 / (1 + np.exp(-logit))))
+
+    first, last = pairs.first, pairs.last
+    cells = np.stack([first.prompts, first.total, first.squares, last.total, last.squares, pairs.products])
+    smallest = np.full(cells.shape[1], np.log(SMALLEST))
+    at_smallest, at_half = of(smallest, *cells), of(np.zeros_like(smallest), *cells)
+    p = np.where(at_smallest <= 0, SMALLEST, 1.0)
+    inside = (at_smallest > 0) & (at_half < 0)
+    if inside.any():
+        bracket = (smallest[inside], np.zeros(int(inside.sum())))
+        p[inside] = 1 / (1 + np.exp(-elementwise.find_root(of, bracket, args=tuple(cells[:, inside])).x))
+    return p
