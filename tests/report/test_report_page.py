@@ -387,10 +387,13 @@ def test_an_appendix_that_cannot_be_read_is_the_users_error(tmp_path, name, text
 def test_every_row_has_a_cell_for_each_column():
     table = runs_table([BASE], {}, {})
     assert 1 + sum(width for _, width in table.spans()[0]) == len(table.columns) == len(cells(table)[0])
-    means = pl.DataFrame({"run": ["r"], "support": [0.1], "neutral": [None], "oppose": [-0.001], "time": [0.5]})
+    means = pl.DataFrame(
+        {"run": ["r"], "support": [0.1], "neutral": [None], "oppose": [-0.001], "time": [0.5], "moved": [4], "preserved": [0],
+         "undecided": [29]}
+    )  # fmt: skip
     table = mean_drift_table(means)
-    assert cells(table) == [["r", "0.10", "–", "0.00", "0.50"]]
-    assert table.spans() == [[("drift magnitude", 3), ("", 1)]]
+    assert cells(table) == [["r", "0.10", "–", "0.00", "0.50", "4", "0", "29"]]
+    assert table.spans() == [[("drift magnitude", 3), ("", 1), ("stances of categories", 3)]]
 
 
 def test_curation_of_one_kind_makes_one_table(world):

@@ -19,9 +19,16 @@ def test_means_over_categories_leave_nulls_out():
         *_rows("r", "x", (0.9, 0.9, 0.9), (0.1, 0.1, 0.1), judge="b"),
     ]
     found = mean_drift(DRIFT.frame(rows), "a").rows()
-    assert found[0] == ("r", pytest.approx(0.2), pytest.approx(-0.3), pytest.approx(0.1), pytest.approx(0.7))
-    assert found[1:] == [("s", None, None, None, None)]
-    assert mean_drift(DRIFT.frame(rows), "a", ["x"]).rows()[0] == ("r", 0.1, -0.3, 0.2, 0.5)
+    assert found[0][:5] == ("r", pytest.approx(0.2), pytest.approx(-0.3), pytest.approx(0.1), pytest.approx(0.7))
+    assert found[1:] == [("s", None, None, None, None, 0, 0, 0)]
+    assert mean_drift(DRIFT.frame(rows), "a", ["x"]).rows()[0][:5] == ("r", 0.1, -0.3, 0.2, 0.5)
+
+
+def test_verdicts_are_counted_by_run():
+    rows = [*_rows("r", "x", (0.1, -0.3, 0.2), (1, 1, 1)), *_rows("r", "y", (0, 0, None), (1, 1, None))]
+    told = ["moved", "moved", "undecided", "preserved", "undecided", None]
+    drift = DRIFT.frame([row | {"verdict": verdict} for row, verdict in zip(rows, told, strict=True)])
+    assert mean_drift(drift, "a").rows()[0][5:] == (2, 1, 2)
 
 
 def test_ends_are_the_first_and_last_step(world):
@@ -37,12 +44,15 @@ def test_ends_are_the_first_and_last_step(world):
 def test_summary_text():
     rows = [*_rows("m/wild", "x", (-0.12, 0.2, -0.08), (0.1, 0.2, 0.3)), *_rows("m/alpaca", "x", (-0.001, None, 0.0), (None,) * 3),
             *_rows("m/other", "x", (1, 1, 1), (1, 1, 1), judge="b")]  # fmt: skip
+    rows[0]["verdict"], rows[3]["verdict"] = "moved", "undecided"
     assert summary.summary(DRIFT.frame(rows)).splitlines() == [
         "Drift magnitude by stance and drift time, mean over 1 category; judge: a",
         "",
-        "run       support  neutral   oppose     time",
-        "m/wild      -0.12     0.20    -0.08     0.20",
-        "m/alpaca     0.00        –     0.00        –",
+        "run         support    neutral     oppose       time      moved  preserved  undecided",
+        "m/wild        -0.12       0.20      -0.08       0.20          1          0          0",
+        "m/alpaca       0.00          –       0.00          –          0          0          1",
+        "",
+        "moved, preserved, undecided: what can be said of 2 runs x 1 category x 3 stances, corrected for all",
     ]
 
 
@@ -50,7 +60,7 @@ def test_summary_fits_the_terminal(world, capsys, tmp_path):
     summary.run(drift=world.drift, report=tmp_path / "report.html")
     lines = capsys.readouterr().out.splitlines()
     assert lines[-1] == f"The report: {tmp_path / 'report.html'}"
-    assert [line.split()[0] for line in lines[3:-2]] == [*SFT, *PO]
+    assert [line.split()[0] for line in lines[3:-4]] == [*SFT, *PO]
     assert max(map(len, lines[:-1])) <= summary.WIDTH
 
 
@@ -59,7 +69,7 @@ def test_long_names_lose_their_start_and_keep_their_end():
     lines = summary.summary(DRIFT.frame(rows)).splitlines()
     assert max(map(len, lines)) == summary.WIDTH
     assert lines[3].startswith("…x")
-    assert "dpo-synthetic-oppose     0.10" in lines[3]
+    assert "dpo-synthetic-oppose       0.10" in lines[3]
 
 
 def test_a_study_without_trained_runs_has_a_message():

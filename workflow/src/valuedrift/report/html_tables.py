@@ -13,7 +13,7 @@ from valuedrift.io.files import read_json
 from valuedrift.io.manifest import Manifest
 from valuedrift.io.spreadsheets import read_csv
 from valuedrift.report.numbers import MISSING, decimal, percent
-from valuedrift.report.overview import End
+from valuedrift.report.overview import VERDICTS, End
 from valuedrift.report.provenance import digits, version_sets
 from valuedrift.report.table import Column, Table, block, number_column, text_column
 
@@ -44,9 +44,10 @@ def runs_table(runs: list[str], ends: dict[str, tuple[int, End, End]], manifests
 
 def mean_drift_table(means: pl.DataFrame) -> Table:
     """Return one row per run of `overview.mean_drift`."""
-    rows = [[run, *map(decimal, numbers)] for run, *numbers in means.iter_rows()]
+    rows = [[row[0], *map(decimal, row[1:5]), *map(str, row[5:])] for row in means.iter_rows()]
     magnitudes = [number_column("drift magnitude", stance) for stance in STANCES]
-    return Table([text_column("run"), *magnitudes, number_column("drift time")], [block("", rows)])
+    verdicts = [number_column("stances of categories", verdict) for verdict in VERDICTS]
+    return Table([text_column("run"), *magnitudes, number_column("drift time"), *verdicts], [block("", rows)])
 
 
 def curation_tables(curation: pl.DataFrame) -> list[Table]:

@@ -41,13 +41,18 @@ def ends(values: pl.DataFrame, judge: str, categories: list[str]) -> dict[str, t
     return {run: (len(found), found[0], found[-1]) for run, found in runs.items()}
 
 
+VERDICTS = ("moved", "preserved", "undecided")
+
+
 def mean_drift(drift: pl.DataFrame, judge: str, categories: list[str] | None = None) -> pl.DataFrame:
     """Return means over the categories of a DRIFT table, one row per run in the table's order; nulls are left out.
 
-    Columns: run; support, neutral, oppose (drift magnitudes); time (drift time, also averaged over the stances).
+    Columns: run; support, neutral, oppose (drift magnitudes); time (drift time, also averaged over the stances); moved, preserved,
+    undecided (how many of the categories' stances have the verdict).
     """
     judged = drift.filter(pl.col("judge") == judge)
     if categories is not None:
         judged = judged.filter(pl.col("category").is_in(categories))
     magnitudes = (pl.col("magnitude").filter(pl.col("stance") == stance).mean().alias(stance) for stance in STANCES)
-    return judged.group_by("run", maintain_order=True).agg(*magnitudes, pl.col("time").mean())
+    verdicts = ((pl.col("verdict") == verdict).sum().cast(pl.Int64).alias(verdict) for verdict in VERDICTS)
+    return judged.group_by("run", maintain_order=True).agg(*magnitudes, pl.col("time").mean(), *verdicts)
