@@ -48,11 +48,11 @@ def test_summary_text():
     assert summary.summary(DRIFT.frame(rows)).splitlines() == [
         "Drift magnitude by stance and drift time, mean over 1 category; judge: a",
         "",
-        "run         support    neutral     oppose       time      moved  preserved  undecided",
-        "m/wild        -0.12       0.20      -0.08       0.20          1          0          0",
-        "m/alpaca       0.00          –       0.00          –          0          0          1",
+        "run        support   neutral    oppose      time     moved",
+        "m/wild       -0.12      0.20     -0.08      0.20    1 of 1",
+        "m/alpaca      0.00         –      0.00         –    0 of 1",
         "",
-        "moved, preserved, undecided: what can be said of 2 runs x 1 category x 3 stances, corrected for all",
+        "moved: of the categories' stances those whose drift is not chance, corrected for all runs.",
     ]
 
 
@@ -69,7 +69,7 @@ def test_long_names_lose_their_start_and_keep_their_end():
     lines = summary.summary(DRIFT.frame(rows)).splitlines()
     assert max(map(len, lines)) == summary.WIDTH
     assert lines[3].startswith("…x")
-    assert "dpo-synthetic-oppose       0.10" in lines[3]
+    assert "dpo-synthetic-oppose      0.10" in lines[3]
 
 
 def test_a_study_without_trained_runs_has_a_message():

@@ -7,11 +7,11 @@ import polars as pl
 
 from valuedrift.io.tables import DRIFT
 from valuedrift.report.numbers import decimal
-from valuedrift.report.overview import VERDICTS, mean_drift
+from valuedrift.report.overview import mean_drift
 
 WIDTH = 100
-COLUMN = 11
-COLUMNS = ("support", "neutral", "oppose", "time", *VERDICTS)
+COLUMN = 10
+COLUMNS = ("support", "neutral", "oppose", "time", "moved")
 
 
 def run(*, drift: Path, report: Path) -> None:
@@ -27,7 +27,7 @@ def summary(drift: pl.DataFrame) -> str:
     judge = drift["judge"][0]
     categories = drift.filter(pl.col("judge") == judge)["category"].n_unique()
     noun = "category" if categories == 1 else "categories"
-    rows = [(row[0], *map(decimal, row[1:5]), *map(str, row[5:])) for row in mean_drift(drift, judge).iter_rows()]
+    rows = [(row[0], *map(decimal, row[1:5]), f"{row[5]} of {sum(row[5:])}") for row in mean_drift(drift, judge).iter_rows()]
     wide = min(WIDTH - len(COLUMNS) * COLUMN, max(len(row[0]) for row in rows))
     title = f"Drift magnitude by stance and drift time, mean over {categories} {noun}; judge: {judge}"
     lines = [
@@ -35,10 +35,10 @@ def summary(drift: pl.DataFrame) -> str:
         "",
         _line("run", COLUMNS, wide),
         *(_line(name, cells, wide) for name, *cells in rows),
+        "",
+        "moved: of the categories' stances those whose drift is not chance, corrected for all runs.",
     ]
-    moved = f"{len(rows)} runs x {categories} {noun} x 3 stances" if len(rows) > 1 else f"{categories} {noun} x 3 stances"
-    legend = f"moved, preserved, undecided: what can be said of {moved}, corrected for all"
-    return "\n".join([*lines, "", textwrap.shorten(legend, WIDTH, placeholder="…")])
+    return "\n".join(lines)
 
 
 def _line(name: str, cells: tuple[str, ...] | list[str], wide: int) -> str:
