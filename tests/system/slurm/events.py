@@ -150,12 +150,14 @@ def out_of_time(story: Story, snakemake: Snakemake, held: Step) -> None:
 def without_snakemake(story: Story, snakemake: Snakemake) -> Snakemake:
     """Kill Snakemake while DPO goes on; start it again while its old jobs run, and again when they have ended."""
     step = running(story, snakemake, "train", "dpo", run_folder(DPO), attempt=2)
+    os.kill(step.pid, signal.SIGSTOP)  # on a busy machine it would end before the second Snakemake looks
     snakemake.kill()
     story.happened("Snakemake killed", step)
     story.clone.unlock()
     second = story.clone.start()
     second.process.wait(120)
     story.refusal = second.printed
+    os.kill(step.pid, signal.SIGCONT)
     story.clone.cluster.wait(lambda: not story.clone.cluster.ask("squeue", "--noheader"), "all jobs have ended", 300)
     return story.clone.start("--slurm-status-command", "squeue")  # the other way to ask for jobs
 
