@@ -53,10 +53,12 @@ def responses(
 
 
 def covered(found: Limits, truth: float) -> float:
+    """Return the share of limits that hold the truth."""
     return float(((found.low <= truth) & (truth <= found.high)).mean())
 
 
 def value_coverage(rng: np.random.Generator, draws: int) -> Iterator[dict[str, object]]:
+    """Yield what intervals of a value cover, a row for each cell of the grid."""
     for sure in (True, False):
         for prompts in PROMPTS:
             for count in (1, 5):
@@ -88,6 +90,7 @@ def pairs(rng: np.random.Generator, first: Floats, last: Floats, prompts: int) -
 
 
 def magnitude_coverage(rng: np.random.Generator, draws: int) -> Iterator[dict[str, object]]:
+    """Yield what intervals of a magnitude cover, a row for each number of prompts and pair of shares."""
     for prompts in PROMPTS:
         for first, last in ((0.02, 0.02), (0.3, 0.3), (0.5, 0.5), (0.02, 0.1), (0.1, 0.3), (0.3, 0.5), (0.5, 0.98)):
             a, b = pairs(rng, np.full(draws, first), np.full(draws, last), prompts)
@@ -121,6 +124,7 @@ def studies(rng: np.random.Generator, count: int, prompts: int, drifts: Floats) 
 
 
 def verdicts(rng: np.random.Generator, count: int) -> Iterator[dict[str, object]]:
+    """Yield how often verdicts are wrong, and what they find, a row for each number of prompts."""
     some = np.resize((0.05, 0.0, 0.0, 0.1, 0.0, 0.0, 0.2, 0.0, 0.0), CELLS)  # a third of the cells
     drifting = some > 0
     for prompts in PROMPTS:
@@ -136,6 +140,7 @@ def verdicts(rng: np.random.Generator, count: int) -> Iterator[dict[str, object]
 
 
 def show(title: str, frame: pl.DataFrame) -> None:
+    """Print a table under its title."""
     print(f"\n{title}")
     print(tabulate(frame.rows(), frame.columns, floatfmt=".3f"), flush=True)
 
@@ -148,6 +153,7 @@ def summarized(frame: pl.DataFrame, by: list[str]) -> pl.DataFrame:
 
 
 def main() -> None:
+    """Print all tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--studies", type=int, default=1000, help="simulated studies without drift (a quarter as many with drift)")
     parser.add_argument("--draws", type=int, default=2000, help="samples of each cell of the coverage tables")

@@ -52,8 +52,8 @@ READ_BY = {
     f"runs/{PARENT}/stances/api.ledger.sqlite": f"runs/{PARENT}/stances/api.parquet",
     "../world/base/model.safetensors": f"runs/{PARENT}/manifest.json",
 }
-# SQLite's pages have no checksums, and a world's or a user's own weights no manifest: a flipped bit there cannot be noticed.
-NOT_FLIPPED = (".sqlite", "../world/")
+NOT_FLIPPED = ".sqlite"
+"""SQLite's pages have no checksums: a flipped bit in an answer cannot be noticed."""
 COMMANDS = {"plan": ("plan",), "prune": ("prune", "--dry-run"), "runs": ("runs",)}
 
 
@@ -83,9 +83,7 @@ def remake(finished: Clone, config: dict, undisturbed: dict[str, str], scratch: 
     """Damage a file, make what is made from it, and follow the message: its command, then the target again."""
     began = time.monotonic()
     name = random.choice(list(READ_BY))
-    damages = [
-        kind for kind in DAMAGES if kind != "flipped bit" or not (name.endswith(NOT_FLIPPED[0]) or name.startswith(NOT_FLIPPED[1]))
-    ]
+    damages = [kind for kind in DAMAGES if kind != "flipped bit" or not name.endswith(NOT_FLIPPED)]
     damage = random.choice(damages)
     clone, target = finished.copy(scratch), READ_BY[name]
     damaged(clone.folder / RESULTS / name, damage, random)
