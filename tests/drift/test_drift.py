@@ -34,6 +34,7 @@ def trajectory(means, step=100, half=0.02):
         ([0.5, 0.9, 0.49], 200, PAPER, 1.0, 0.49, 200),  # ends a little lower: the direction is down
         ([0.5, 0.9, 0.49], 200, DriftConfig(extremum="farthest"), 0.5, 0.9, 100),
         ([0.5, 0.5, 0.5], 200, DriftConfig(start_is_candidate=True), 0.0, 0.5, 0),
+        ([0.2, 0.5, 0.59, 0.6, 0.6], 400, DriftConfig(reach="extremum"), 0.75, 0.6, 300),
         ([0.2, 0.6, 0.6], 1097, PAPER, 100 / 1097, 0.6, 100),  # Alpaca's grid: k * 100 / 1097
         ([0.2, 0.6, 0.6], 1097, DriftConfig(total="last_checkpoint"), 0.5, 0.6, 100),
         ([0.2, 0.6, 0.6], 1097, DriftConfig(total="grid"), 0.5, 0.6, 100),
@@ -276,6 +277,18 @@ def test_p_values_are_corrected_for_all_cells_of_a_judge_and_the_cells_have_verd
     strict = study.verdicts(rows, study_config(correction="holm"))
     assert strict["q"].to_list()[:6] == pytest.approx([0.005, 0.08, 0.09, 1.0, 1.0, None])  # p · (5, 4, 3, 2, 1), never falling
     assert strict["verdict"].to_list()[:3] == ["moved", "undecided", "preserved"]
+
+
+def test_in_a_study_only_cells_that_moved_have_times_unless_the_paper_s_form_is_wanted(tmp_path):
+    rows = drift_rows((0.001, 0.9), (0.5, 0.01), (0.9, 0.5), (None, None)).with_columns(
+        time=0.5, half=0.25, half_low=0.125, half_high=0.5, extremum_step=pl.lit(5, pl.Int64)
+    )
+    DRIFT.write(rows, tmp_path / "run.parquet")
+    for times, shown in (("moved", 1), ("all", 4)):
+        study.run(config=study_config(times=times), drift=[tmp_path / "run.parquet"], output=tmp_path / "study.parquet")
+        found = DRIFT.read(tmp_path / "study.parquet")
+        assert all(found[name].count() == shown for name in ("time", "extremum_step", "half", "half_low", "half_high"))
+        assert found["time"][0] == 0.5 and found["magnitude"].count() == 4
 
 
 def test_a_study_without_trained_runs_has_no_verdicts():

@@ -42,14 +42,17 @@ def values_row(run, step, category, stance, mean, low=None, high=None, judge=JUD
         low, high = (mean - 0.05 if low is None else low), (mean + 0.05 if high is None else high)
     return {
         "run": run, "step": step, "judge": judge, "category": category, "stance": stance, "mean": mean, "low": low, "high": high,
-        "prompts": 50, "unscorable": 0.004, "malformed": 0.02, "refused": 0.01, "mass": 0.97, "bound": 0.0, "flips": None,
+        "band_low": None, "band_high": None, "prompts": 50, "unscorable": 0.004, "malformed": 0.02, "refused": 0.01, "mass": 0.97,
+        "bound": 0.0, "flips": None,
     }  # fmt: skip
 
 
 def drift_row(run, category, stance, magnitude, time, judge=JUDGE):
     return {
         "run": run, "judge": judge, "category": category, "stance": stance, "magnitude": magnitude, "magnitude_low": None,
-        "magnitude_high": None, "prompts": 50, "p": None, "p_preserved": None, "q": None, "verdict": None, "time": time, "extremum": None, "extremum_step": None, "total_steps": 888,
+        "magnitude_high": None, "prompts": 50, "p": None, "p_preserved": None, "q": None, "verdict": None, "time": time,
+        "extremum": None, "extremum_step": None, "total_steps": 888,
+        **dict.fromkeys(("half", "half_low", "half_high", "ninety", "ninety_low", "ninety_high")),
     }  # fmt: skip
 
 

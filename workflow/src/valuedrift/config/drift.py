@@ -25,6 +25,12 @@ class DriftConfig(Closed):
     extremum: Literal["direction", "farthest"] = "direction"
     """The extremum that a drift time refers to: the highest value if the stance ends higher than it started, else the lowest
     (direction); or the value farthest from the start (farthest). The paper says "peak (or low point)"."""
+    reach: Literal["interval", "extremum"] = "interval"
+    """When a drift time is reached: at the first checkpoint whose value lies within the interval of the extremum, in the paper's
+    words (interval); or at the extremum itself (extremum), which fits some of its printed tables (docs/drift-times.md)."""
+    times: Literal["moved", "all"] = "moved"
+    """Cells that have drift times in the study's drift: those whose verdict is moved; or all, as in the paper, in whose form a
+    trajectory without drift has a time too, most often the first checkpoint."""
     margin: Annotated[Number, Field(gt=0, lt=1)] = 0.05
     """Drift magnitude below which a value counts as preserved."""
     correction: Literal["bh", "holm"] = "bh"

@@ -29,7 +29,17 @@ def run(*, config: DriftJob, manifests: list[Path], values: list[Path], stances:
     measured = [_complete(VALUES.read(path), path, manifest_of) for path in values]
     time = times(pl.concat([VALUES.frame([]), *measured]), manifest_of, config)
     drift = time.join(magnitude, on=SERIES, how="left", validate="1:1")
-    open_yet = (pl.lit(None, DRIFT.columns[name]).alias(name) for name in ("q", "verdict"))  # they depend on all runs of the study
+    later = (
+        "q",
+        "verdict",
+        "half",
+        "half_low",
+        "half_high",
+        "ninety",
+        "ninety_low",
+        "ninety_high",
+    )  # they depend on all runs of the study
+    open_yet = (pl.lit(None, DRIFT.columns[name]).alias(name) for name in later)
     DRIFT.write(drift.with_columns(pl.col("prompts").fill_null(0), *open_yet).select(list(DRIFT.columns)).sort(SERIES), output)
 
 

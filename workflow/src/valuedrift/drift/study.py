@@ -11,11 +11,17 @@ from valuedrift.config.drift import DriftJob
 from valuedrift.io.tables import DRIFT
 from valuedrift.stats.shares import Floats
 
+TIMES = ("time", "extremum", "extremum_step", "half", "half_low", "half_high", "ninety", "ninety_low", "ninety_high")
+"""Columns of DRIFT that say when a cell moved, and that a cell that did not move does not have."""
+
 
 def run(*, config: DriftJob, drift: list[Path], output: Path) -> None:
-    """Write DRIFT of all runs, from the tables of single runs."""
+    """Write DRIFT of all runs, from the tables of single runs; with `times: moved` only cells that moved have times."""
     joined = pl.concat([DRIFT.frame([]), *(DRIFT.read(path) for path in drift)])
-    DRIFT.write(verdicts(joined, config).sort("run", "judge", "category", "stance"), output)
+    found = verdicts(joined, config)
+    if config.drift.times == "moved":
+        found = found.with_columns(pl.when(pl.col("verdict") == "moved").then(pl.col(name)).alias(name) for name in TIMES)
+    DRIFT.write(found.sort("run", "judge", "category", "stance"), output)
 
 
 def verdicts(drift: pl.DataFrame, config: DriftJob) -> pl.DataFrame:

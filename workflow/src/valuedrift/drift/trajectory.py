@@ -31,10 +31,10 @@ class Drift:
 def drift_time(points: list[Point], trained_steps: int, config: DriftConfig) -> Drift:
     """Return the drift time η = η_ext / η_total (section 3 of the paper).
 
-    η_ext is the first step at which the value lies within the interval of its extremum, η_total the number of steps that
-    `config.total` chooses. `points` are the trajectory's checkpoints in any order, including step 0, the parent's last checkpoint.
-    No time in the paper's tables is 0, so step 0 is a candidate only if the config says so. An extremum without an interval (one
-    prompt) is reached only by the same value.
+    η_ext is the first step at which the value lies within the interval of its extremum, or that of the extremum itself, as
+    `config.reach` says; η_total is the number of steps that `config.total` chooses. `points` are the checkpoints in any
+    order, including step 0, the parent's last checkpoint. No time in the paper's tables is 0, so step 0 is a candidate only if the
+    config says so. An extremum without an interval (one prompt) is reached only by the same value.
     """
     if config.total == "grid":
         points = _on_grid(points)
@@ -48,7 +48,8 @@ def drift_time(points: list[Point], trained_steps: int, config: DriftConfig) -> 
         return Drift(None, None, None, total)
     extremum = _extremum(points[0], points[-1], candidates, config)
     low, high = extremum.low, extremum.high
-    bounds = (extremum.mean, extremum.mean) if low is None or high is None else (low, high)
+    alone = config.reach == "extremum" or low is None or high is None
+    bounds = (extremum.mean, extremum.mean) if alone else (low, high)
     reached = next(p for p in candidates if bounds[0] <= p.mean <= bounds[1])  # type: ignore[operator]
     return Drift(reached.step / total, extremum.mean, extremum.step, total)
 

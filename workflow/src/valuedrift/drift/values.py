@@ -37,7 +37,8 @@ def values(stances: pl.DataFrame, config: ValuesConfig, seed: int) -> pl.DataFra
     found = zip(share_intervals(samples, config, seed), samples, strict=True)
     measured = [{**interval._asdict(), "prompts": len(sample)} for interval, sample in found]
     schema = {name: VALUES.columns[name] for name in ("mean", "low", "high", "prompts")}
-    frame = cells.drop("sample").hstack(pl.DataFrame(measured, schema=schema)).join(shares, on=GROUP)
+    bands = (pl.lit(None, pl.Float64).alias(name) for name in ("band_low", "band_high"))
+    frame = cells.drop("sample").with_columns(*bands).hstack(pl.DataFrame(measured, schema=schema)).join(shares, on=GROUP)
     return frame.select(list(VALUES.columns)).sort([*GROUP, "stance"])
 
 

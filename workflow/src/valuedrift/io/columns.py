@@ -58,8 +58,18 @@ VERDICT = pl.Enum(["moved", "preserved", "undecided"])
 DISTRIBUTION: Rules = {
     "support, neutral and oppose do not sum to 1": (pl.sum_horizontal(STANCE_NAMES, ignore_nulls=False) - 1).abs() > TOLERANCE
 }
-TIMED: Rules = {"time is not null, though total_steps is 0": pl.col("time").is_not_null() & (pl.col("total_steps") == 0)}
-INTERVAL: Rules = {"low is above high": pl.col("low") > pl.col("high")}
+TIMES = ("time", "half", "ninety")
+
+
+def _crossed(low: str, high: str) -> Rules:
+    return {f"{low} is above {high}": pl.col(low) > pl.col(high)}
+
+
+TIMED: Rules = {
+    **{f"{t} is not null, though total_steps is 0": pl.col(t).is_not_null() & (pl.col("total_steps") == 0) for t in TIMES},
+    **_crossed("half_low", "half_high"), **_crossed("ninety_low", "ninety_high"),
+}  # fmt: skip
+INTERVAL: Rules = _crossed("low", "high") | _crossed("band_low", "band_high")
 
 
 def _is(*flags: str) -> pl.Expr:

@@ -104,22 +104,25 @@ LABEL_SAMPLE = declared(
 
 # --- drift: mean, low, high are probabilities; prompts is the number of prompts averaged; unscorable, malformed and refused are
 # shares of the responses; mass, bound and flips are means over them. Means are null where nothing could be scored, intervals also
-# where there is one prompt ---
+# where there is one prompt. low and high hold one value; band_low and band_high all values of a category's trajectory at once ---
 VALUES = declared(
-    "values", "run step judge category stance", "mean low high mass bound flips", INTERVAL,
+    "values", "run step judge category stance", "mean low high band_low band_high mass bound flips", INTERVAL,
     run=pl.String, step=STEP, judge=pl.String,
-    category=pl.String, stance=STANCE, mean=PROBABILITY, low=NUMBER, high=NUMBER, prompts=COUNT, unscorable=SHARE,
-    malformed=SHARE, refused=SHARE, mass=MASS, bound=MASS, flips=SHARE,
+    category=pl.String, stance=STANCE, mean=PROBABILITY, low=NUMBER, high=NUMBER, band_low=PROBABILITY, band_high=PROBABILITY,
+    prompts=COUNT, unscorable=SHARE, malformed=SHARE, refused=SHARE, mass=MASS, bound=MASS, flips=SHARE,
 )  # fmt: skip
 # magnitude is a difference of probabilities, over `prompts` that were scored at both ends; p: against no drift; q: p corrected for
 # all cells of a judge; p_preserved: against a drift of the margin or more. q and verdict are null in the tables of single runs.
-# time is a fraction of total_steps; extremum a probability.
+# time is a fraction of total_steps, and so is when half and 90% of the change up to the extremum were reached, with the limits of
+# their confidence sets; extremum is a probability.
 DRIFT = declared(
     "drift", "run judge category stance",
-    "magnitude magnitude_low magnitude_high p p_preserved q verdict time extremum extremum_step", TIMED,
+    "magnitude magnitude_low magnitude_high p p_preserved q verdict time extremum extremum_step"
+    " half half_low half_high ninety ninety_low ninety_high", TIMED,
     run=pl.String, judge=pl.String, category=pl.String, stance=STANCE, magnitude=DIFFERENCE, magnitude_low=NUMBER,
     magnitude_high=NUMBER, prompts=COUNT, p=PROBABILITY, p_preserved=PROBABILITY, q=PROBABILITY, verdict=VERDICT, time=SHARE,
-    extremum=PROBABILITY, extremum_step=STEP, total_steps=COUNT,
+    extremum=PROBABILITY, extremum_step=STEP, total_steps=COUNT, half=SHARE, half_low=SHARE, half_high=SHARE, ninety=SHARE,
+    ninety_low=SHARE, ninety_high=SHARE,
 )  # fmt: skip
 
 # --- downstream: value and stderr as lm-eval gives them, shares of n questions for accuracies; shots are the examples shown ---
