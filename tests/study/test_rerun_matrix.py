@@ -154,6 +154,8 @@ FIGURES = {"figure_2", "figure_3", "figure_4", "figure_13"}
         # sampling and judging
         ("generation/temperature", 0.5, {"generations", "report"}),
         ("generation/samples", 3, {"generations", "report"}),
+        ("generation/seed", 7, {"generations", "report"}),
+        ("generation/seed", 0, {"report"}),  # the study's own, spelled out, is shown
         ("judges/mini-judge/prompt", "{prompt} {response} {topic}", {"stances of mini-judge", "report"}),
         ("judges/mini-judge/orders", "latin", {"stances of mini-judge", "report"}),
         # How a machine computes it does not change a result.

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from valuedrift.config.base import Closed, Count, NonNegative
+from valuedrift.config.base import Closed, Count, NonNegative, Seed
 from valuedrift.config.vllm import VllmConfig
 
 
@@ -11,6 +11,9 @@ class GenerationConfig(Closed):
     """What samples the responses: transformers runs anywhere; vllm is several times as fast and needs its own installation."""
     samples: Count = 5
     """Responses sampled for each prompt."""
+    seed: Seed | None = None
+    """Seed of the responses; the study's `seed` by default. With another one all responses are sampled again and nothing is trained
+    again."""
     temperature: NonNegative = 0.7
     """Sampling temperature; 0 is greedy."""
     max_new_tokens: Count = 256
@@ -32,6 +35,7 @@ class GenerationJob(Closed):
 
     run: str
     seed: int
+    """The responses' seed."""
     dtype: str
     trust_remote_code: bool
     generation: GenerationConfig

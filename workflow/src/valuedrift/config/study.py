@@ -33,7 +33,7 @@ class StudyConfig(Closed):
     description: str = ""
     """A sentence or two on the study, shown at the top of its report."""
     seed: Seed = 0
-    """Seed of everything that is sampled."""
+    """Seed of everything that is sampled; responses can have their own, `generation.seed`."""
     seeds: Annotated[list[Seed], Field(min_length=1)] | None = None
     """Seeds with which every run is trained; `seed` alone by default. Prompts, data and responses' seeds stay the same."""
     miniature: MiniatureConfig | None = None

@@ -75,13 +75,13 @@ def responses(engine: Engine, questions: pl.DataFrame, config: GenerationJob, st
     )  # fmt: skip
 
 
-def seed_of(study_seed: int, prompt_id: str) -> int:
+def seed_of(seed: int, prompt_id: str) -> int:
     """Return the seed of a prompt's first sample, below 2**32; sample i adds i, as vLLM does for n > 1.
 
     It depends on neither run nor step: all checkpoints draw with the same random numbers (common random numbers), so the difference
     between two checkpoints is less noisy than either of them.
     """
-    return int.from_bytes(hashlib.sha256(f"{study_seed}/{prompt_id}".encode()).digest()[:4], "big")
+    return int.from_bytes(hashlib.sha256(f"{seed}/{prompt_id}".encode()).digest()[:4], "big")
 
 
 def make_engine(config: GenerationConfig, dtype: str, trust_remote_code: bool) -> Engine:

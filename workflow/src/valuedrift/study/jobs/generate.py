@@ -7,9 +7,9 @@ from valuedrift.study.jobs.base import NOT_DECISIVE, StudyJobs, TrackedJob, trac
 class GenerateJobs(StudyJobs):
     def generation(self, run: str) -> TrackedJob:
         """Return the job that samples a run's responses; Snakemake compares what decides them."""
-        model = self.study.models[self.study.runs[run].model]
+        model, block = self.study.models[self.study.runs[run].model], self.config.generation
         job = GenerationJob(
-            run=run, seed=self.config.seed, dtype=model.dtype, trust_remote_code=model.trust_remote_code,
-            generation=self.config.generation,
+            run=run, seed=self.config.seed if block.seed is None else block.seed, dtype=model.dtype,
+            trust_remote_code=model.trust_remote_code, generation=block,
         )  # fmt: skip
-        return tracked_job(job, generation=self.config.generation.model_dump(mode="json", exclude=NOT_DECISIVE))
+        return tracked_job(job, generation=block.model_dump(mode="json", exclude=NOT_DECISIVE | {"seed"}))
