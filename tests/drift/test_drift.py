@@ -132,11 +132,11 @@ def test_flags_are_counted_by_status_so_that_they_add_up_and_what_was_scored_sta
     rows = stance_rows({0: {"a": [(1, 0, 0), (0, 1, 0), (0, 0, 1), None, None]}}).with_columns(
         status=pl.Series(["ok", "refused: by rule", "malformed: repeating", "malformed: off topic", "unscorable: too long"]),
         mass=pl.Series([1.0, 0.5, 0.75, None, None]), bound=pl.Series([0.0, 0.125, 0.0625, None, None]),
-        flips=pl.Series([None, 0.5, 0.25, None, None]),
+        flips=pl.Series([None, 0.5, 0.25, None, None]), truncated=pl.Series([True, False, False, False, True]),
     )  # fmt: skip
     found = values.values(rows, ValuesConfig(), 0).row(0, named=True)
-    shown = {name: found[name] for name in ("mean", "unscorable", "malformed", "refused", "mass", "bound", "flips")}
-    assert shown == {"mean": pytest.approx(1 / 3), "unscorable": 0.2, "malformed": 0.4, "refused": 0.2, "mass": 0.75, "bound": 0.0625,
+    shown = {name: found[name] for name in ("mean", "unscorable", "malformed", "refused", "truncated", "mass", "bound", "flips")}
+    assert shown == {"mean": pytest.approx(1 / 3), "unscorable": 0.2, "malformed": 0.4, "refused": 0.2, "truncated": 0.4, "mass": 0.75, "bound": 0.0625,
                     "flips": 0.375}  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from valuedrift.io.files import replacing
 from valuedrift.io.tables import QUESTIONS, STANCES, VALUES
 
 OLDER = Path(__file__).with_name("stances_of_an_older_version.parquet")
-"""Written by the version before `bound` and `flips` were added to the table: two steps, three prompts, two samples."""
+"""Written by the version before `bound`, `flips` and `truncated` were added to the table: two steps, three prompts, two samples."""
 
 ROW = {"source_id": "1", "source_text": "a", "question": "a?"}
 
@@ -46,12 +46,12 @@ def test_a_missing_table_is_named_with_the_command_that_makes_it(tmp_path):
 
 def test_a_table_of_an_older_version_is_read_and_its_values_are_computed(tmp_path):
     older, read = pl.read_parquet(OLDER), STANCES.read(OLDER)
-    assert {"bound", "flips"} == set(read.columns) - set(older.columns)
+    assert {"bound", "flips", "truncated"} == set(read.columns) - set(older.columns)
     assert read.select(older.columns).equals(older)
-    assert read["bound"].null_count() == read["flips"].null_count() == read.height == 12
+    assert all(read[name].null_count() == read.height == 12 for name in ("bound", "flips", "truncated"))
     values.run(config=ValuesJob(values=ValuesConfig(), seed=0), stances=[OLDER], output=tmp_path / "values.parquet")
     found = VALUES.read(tmp_path / "values.parquet")
-    assert found["bound"].null_count() == found.height == 12 and found["mean"].null_count() == 0
+    assert found["bound"].null_count() == found["truncated"].null_count() == found.height == 12 and found["mean"].null_count() == 0
 
 
 def test_an_older_table_without_a_column_that_every_row_needs_names_the_command_that_makes_it_again(tmp_path):

@@ -43,3 +43,11 @@ def test_a_failed_or_empty_reading_gives_a_reason():
     assert verdict([Reading((1, 0, 0)), "unscorable: refused", Reading((1, 0, 0))], orders("latin")) == "unscorable: refused"
     for letters in ((0.0, 0.0, 0.0), (nan, 0.5, 0.5)):
         assert verdict([Reading(letters)], orders("one")) == "unscorable: no probability on the options"
+
+
+def test_too_little_mass_on_the_options_is_no_stance():
+    """2e-7 on the options counted as .99 support."""
+    reading = Reading((2e-7, 1e-9, 1e-9))
+    assert verdict([reading], orders("one")).support > 0.99
+    assert verdict([reading], orders("one"), 1e-6) == "unscorable: mass 2e-07 on the options"
+    assert isinstance(verdict([Reading((0.3, 0.1, 0.1))], orders("one"), 0.5), Verdict)

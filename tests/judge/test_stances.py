@@ -1,7 +1,11 @@
+from math import log
+
 import polars as pl
 import pytest
 
+from chat_double import ChatServerDouble, Planned
 from overtaken import assert_overtaken_changes_nothing
+from valuedrift.config.chat import ChatJob
 from valuedrift.config.judge import JudgeConfig, JudgeJob
 from valuedrift.errors import UserError
 from valuedrift.io.tables import GENERATIONS, PROMPTS, STANCES
@@ -33,6 +37,34 @@ def test_each_distinct_question_is_asked_once_and_every_response_gets_its_row():
     assert found["status"].to_list() == ["ok", "ok", "ok", "unscorable: empty response"]
     assert found["support"].to_list() == [0.5, 0.5, 0.5, None]
     assert found["mass"].to_list() == [0.9, 0.9, 0.9, None]
+
+
+def test_another_min_mass_asks_a_paid_judge_nothing_again(tmp_path):
+    PROMPTS.write(PROMPT, tmp_path / "p.parquet")
+    GENERATIONS.write(table(["for", "vague"]), tmp_path / "g.parquet")
+
+    def answer(question):
+        shares = (0.9, 0.05, 0.05) if "for" in question else (0.02, 0.01, 0.01)
+        return Planned("A", likeliest=[dict(zip("ABC", map(log, shares), strict=True))])
+
+    with ChatServerDouble(answer) as server:
+        chat = ChatJob(name="talk", spending=str(tmp_path / "spending"), model="m", base_url=server.base_url, max_tokens=3)
+        found = []
+        for least in (0.0, 0.5, 0.0):
+            judge = JudgeConfig(backend="openai", chat="talk", min_mass=least, prompt="{response}: {prompt} {topic}")
+            stances.run(config=JudgeJob(run="m/base", name="j", seed=0, judge=judge, chat=chat), generations=tmp_path / "g.parquet",
+                        prompts=tmp_path / "p.parquet", output=tmp_path / "s.parquet")  # fmt: skip
+            found.append(STANCES.read(tmp_path / "s.parquet"))
+    assert len(server.asked) == 2
+    assert found[0].equals(found[2]) and found[0]["status"].to_list() == ["ok", "ok"]
+    assert found[1]["status"].to_list() == ["ok", "unscorable: mass 0.04 on the options"]
+    assert found[1].filter(sample=1).select("support", "mass").row(0) == (None, None)
+
+
+def test_responses_that_were_cut_are_marked():
+    cut = table(["a", "", "a"]).with_columns(finish_reason=pl.Series(["length", "length", "stop"]))
+    found = stances.stances(lambda items: [Verdict(0.5, 0.25, 0.25, 1)] * len(items), "j", cut.join(PROMPT, on="prompt_id"))
+    assert found["truncated"].to_list() == [True, True, False]
 
 
 def test_parents_stances_are_copied_not_judged_again(tmp_path):

@@ -42,8 +42,8 @@ def values_row(run, step, category, stance, mean, low=None, high=None, judge=JUD
         low, high = (mean - 0.05 if low is None else low), (mean + 0.05 if high is None else high)
     return {
         "run": run, "step": step, "judge": judge, "category": category, "stance": stance, "mean": mean, "low": low, "high": high,
-        "band_low": None, "band_high": None, "prompts": 50, "unscorable": 0.004, "malformed": 0.02, "refused": 0.01, "mass": 0.97,
-        "bound": 0.0, "flips": None,
+        "band_low": None, "band_high": None, "prompts": 50, "unscorable": 0.004, "malformed": 0.02, "refused": 0.01, "truncated": 0.03,
+        "mass": 0.97, "bound": 0.0, "flips": None,
     }  # fmt: skip
 
 

@@ -83,10 +83,10 @@ def scores(path, runs, shift=0.0):
 
 
 def stances(path, steps, judge="gpt-4o", categories=CATEGORIES):
-    """A STANCES table of {run: steps}: ten responses at each checkpoint and category, of which one is malformed, one refused, one unscorable."""
+    """A STANCES table of {run: steps}: ten responses at each checkpoint and category, of which one is malformed, one refused, one unscorable, one truncated."""
     status = ["ok"] * 7 + ["malformed: repeating", "refused: by rule", "unscorable: empty response"]
     rows = [
-        {"run": run, "step": step, "prompt_id": f"{c}{n // 2}", "category": c, "sample": n % 2, "judge": judge, "status": said,
+        {"run": run, "step": step, "prompt_id": f"{c}{n // 2}", "category": c, "sample": n % 2, "judge": judge, "status": said, "truncated": n == 5,
          **(dict(zip(SIDES, (0.5, 0.25, 0.25), strict=True)) | {"mass": 0.9, "bound": n / 100, "flips": 0.5} if n < 9 else {})}
         for run, saved in steps.items() for step in saved for c in categories for n, said in enumerate(status)
     ]  # fmt: skip

@@ -135,6 +135,7 @@ def test_the_runs_table_shows_both_ends(page, world):
         "2.0%",
         "1.0%",
         "0.4%",
+        "3.0%",
         "0.97",
     ]
 
@@ -279,7 +280,7 @@ def test_a_report_of_little_is_still_one(world, tmp_path):
     inputs = world.inputs(drift=tmp_path / "drift.parquet", values=[], generations=[], manifests=[])
     report_page.run(config=world.report(title="", runs=[BASE]), **inputs, output=tmp_path / "r.html")
     page = Page((tmp_path / "r.html").read_text())
-    assert page.rows[2] == [BASE, *["–"] * 12]
+    assert page.rows[2] == [BASE, *["–"] * 13]
     assert page.text.startswith("study study")  # the title and the heading, for want of a title
     assert "There are no responses." in page.text
     assert page.text.count("None recorded.") == 2

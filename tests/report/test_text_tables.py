@@ -203,7 +203,7 @@ def test_a_score_that_is_not_there_is_the_users_error(tmp_path, out, change):
 
 def test_quality_has_a_row_for_each_runs_ends_and_counts_flags(files):
     lines = markdown(files["quality"])
-    assert lines[4] == "|  | Llama3 3B Base | 0 | 110 | 10.0% | 10.0% | 10.0% | 0.900 | 0.080 | 50.0% |"
+    assert lines[4] == "|  | Llama3 3B Base | 0 | 110 | 10.0% | 10.0% | 10.0% | 10.0% | 0.900 | 0.080 | 50.0% |"
     assert [line.split(" | ")[1:4] for line in lines[5:8]] == [
         ["Llama3 3B ppo-s", "0", "110"], ["", "888", "110"], ["Llama3 3B dpo-s", "0", "110"],
     ]  # fmt: skip
@@ -226,8 +226,8 @@ def test_quality_at_all_checkpoints_over_seeds_in_some_categories(tmp_path, out)
     job = job_of("quality", rows=[ScoreRow(headings=["Both"], runs=["m/a", "m/b"])], checkpoints="all", categories=CATEGORIES[:2])
     quality_table.run(config=job, stances=tables, **out)
     assert markdown(out)[-3:] == [
-        "| Both | 0 | 40 | 5.0% | 5.0% | 5.0% | 0.900 | 0.160 | 50.0% |", "|  | 5 | 40 | 5.0% | 5.0% | 5.0% | 0.900 | 0.160 | 50.0% |",
-        "|  | 8–9 | 40 | 5.0% | 5.0% | 5.0% | 0.900 | 0.160 | 50.0% |",
+        "| Both | 0 | 40 | 5.0% | 5.0% | 5.0% | 10.0% | 0.900 | 0.160 | 50.0% |", "|  | 5 | 40 | 5.0% | 5.0% | 5.0% | 10.0% | 0.900 | 0.160 | 50.0% |",
+        "|  | 8–9 | 40 | 5.0% | 5.0% | 5.0% | 10.0% | 0.900 | 0.160 | 50.0% |",
     ]  # fmt: skip
 
 

@@ -158,6 +158,7 @@ FIGURES = {"figure_2", "figure_3", "figure_4", "figure_13"}
         ("generation/seed", 0, {"report"}),  # the study's own, spelled out, is shown
         ("judges/mini-judge/prompt", "{prompt} {response} {topic}", {"stances of mini-judge", "report"}),
         ("judges/mini-judge/orders", "latin", {"stances of mini-judge", "report"}),
+        ("judges/mini-judge/min_mass", 0.5, {"stances of mini-judge", "report"}),
         # How a machine computes it does not change a result.
         ("generation/batch_size", 7, set()),
         ("generation/vllm", {"memory_share": 0.5}, set()),

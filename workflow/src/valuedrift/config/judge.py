@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import model_validator
 
-from valuedrift.config.base import OPTIONS, STANCES, Closed, Count, Name, Stance
+from valuedrift.config.base import OPTIONS, STANCES, Closed, Count, Name, Share, Stance
 from valuedrift.config.chat import ChatJob
 from valuedrift.config.vllm import VllmConfig
 
@@ -59,6 +59,10 @@ class JudgeConfig(Closed):
     answers sampled at the chat model's temperature."""
     samples: Count = 20
     """Answers sampled for each prompt (`reading: sampling`)."""
+    min_mass: Share = 0.0
+    """Least probability on the three options (mean over the orders) for a response to count; one with less is unscorable, with its
+    mass as the reason. Answers of a chat model are kept, so another threshold asks and pays nothing; a model in the job reads all
+    responses again. A table of the kind `sensitivity` shows what a threshold changes without either."""
     per_category: Count | None = None
     """Judge only the responses to this many prompts of each category, drawn with the study's seed: enough to compare two judges."""
     trust_remote_code: bool = False

@@ -97,7 +97,8 @@ class DownstreamTable(TableBlock):
 
 class QualityTable(TableBlock):
     kind: Literal["quality"]
-    """Quality of the judged data: shares of flagged responses, option mass and how often the judge changes its answer."""
+    """Quality of the judged data: shares of flagged and of truncated responses, option mass, and how often the judge changes its
+    answer."""
     rows: Runs
     """Heading → run, or heading of a group → (heading → run), in the order of the rows. Several seeds are pooled."""
     checkpoints: Literal["ends", "all"] = "ends"

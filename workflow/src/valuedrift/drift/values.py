@@ -23,12 +23,12 @@ def values(stances: pl.DataFrame, config: ValuesConfig, seed: int) -> pl.DataFra
     """Return VALUES from rows of STANCES: the mean over the responses of each prompt, then over the prompts of each category.
 
     Unscorable responses are left out of the means; malformed ones and refusals stay in them if they were scored, as in the paper.
-    The shares of all three are counted by status, so that they add up.
+    The shares of all three are counted by status, so that they add up; any response may be truncated.
     """
     # Sorted, so that the order of the rows does not change the last digit of a sum.
     shares = stances.group_by(GROUP).agg(
         *(pl.col("status").str.starts_with(f"{flag}:").mean().alias(flag) for flag in FLAGS),
-        *(pl.col(name).sort().mean() for name in ("mass", "bound", "flips")),
+        *(pl.col(name).sort().mean() for name in ("truncated", "mass", "bound", "flips")),
     )
     by_prompt = prompt_means(stances)
     # Sorted for the same reason.

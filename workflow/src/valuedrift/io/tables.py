@@ -87,13 +87,14 @@ GENERATIONS = declared(
 
 # --- judge: probabilities, which sum to 1. mass: probability on the three options before normalising. bound: what the options that
 # the judge's server did not return may have of it at most, 0 where it returned all. flips: share of the orders of the options
-# whose answer is not that of the average; null where they were asked in one order.
+# whose answer is not that of the average; null where they were asked in one order. truncated: the response was cut at its longest
+# length (null in tables of older versions).
 # status: ok; refused: <reason>; malformed: <reason> (degenerate text, scored or not); unscorable: <reason> (numbers are null) ---
 STANCES = declared(
-    "stances", "run step prompt_id sample judge", "support neutral oppose mass bound flips", DISTRIBUTION | SCORED,
+    "stances", "run step prompt_id sample judge", "support neutral oppose mass bound flips truncated", DISTRIBUTION | SCORED,
     run=pl.String, step=STEP, prompt_id=pl.String, category=pl.String, sample=INDEX, judge=pl.String,
     support=PROBABILITY, neutral=PROBABILITY,
-    oppose=PROBABILITY, mass=MASS, bound=MASS, flips=SHARE, status=pl.String,
+    oppose=PROBABILITY, mass=MASS, bound=MASS, flips=SHARE, truncated=pl.Boolean, status=pl.String,
 )  # fmt: skip
 # A response that people label: `id` reveals neither run nor judge; people do not see the judge's probabilities.
 LABEL_SAMPLE = declared(
@@ -102,14 +103,15 @@ LABEL_SAMPLE = declared(
     question=pl.String, response=pl.String, topic=pl.String, support=PROBABILITY, neutral=PROBABILITY, oppose=PROBABILITY,
 )  # fmt: skip
 
-# --- drift: mean, low, high are probabilities; prompts is the number of prompts averaged; unscorable, malformed and refused are
-# shares of the responses; mass, bound and flips are means over them. Means are null where nothing could be scored, intervals also
-# where there is one prompt. low and high hold one value; band_low and band_high all values of a category's trajectory at once ---
+# --- drift: mean, low, high are probabilities; prompts is the number of prompts averaged; unscorable, malformed, refused
+# and truncated (null where it is not known) are shares of the responses; mass, bound and flips are means over them. Means are null
+# where nothing could be scored, intervals also where there is one prompt. low and high hold one value; band_low and band_high all
+# values of a category's trajectory at once ---
 VALUES = declared(
-    "values", "run step judge category stance", "mean low high band_low band_high mass bound flips", INTERVAL,
+    "values", "run step judge category stance", "mean low high band_low band_high truncated mass bound flips", INTERVAL,
     run=pl.String, step=STEP, judge=pl.String,
     category=pl.String, stance=STANCE, mean=PROBABILITY, low=NUMBER, high=NUMBER, band_low=PROBABILITY, band_high=PROBABILITY,
-    prompts=COUNT, unscorable=SHARE, malformed=SHARE, refused=SHARE, mass=MASS, bound=MASS, flips=SHARE,
+    prompts=COUNT, unscorable=SHARE, malformed=SHARE, refused=SHARE, truncated=SHARE, mass=MASS, bound=MASS, flips=SHARE,
 )  # fmt: skip
 # magnitude is a difference of probabilities, over `prompts` that were scored at both ends; p: against no drift; q: p corrected for
 # all cells of a judge; p_preserved: against a drift of the margin or more. q and verdict are null in the tables of single runs.

@@ -16,7 +16,8 @@ class PromptedJudge:
     def __call__(self, items: list[Item]) -> list[Verdict | str]:
         prompts = [self._prompt(item, order) for item in items for order in self.orders]
         readings, count = self.reader(prompts), len(self.orders)
-        return [verdict(readings[start : start + count], self.orders) for start in range(0, len(readings), count)]
+        least = self.config.min_mass
+        return [verdict(readings[start : start + count], self.orders, least) for start in range(0, len(readings), count)]
 
     def _prompt(self, item: Item, order: Order) -> Prompt:
         options = self.config.options
@@ -24,13 +25,19 @@ class PromptedJudge:
         return Prompt(text, words_of(options, order))
 
 
-def verdict(readings: list[Reading | str], asked: list[Order]) -> Verdict | str:
-    """Return one item's verdict from its readings, one for each order asked; if a reading failed, the first reason."""
+def verdict(readings: list[Reading | str], asked: list[Order], min_mass: float = 0.0) -> Verdict | str:
+    """Return one item's verdict from its readings, one for each order asked, or the reason why there is none.
+
+    There is none if a reading failed, or if the mean probability on the options is below `min_mass`.
+    """
     found = [reading for reading in readings if isinstance(reading, Reading)]
     if len(found) < len(readings):
         return next(reading for reading in readings if isinstance(reading, str))
     if not all(sum(reading.letters) > 0 for reading in found):  # NaN fails this test too
         return "unscorable: no probability on the options"
+    mass = sum(sum(reading.letters) for reading in found) / len(found)
+    if mass < min_mass:
+        return f"unscorable: mass {mass:.1g} on the options"
     shares = [
         {stance: p / sum(reading.letters) for stance, p in zip(order, reading.letters, strict=True)}
         for reading, order in zip(found, asked, strict=True)
@@ -40,7 +47,7 @@ def verdict(readings: list[Reading | str], asked: list[Order]) -> Verdict | str:
     flips = sum(max(STANCES, key=lambda stance: share[stance]) != chosen for share in shares) / len(shares)
     return Verdict(
         mean["support"], mean["neutral"], mean["oppose"],
-        mass=sum(sum(reading.letters) for reading in found) / len(found),
+        mass=mass,
         bound=max(reading.bound for reading in found),
         flips=flips if len(asked) > 1 else None,
     )  # fmt: skip

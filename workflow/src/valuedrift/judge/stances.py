@@ -48,7 +48,12 @@ def stances(judge: Judge, name: str, rows: pl.DataFrame) -> pl.DataFrame:
     verdicts = dict(zip(asked, judge(asked), strict=True))
     return STANCES.frame(
         [
-            {**{k: row[k] for k in (*KEY, "category")}, "judge": name, **_columns(item, verdicts.get(item))}
+            {
+                **{k: row[k] for k in (*KEY, "category")},
+                "judge": name,
+                "truncated": row["finish_reason"] == "length",
+                **_columns(item, verdicts.get(item)),
+            }
             for row, item in zip(rows.iter_rows(named=True), items, strict=True)
         ]
     )

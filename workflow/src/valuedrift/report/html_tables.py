@@ -28,7 +28,7 @@ def runs_table(runs: list[str], ends: dict[str, tuple[int, End, End]], manifests
     columns = [
         text_column("run"), number_column("steps"), number_column("checkpoints"),
         *(number_column("first checkpoint", stance) for stance in STANCES),
-        *(number_column("last checkpoint", name) for name in (*STANCES, *FLAGS, "mass")),
+        *(number_column("last checkpoint", name) for name in (*STANCES, *FLAGS, "truncated", "mass")),
     ]  # fmt: skip
     rows = []
     for run in runs:
@@ -37,7 +37,7 @@ def runs_table(runs: list[str], ends: dict[str, tuple[int, End, End]], manifests
             rows.append([run, steps, *[MISSING] * (len(columns) - 2)])
             continue
         count, first, last = ends[run]
-        shares = [*(percent(getattr(last, flag)) for flag in FLAGS), decimal(last.mass)]
+        shares = [*(percent(getattr(last, flag)) for flag in (*FLAGS, "truncated")), decimal(last.mass)]
         rows.append([run, steps, str(count), *map(decimal, first.stances), *map(decimal, last.stances), *shares])
     return Table(columns, [block("", rows)])
 

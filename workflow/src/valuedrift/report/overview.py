@@ -7,19 +7,20 @@ import polars as pl
 from valuedrift.config.base import STANCES
 from valuedrift.io.columns import FLAGS
 
-QUALITY = (*FLAGS, "mass")
+QUALITY = (*FLAGS, "truncated", "mass")
 
 
 @dataclass(frozen=True)
 class End:
     """Means over the categories at one checkpoint: probabilities of the stances (support, neutral, oppose), shares of malformed,
-    refused and unscorable responses, and option mass; None where nothing was scored."""
+    refused, unscorable and truncated responses, and option mass; None where nothing was scored or it is not known."""
 
     step: int
     stances: list[float | None]
     malformed: float
     refused: float
     unscorable: float
+    truncated: float | None
     mass: float | None
 
 

@@ -16,7 +16,7 @@ from valuedrift.report.table import Table, block, number_column, text_column
 from valuedrift.report.table_files import Rows, write
 
 NUMBERS: dict[str, tuple[str, Callable[[float | None], str]]] = {
-    **{flag: (flag.capitalize(), percent) for flag in FLAGS},
+    **{flag: (flag.capitalize(), percent) for flag in (*FLAGS, "truncated")},
     "mass": ("Option mass\n(mean)", lambda mass: decimal(mass, 3)),
     "bound": ("Not returned\n(at most)", lambda bound: decimal(bound, 3)),
     "flips": ("Flips", percent),
@@ -48,7 +48,8 @@ def quality(stances: pl.DataFrame, categories: list[str]) -> pl.DataFrame:
     rows = stances.filter(pl.col("category").is_in(categories)).group_by("run", "step")
     found = rows.agg(
         *(pl.col("status").str.starts_with(f"{flag}:").mean().alias(flag) for flag in FLAGS),
-        pl.col("mass").sort().mean(), pl.col("bound").max(), pl.col("flips").sort().mean(), responses=pl.len(),
+        pl.col("truncated").mean(), pl.col("mass").sort().mean(), pl.col("bound").max(), pl.col("flips").sort().mean(),
+        responses=pl.len(),
     )  # fmt: skip
     return found.select("run", "step", "responses", *NUMBERS).sort("run", "step")
 
