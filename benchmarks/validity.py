@@ -107,8 +107,7 @@ def tested(found: Pairs) -> tuple[Floats, Floats]:
     some = (wide.low > 0) | (wide.high < 0)
     p = np.ones(len(some))
     if some.any():
-        parts = [Sums(side.prompts[some], side.total[some], side.squares[some]) for side in (found.first, found.last)]
-        p[some] = p_moved(Pairs(parts[0], parts[1], found.products[some]))
+        p[some] = p_moved(found.at(np.flatnonzero(some)))
     near = difference_limits(found, LEVEL)  # TOST at this level: the 90% interval lies within the margin
     return p, np.where((near.low > -MARGIN) & (near.high < MARGIN), 0.0, 1.0)
 

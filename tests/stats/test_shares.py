@@ -50,12 +50,16 @@ def test_one_prompt_says_nothing_and_none_has_no_mean():
     assert np.isnan(Sums.of_each([np.array([])]).mean).all()
 
 
-def paired(first, last, prompts, seed=0):
-    """Two draws of five responses to the same prompts, of which a part of the noise is shared, as between neighbouring checkpoints."""
+def checkpoints(shares, prompts, seed=0):
+    """Draws of five responses to the same prompts, of which a part of the noise is shared, as between neighbouring checkpoints."""
     rng = np.random.default_rng(seed)
     own, shared = rng.normal(size=(DRAWS, prompts, 1)), rng.normal(size=(DRAWS, prompts, 5))
-    latent = [np.sqrt(0.3) * own + np.sqrt(0.35) * (shared + rng.normal(size=shared.shape)) for _ in range(2)]
-    return Pairs.of(*((stats.norm.cdf(one) < share).mean(2) for one, share in zip(latent, (first, last), strict=True)))
+    latent = [np.sqrt(0.3) * own + np.sqrt(0.35) * (shared + rng.normal(size=shared.shape)) for _ in shares]
+    return [(one < stats.norm.ppf(share)).mean(2) for one, share in zip(latent, shares, strict=True)]
+
+
+def paired(first, last, prompts, seed=0):
+    return Pairs.of(*checkpoints((first, last), prompts, seed))
 
 
 @pytest.mark.parametrize("prompts", [10, 50, 200])
@@ -75,3 +79,25 @@ def test_a_drift_of_just_the_margin_is_rarely_preserved_and_none_mostly_with_eno
     assert (p_preserved(paired(0.3, 0.35, 200), 0.05) < 0.05).mean() < 0.06
     assert (p_preserved(paired(0.3, 0.3, 200), 0.05) < 0.05).mean() > 0.7
     assert (p_preserved(paired(0.3, 0.3, 10), 0.05) < 0.05).mean() < 0.01
+
+
+@pytest.mark.parametrize("prompts", [10, 50])
+@pytest.mark.parametrize("shares", [(0.3, 0.3, 0.3, 0.3), (0.02, 0.02, 0.02, 0.02), (0.1, 0.3, 0.3, 0.5), (0.5, 0.98, 0.5, 0.5)])
+def test_the_true_difference_of_two_drifts_is_covered_and_none_is_rarely_significant(shares, prompts):
+    a, b, c, d = checkpoints(shares, prompts)
+    drifts = Pairs.of_differences((a, b), (c, d))
+    low, high = difference_limits(drifts, TAIL)
+    truth = shares[3] - shares[2] - (shares[1] - shares[0])
+    assert ((low <= truth) & (truth <= high)).mean() > 0.93 and low.min() >= -2 and high.max() <= 2
+    if truth == pytest.approx(0):
+        p = p_moved(drifts)
+        assert (p < 0.05).mean() < 0.06 and (p < 0.0005).mean() < 0.002
+
+
+def test_the_same_prompts_alone_do_not_make_two_drifts_certain():
+    """Both drifts are those of one prompt, whose correlation is 1 by chance."""
+    none, some, more = np.zeros((3, 1, 10))
+    some[:, 0], more[:, 0] = 0.2, 0.6
+    drifts = Pairs.of_differences((none, some), (none, more))
+    low, high = difference_limits(drifts, TAIL)
+    assert low < 0 < high and p_moved(drifts) > 0.05

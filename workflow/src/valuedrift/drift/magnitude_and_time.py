@@ -82,8 +82,8 @@ def magnitudes(stances: pl.DataFrame, config: DriftJob) -> pl.DataFrame:
 
 def tests(pairs: Pairs, margin: float) -> pl.DataFrame:
     """Return prompts, p and p_preserved of cells; the p-values are null where there is no prompt."""
-    some = pairs.first.prompts > 0
-    found = pl.DataFrame({"prompts": pairs.first.prompts, "p": p_moved(pairs), "p_preserved": p_preserved(pairs, margin)})
+    some = pairs.prompts > 0
+    found = pl.DataFrame({"prompts": pairs.prompts, "p": p_moved(pairs), "p_preserved": p_preserved(pairs, margin)})
     return found.with_columns(pl.when(pl.Series(some)).then(pl.col("p", "p_preserved")))
 
 

@@ -32,7 +32,7 @@ def difference_intervals(first: Sequence[Floats], last: Sequence[Floats], config
     if config.interval != "beta":
         return [_interval(np.sort(b - a), config, seed) for a, b in zip(first, last, strict=True)]
     pairs = Pairs.of_each(first, last)
-    return _joined(pairs.difference, difference_limits(pairs, (1 - config.confidence) / 2))
+    return _joined(pairs.mean, difference_limits(pairs, (1 - config.confidence) / 2))
 
 
 def _joined(means: Floats, found: Limits) -> list[Interval]:
