@@ -146,7 +146,7 @@ class World:
     def inputs(self, **changes):
         """Arguments of the html step."""
         fields = {
-            "drift": self.drift, "prompts": self.prompts, "curation": self.curation,
+            "drift": self.drift, "verdicts": [], "prompts": self.prompts, "curation": self.curation,
             "data": self.data, "values": self.values,
             "generations": self.generations, "manifests": self.manifests, "tables": [], "figures": [], "appendices": [],
         }  # fmt: skip

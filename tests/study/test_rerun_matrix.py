@@ -72,6 +72,7 @@ def tracked(study: Study) -> dict[str, list[str]]:
         "downstream": [jobs.downstream(run, task) for run in study.benchmarked for task in study.config.downstream.tasks],
         **{name: [jobs.table(name)] for name in study.config.tables},
         **{name: [jobs.figure(name)] for name in study.config.figures},
+        "verdicts": [jobs.verdicts()],
         "scorecard": [jobs.scorecard()],
         "judges_page": [jobs.judge_comparison()],
         "report": [jobs.report()],
@@ -175,7 +176,7 @@ FIGURES = {"figure_2", "figure_3", "figure_4", "figure_13"}
         ("downstream/tasks/miniature-answers/shots", 2, {"downstream"}),
         ("downstream/tasks/miniature-answers/data", "results/other.jsonl", {"downstream_data"}),
         # tables, figures and report
-        ("style/dpi", 100, FIGURES),
+        ("style/dpi", 100, {*FIGURES, "verdicts"}),
         ("tables/table_9/caption", "New", {"table_9", "report"}),
         ("tables/quality/judge", "mini-judge", set()),  # its inputs change: the stances of another judge
         ("figures/figure_3/caption", "New", {"report"}),

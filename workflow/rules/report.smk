@@ -10,6 +10,7 @@ localrules:
     quality_table,
     figure,
     ablation,
+    verdicts,
     scorecard,
     judges_page,
     report,
@@ -134,6 +135,25 @@ use rule figure as ablation with:
         sources=sources("report.ablation"),
 
 
+# The picture that the report opens with.
+rule verdicts:
+    input:
+        drift=f"{R}/drift.parquet",
+    output:
+        pdf=f"{R}/verdicts.pdf",
+        png=f"{R}/verdicts.png",
+    log:
+        f"{R}/logs/report/verdicts.log",
+    conda:
+        "../../envs/report.yaml"
+    params:
+        sources=sources("report.verdicts"),
+        config=lambda wildcards: jobs.verdicts(),
+    shell:
+        "python -m valuedrift.report verdicts --config {params.config:q} --drift {input.drift:q} --pdf {output.pdf:q}"
+        " --png {output.png:q} > {log:q} 2>&1"
+
+
 rule scorecard:
     input:
         reference=inputs.reference(),
@@ -180,6 +200,7 @@ rule judges_page:
 rule report:
     input:
         drift=f"{R}/drift.parquet",
+        verdicts=study.pictures,
         prompts=f"{P}/prompts.parquet",
         curation=f"{P}/curation.parquet",
         data=inputs.counts(),
@@ -199,7 +220,7 @@ rule report:
         sources=sources("report.page"),
         config=lambda wildcards: jobs.report(),
     shell:
-        "python -m valuedrift.report page --config {params.config:q} --drift {input.drift:q} --prompts {input.prompts:q}"
+        "python -m valuedrift.report page --config {params.config:q} --drift {input.drift:q} --verdicts {input.verdicts:q} --prompts {input.prompts:q}"
         " --curation {input.curation:q} --data {input.data:q} --values {input.values:q} --generations {input.generations:q} --manifests {input.manifests:q}"
         " --tables {input.tables:q} --figures {input.figures:q} --appendices {input.appendices:q} --output {output:q} > {log:q} 2>&1"
 

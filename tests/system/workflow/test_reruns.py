@@ -13,7 +13,7 @@ from clone import SMALL
 
 pytestmark = pytest.mark.workflow
 
-BELOW_STANCES = {"values": 4, "drift": 3, "study_drift": 1, "drift_table": 1, "figure": 1, "miniature_recovery": 1, "judges_page": 1,
+BELOW_STANCES = {"values": 4, "drift": 3, "study_drift": 1, "drift_table": 1, "figure": 1, "miniature_recovery": 1, "judges_page": 1, "verdicts": 1,
                  "report": 1}  # fmt: skip
 MEASURED_SFT = {"generations": 3, "stances": 6, "values": 3, **{k: v for k, v in BELOW_STANCES.items() if k != "values"}}
 

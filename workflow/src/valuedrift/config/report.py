@@ -2,6 +2,7 @@
 
 from valuedrift.config.base import Category, Closed, Count
 from valuedrift.config.drift import ValuesConfig
+from valuedrift.config.figures import StyleConfig
 from valuedrift.config.tables import TableKind
 
 
@@ -44,8 +45,20 @@ class ReportJob(Closed):
     appendices: list[AppendixConfig]
     expected: dict[str, dict[str, int]] = {}
     """Dataset → split → number of rows that the paper reports."""
+    algorithms: dict[str, str] = {}
+    """Run → name of its training, of the trained ones."""
+    margin: float = 0.05
+    """Drift below which a value counts as preserved."""
     config: str
     """The study's settings as YAML, for the reader."""
+
+
+class VerdictsJob(Closed):
+    judge: str
+    categories: list[Category]
+    runs: list[str]
+    """Ids of the runs that have drift, parents first."""
+    style: StyleConfig
 
 
 class JudgeComparisonJob(Closed):

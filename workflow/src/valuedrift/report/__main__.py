@@ -11,6 +11,7 @@ dispatch(
         "pairs_table": "one pair of a synthetic preference set per category",
         "downstream_table": "scores on benchmarks",
         "quality_table": "flagged and truncated responses, option mass and flips of the judged responses",
+        "verdicts": "the picture of all drifts with their verdicts as PDF and PNG",
         "figure": "one figure of stance trajectories as PDF and PNG",
         "ablation": "one figure of a stance against a training parameter as PDF and PNG",
         "page": "the report: tables, figures, samples and provenance in one HTML page",

@@ -24,6 +24,7 @@ from valuedrift.report import (
     topics_table,
     value_texts_table,
 )
+from valuedrift.report.findings import findings
 from valuedrift.report.numbers import MISSING, decimal
 from valuedrift.report.overview import ends, mean_drift
 from valuedrift.report.provenance import read_manifests
@@ -52,21 +53,23 @@ class Image:
 
 
 def run(
-    *, config: ReportJob, drift: Path, prompts: Path, curation: Path, data: list[Path], values: list[Path],
+    *, config: ReportJob, drift: Path, verdicts: list[Path], prompts: Path, curation: Path, data: list[Path], values: list[Path],
     generations: list[Path], manifests: list[Path], tables: list[Path], figures: list[Path], appendices: list[Path], output: Path,
 ) -> None:  # fmt: skip
     """Write the report.
 
-    `data` are the datasets' counts, `tables` the table steps' CSVs and `figures` PNGs, the latter two named as in the config;
-    `appendices` are .csv or .parquet files in the config's order.
+    `verdicts` is the picture of all drifts, if there are any, `data` are the datasets' counts, `tables` the table steps' CSVs and
+    `figures` PNGs, the latter two named as in the config; `appendices` are .csv or .parquet files in the config's order.
     """
     measured = pl.concat([VALUES.frame([]), *(VALUES.read(path) for path in values)]).unique(maintain_order=True)
     measured = VALUES.check(measured, "the report's values")
-    known = read_manifests(manifests)
+    known, drifts = read_manifests(manifests), DRIFT.read(drift)
     context = {
         "job": config,
+        "findings": findings(drifts, config.judge, config.algorithms, config.margin),
+        "pictures": [_image("verdicts", "Each drift with its verdict", path) for path in verdicts],
         "runs": html_tables.runs_table(config.runs, ends(measured, config.judge, config.categories), known),
-        "drift": html_tables.mean_drift_table(mean_drift(DRIFT.read(drift), config.judge, config.categories)),
+        "drift": html_tables.mean_drift_table(mean_drift(drifts, config.judge, config.categories)),
         "tables": _tables(config, tables),
         "figures": _images(config, figures),
         "data": html_tables.data_table(data, config.expected),

@@ -98,6 +98,7 @@ NEEDS: dict[str, NeedOf] = {
     "downstream": lambda sizing, wildcards: downstream(sizing, _run(sizing, wildcards), wildcards["task"]),
     # report
     **dict.fromkeys(REPORT_STEPS, LIGHT),
+    "verdicts": SLOW_IMPORTS,
     "figure": SLOW_IMPORTS,
     "ablation": SLOW_IMPORTS,
     # miniature

@@ -148,6 +148,11 @@ class Study:
         return [self.here(appendix.table) for appendix in self.config.report.appendices]
 
     @property
+    def pictures(self) -> list[str]:
+        """Paths of the picture of all drifts; none for a study without drift."""
+        return [f"{self.folder}/verdicts.png"] if self.drifting else []
+
+    @property
     def scorecard_pages(self) -> list[str]:
         """Paths of the scorecard's files; none for a study without a scorecard."""
         return [f"{self.folder}/scorecard.{kind}" for kind in ("csv", "html")] if self.config.scorecard else []

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from valuedrift.config.base import Closed
 from valuedrift.config.explain import explain
 from valuedrift.config.figures import AblationFigure, AblationJob, AblationPoint, FigureJob, Panel, PhaseOfPanel, TrajectoryFigure
-from valuedrift.config.report import JudgeComparisonJob, ReportJob
+from valuedrift.config.report import JudgeComparisonJob, ReportJob, VerdictsJob
 from valuedrift.config.scorecard import ReferenceRun, ScorecardJob
 from valuedrift.config.tables import (
     CategoriesTable,
@@ -182,8 +182,14 @@ class ReportJobs(StudyJobs):
             tables=[(name, table.kind, table.caption) for name, table in config.tables.items()],
             figures=[(name, figure.caption) for name, figure in config.figures.items()], appendices=report.appendices,
             expected={name: {str(s): n for s, n in d.expected.items()} for name, d in config.datasets.items() if d.expected},
+            algorithms={run.id: run.method for run in self.study.runs.values() if run.method}, margin=config.drift.margin,
             config=self._settings(),
         ).canonical()  # fmt: skip
+
+    def verdicts(self) -> str:
+        return VerdictsJob(
+            judge=self.study.judge, categories=self.study.categories, runs=self.study.drifting, style=self.config.style
+        ).canonical()
 
     def _settings(self) -> str:
         """Return the settings that every result depends on, as YAML. A training's own are in its manifest, and a key that no step
