@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import polars as pl
 import pytest
 from training_jobs import ANSWER, QUESTION, job
 
@@ -16,15 +17,16 @@ from valuedrift.train import reward, sft
 def sft_set(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("data") / "sft.parquet"
     turns = [{"role": "user", "content": QUESTION}, {"role": "assistant", "content": ANSWER}]
-    SFT_SET.write(SFT_SET.frame([{"row": i, "split": "train", "messages": turns} for i in range(320)]), path)
+    rows = [{"row": i, "split": "train" if i < 320 else "validation", "messages": turns} for i in range(323)]
+    SFT_SET.write(SFT_SET.frame(rows), path)
     return path
 
 
 @pytest.fixture(scope="session")
 def few(sft_set, tmp_path_factory) -> Path:
-    """36 rows of the SFT set."""
+    """36 rows of the SFT set, and its three of validation."""
     path = tmp_path_factory.mktemp("few") / "sft.parquet"
-    SFT_SET.write(SFT_SET.read(sft_set).head(36), path)
+    SFT_SET.write(SFT_SET.read(sft_set).filter(pl.col("row").is_between(36, 319).not_()), path)
     return path
 
 

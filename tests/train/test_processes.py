@@ -62,15 +62,16 @@ def assert_same_training(one: Path, two: Path, metrics: list[str], same_weights:
 def data(pairs, tmp_path_factory) -> Path:
     """Training sets.
 
-    `sft`: answers of 1 to 4 sentences, so that a process's share of a batch has more tokens than the other's. `dpo`: whole batches
+    `sft`: answers of 1 to 4 sentences, so that a process's share of a batch has more tokens than the other's; of the five for
+    validation one process has three, in one batch more than the other. `dpo`: whole batches
     of 8, since several processes fill the last batch of an epoch with its first examples.
     """
     folder = tmp_path_factory.mktemp("data")
     turns = [
         [{"role": "user", "content": f"{QUESTION} {i}"}, {"role": "assistant", "content": " ".join([ANSWER] * (1 + i % 4))}]
-        for i in range(32)
+        for i in range(37)
     ]
-    rows = [{"row": i, "split": "train", "messages": messages} for i, messages in enumerate(turns)]
+    rows = [{"row": i, "split": "train" if i < 32 else "validation", "messages": messages} for i, messages in enumerate(turns)]
     SFT_SET.write(SFT_SET.frame(rows), folder / "sft.parquet")
     whole = PREFERENCE_SET.read(pairs).filter(pl.col("split") == "train").head(32)
     PREFERENCE_SET.write(whole, folder / "dpo.parquet")
@@ -85,7 +86,7 @@ def trainings(data, tiny_base, tuned, rewarded, pairs) -> dict[str, dict]:
     ppo_config = job("ppo", chosen="support", learning_rate=1e-3, max_response=16, batch_size=8, minibatches=2, device_batch_size=2,
                      temperature=1.5, heldout=3)  # fmt: skip
     configs = {
-        "sft": job("sft", learning_rate=1e-3, max_length=256),
+        "sft": job("sft", learning_rate=1e-3, max_length=256, device_batch_size=2),
         "dpo": job("dpo", learning_rate=1e-4, chosen="support"),
         "ppo": ppo_config,
     }
@@ -165,7 +166,11 @@ def shared(trainings, tmp_path_factory) -> Path:
     """Folder of the trainings in two processes that each have a shard of every weight."""
     folder = tmp_path_factory.mktemp("shared")
     return in_two(
-        "shared", ["dpo", "ppo"], trainings, folder, diverging_in(folder, trainings, checkpoints={"every": 2}, logging_steps=99)
+        "shared",
+        ["sft", "dpo", "ppo"],
+        trainings,
+        folder,
+        diverging_in(folder, trainings, checkpoints={"every": 2}, logging_steps=99),
     )
 
 
@@ -177,7 +182,11 @@ def test_all_processes_of_a_training_that_diverges_end_at_the_same_step(whole, s
 
 
 def test_sft_of_two_processes_is_that_of_one(one, whole):
-    assert_same_training(one / "sft", whole / "sft", ["loss", "grad_norm"], 1e-4)
+    assert_same_training(one / "sft", whole / "sft", ["loss", "grad_norm", "validation_loss", "validation_rows"], 1e-4)
+
+
+def test_sft_of_two_processes_that_share_the_weights_is_that_of_one(one, shared):
+    assert_same_training(one / "sft", shared / "sft", ["loss", "grad_norm", "validation_loss", "validation_rows"], 1e-4)
 
 
 def test_dpo_of_two_processes_is_that_of_one(one, whole):

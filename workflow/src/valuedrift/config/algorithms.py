@@ -14,6 +14,9 @@ from valuedrift.config.base import Count, LearningRate, NonNegative, Rate, Share
 from valuedrift.config.explain import nearest
 from valuedrift.config.train import PreferenceConfig, TrainingConfig, TrainingJob
 
+Heldout = Annotated[int, Field(ge=0, le=10**9)]
+"""A number of examples, or none."""
+
 
 class SftConfig(TrainingConfig):
     learning_rate: LearningRate = 2e-5
@@ -28,6 +31,9 @@ class SftConfig(TrainingConfig):
     attention: Literal["documents", "sdpa", "flash_attention_2", "flash_attention_3"] = "documents"
     """Attention within each packed conversation. documents: each conversation by itself, on GPUs in half precision by torch's own
     flash kernel. sdpa: one mask over the row, slow for long rows, also for sliding windows. The others need their packages."""
+    heldout: Heldout = 1000
+    """Conversations of the validation split on which the loss is measured before training and at each saved checkpoint; 0 for none.
+    With the paper's checkpoints 1,000 cost .5% of the training on WildChat, 3% on Alpaca."""
 
 
 class RewardConfig(TrainingConfig):
@@ -37,6 +43,8 @@ class RewardConfig(TrainingConfig):
     """Examples in one optimizer step."""
     epochs: Rate = 1
     """Passes over the training split."""
+    heldout: Heldout = 1000
+    """Pairs of the validation split on which the accuracy is measured before training and at each saved checkpoint; 0 for none."""
 
 
 class PpoConfig(PreferenceConfig):

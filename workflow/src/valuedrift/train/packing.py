@@ -66,11 +66,18 @@ class DocumentTrainer(SFTTrainer):  # type: ignore[misc]
         with _attention(self.model.config, self.attention):
             return super().training_step(*arguments, **named)
 
-    def compute_loss(self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None) -> Any:
-        """Return this micro-batch's part of the step's mean loss over the answers' tokens.
+    def loss_sum(self, model: Any, inputs: dict[str, Any]) -> torch.Tensor:
+        """Return the sum of the losses of a batch's answer tokens and their number (2,), outside of training steps."""
+        tokens = (inputs["labels"][..., 1:] != IGNORED).sum()
+        with _attention(self.model.config, self.attention):
+            mean = self.compute_loss(model, inputs)
+        return torch.stack([mean.double() * tokens, tokens.double()])
 
-        It is multiplied by the number of processes, over which gradients are averaged. Logits are computed only where an answer's
-        token is predicted.
+    def compute_loss(self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None) -> Any:
+        """Return this micro-batch's part of the step's mean loss over the answers' tokens; outside of a step the mean of its own.
+
+        In a step it is multiplied by the number of processes, over which gradients are averaged. Logits are computed only where an
+        answer's token is predicted.
         """
         if not self.at_once:
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
@@ -79,7 +86,10 @@ class DocumentTrainer(SFTTrainer):  # type: ignore[misc]
         outputs = model(**inputs, logits_to_keep=positions, use_cache=False)
         logits, targets = outputs.logits[0].float(), targets[positions]
         logprobs = logits.log_softmax(-1)
-        loss = -logprobs.gather(-1, targets[:, None]).sum() / num_items_in_batch
+        losses = -logprobs.gather(-1, targets[:, None])
+        if num_items_in_batch is None:
+            return (losses.mean(), outputs) if return_outputs else losses.mean()
+        loss = losses.sum() / num_items_in_batch
         self._log_metrics(logprobs.detach(), targets, inputs["input_ids"].numel())
         if self.args.average_tokens_across_devices:
             loss = loss * self.accelerator.num_processes

@@ -70,24 +70,35 @@ def on_disk(examples: Dataset, folder: Path) -> Dataset:
 
 
 def fitting(pairs: pl.DataFrame, tokenizer: Any, training: TrainingConfig) -> pl.DataFrame:
-    """Return the pairs whose answers, under the chat template, fit `max_length` with their prompt and `max_response` alone.
+    """Return the pairs that fit; raises UserError if there is none."""
+    kept = pairs.filter(fits(pairs, tokenizer, training))
+    if kept.is_empty():
+        raise UserError(
+            f"none of the {pairs.height} pairs fits max_length {training.max_length} and its longest response, {_longest(training)}"
+        )
+    return kept
+
+
+def fits(pairs: pl.DataFrame, tokenizer: Any, training: TrainingConfig) -> pl.Series:
+    """Return of which pairs the answers, under the chat template, fit `max_length` with their prompt and `max_response` alone.
 
     The others are dropped for every trainer: TRL's trainers would each truncate in a different way, and a truncated answer lacks
-    its end token or, truncated before the template, teaches the model to stop there. Raises UserError if no pair is left.
+    its end token or, truncated before the template, teaches the model to stop there.
     """
+    keep = pl.Series([True] * pairs.height, dtype=pl.Boolean)
+    if pairs.is_empty():
+        return keep
     prompts = _lengths(pairs["prompt"].to_list(), tokenizer)
-    longest = training.max_response if isinstance(training, PreferenceConfig) else training.max_length
-    keep = pl.Series([True] * pairs.height)
     for side in ("chosen", "rejected"):
         turns = pairs.with_columns(_answer(side)).select(pl.concat_list("prompt", side)).to_series().to_list()
         whole = _lengths(turns, tokenizer)
-        keep &= (whole <= training.max_length) & (whole - prompts <= longest)
-    kept = pairs.filter(keep)
-    if kept.is_empty():
-        raise UserError(
-            f"none of the {pairs.height} pairs fits max_length {training.max_length} and its longest response, {longest}"
-        )
-    return kept
+        keep &= (whole <= training.max_length) & (whole - prompts <= _longest(training))
+    return keep
+
+
+def _longest(training: TrainingConfig) -> int:
+    """Return the tokens that an answer may have."""
+    return training.max_response if isinstance(training, PreferenceConfig) else training.max_length
 
 
 def _answer(side: str) -> pl.Expr:
