@@ -148,7 +148,7 @@ class World:
         fields = {
             "drift": self.drift, "verdicts": [], "prompts": self.prompts, "curation": self.curation,
             "data": self.data, "values": self.values,
-            "generations": self.generations, "manifests": self.manifests, "tables": [], "figures": [], "appendices": [],
+            "generations": self.generations, "manifests": self.manifests, "logs": [], "tables": [], "figures": [], "appendices": [],
         }  # fmt: skip
         return fields | changes
 

@@ -31,6 +31,7 @@ from valuedrift.report.provenance import read_manifests
 from valuedrift.report.samples import Sample, choose_prompts, read_responses, samples
 from valuedrift.report.table import Table
 from valuedrift.report.table_files import read
+from valuedrift.report.training_table import training_table
 
 TEMPLATE = Path(__file__).with_name("report.html.j2")
 LAYOUTS = {
@@ -54,12 +55,14 @@ class Image:
 
 def run(
     *, config: ReportJob, drift: Path, verdicts: list[Path], prompts: Path, curation: Path, data: list[Path], values: list[Path],
-    generations: list[Path], manifests: list[Path], tables: list[Path], figures: list[Path], appendices: list[Path], output: Path,
+    generations: list[Path], manifests: list[Path], logs: list[Path], tables: list[Path], figures: list[Path],
+    appendices: list[Path], output: Path,
 ) -> None:  # fmt: skip
     """Write the report.
 
-    `verdicts` is the picture of all drifts, if there are any, `data` are the datasets' counts, `tables` the table steps' CSVs and
-    `figures` PNGs, the latter two named as in the config; `appendices` are .csv or .parquet files in the config's order.
+    `verdicts` is the picture of all drifts, if there are any, `data` are the datasets' counts, `logs` those of all trainings,
+    `tables` the table steps' CSVs and `figures` PNGs, the latter two named as in the config; `appendices` are .csv or .parquet
+    files in the config's order.
     """
     measured = pl.concat([VALUES.frame([]), *(VALUES.read(path) for path in values)]).unique(maintain_order=True)
     measured = VALUES.check(measured, "the report's values")
@@ -70,6 +73,7 @@ def run(
         "pictures": [_image("verdicts", "Each drift with its verdict", path) for path in verdicts],
         "runs": html_tables.runs_table(config.runs, ends(measured, config.judge, config.categories), known),
         "drift": html_tables.mean_drift_table(mean_drift(drifts, config.judge, config.categories)),
+        "training": training_table(config.runs, logs),
         "tables": _tables(config, tables),
         "figures": _images(config, figures),
         "data": html_tables.data_table(data, config.expected),

@@ -102,6 +102,12 @@ class Inputs:
         """Return the table that a run trains on."""
         return self._data(str(self.study.runs[run].dataset))
 
+    def training_logs(self) -> list[str]:
+        """Return the logs of all trainings, those of reward models too."""
+        trained = [run.id for run in self.study.runs.values() if run.training]
+        rewards = [f"{self.study.folder}/rewards/{name}/training_log.parquet" for name in self.study.rewards]
+        return [*self.of_runs("training_log.parquet", trained), *rewards]
+
     def reward_data(self, reward: str) -> str:
         """Return the table of pairs that a reward model trains on."""
         return self._data(str(self.study.rewards[reward].dataset))
