@@ -59,11 +59,12 @@ def test_jobs_that_call_a_service_run_where_the_network_is_one_at_a_time():
         found = job_resources(merge(SERVICE, {"cluster": {"network": network}}))
         assert found.service_judges == ["api"]
         assert found.runs_locally("questions") and not found.calls_service("questions")
-        for rule in ("value_laden", "service_stances"):
+        for rule in ("value_laden", "service_stances", "service_order_check"):
             assert found.runs_locally(rule) is (network == "local")
             assert found.resources(rule).get("slurm_partition") == partition
         assert found.resources("value_laden")["api"] == 1
-        assert found.resources("service_stances")["api"](SimpleNamespace(judge="api")) == 1
+        for rule in ("service_stances", "service_order_check"):
+            assert found.resources(rule)["api"](SimpleNamespace(judge="api")) == 1
         assert "api" not in found.resources("stances") and "slurm_partition" not in found.resources("stances")
     batch = job_resources(merge(SERVICE, {"chats": {"service": {"batch": True}}}))
     assert batch.resources("service_stances")["api"](SimpleNamespace(judge="api")) == 0

@@ -28,7 +28,7 @@ PRICED = {
             "model": "gpt-4o", "max_tokens": 4, "price": {"input": 2.5, "output": 10, "day": "2026-11-01"}, "spending_cap": 0.02,
         }
     },
-    "judges": {"paid": {"backend": "openai", "chat": "big"}},
+    "judges": {"paid": {"backend": "openai", "chat": "big", "order_check": 0}},
 }  # fmt: skip
 MINIATURE = yaml.safe_load((ROOT / "config" / "miniature.yaml").read_text())
 PAPER = yaml.safe_load((ROOT / "config" / "paper.yaml").read_text())
@@ -73,6 +73,15 @@ def test_orders_samples_and_fewer_prompts_multiply_the_calls():
     ):
         chats = {"chats": {"big": {"temperature": 1.0}}}
         assert use("judge paid", PRICED, chats, {"judges": {"paid": judge}}).calls.value == factor * once
+
+
+def test_the_check_of_the_options_orders_is_counted_and_priced():
+    checked = use("orders of paid", PRICED, {"judges": {"paid": {"order_check": 200}}})
+    assert checked.calls == Amount(200 * 6, "≤") and checked.price(batch=False).value > 0
+    sampled = {"judges": {"paid": {"reading": "sampling", "samples": 7, "order_check": 10}}, "chats": {"big": {"temperature": 1.0}}}
+    assert use("orders of paid", PRICED, sampled).calls.value == 10 * 6 * 7
+    in_all = {"judges": {"paid": {"order_check": 200, "orders": "all"}}}
+    assert "orders of paid" not in [one.name for one in uses(work(PRICED, in_all))]
 
 
 def test_the_papers_checkpoints_follow_from_the_rows_that_it_reports():

@@ -73,7 +73,7 @@ def test_rows_add_up(paper):
     unit = table.Unit.of(jobs, gpus=True)
     assert str(unit) == "GPU hours"
     lines = table.by_run(sizing, jobs, uses(sizing.work), unit)
-    assert len(lines) == 1 + len(sizing.study.runs) + 2 + 2 and max(map(len, lines)) <= 130
+    assert len(lines) == 1 + len(sizing.study.runs) + 3 + 2 and max(map(len, lines)) <= 130
     row = next(line.split() for line in lines if line.startswith(f"{TUNED} "))
     train, sample, judge, together = (float(cell.lstrip("~≤")) for cell in row[1:5])
     assert together == pytest.approx(train + sample + judge, abs=0.15) and train > 5

@@ -64,6 +64,7 @@ def tracked(study: Study) -> dict[str, list[str]]:
         **{name: [jobs.training(run) for run in study.ids(name)] for name in RUN_ALGORITHMS},
         "generations": [jobs.generation(run) for run in runs],
         **{f"stances of {name}": [jobs.judge(run, name) for run in runs] for name in study.config.judges},
+        **{f"orders of {name}": [jobs.order_check(name)] for name in study.order_checked},
         "human_sample": [jobs.human_sample()],
         "human_check": [jobs.human_check()],
         "values": [jobs.values()],
@@ -111,6 +112,7 @@ def edited(edits: dict[str, Any]) -> dict[str, Any]:
     return config
 
 
+JUDGED = {"stances of mini-judge", "orders of mini-judge", "report"}
 FIGURES = {"figure_2", "figure_3", "figure_4", "figure_13"}
 
 
@@ -157,9 +159,10 @@ FIGURES = {"figure_2", "figure_3", "figure_4", "figure_13"}
         ("generation/samples", 3, {"generations", "report"}),
         ("generation/seed", 7, {"generations", "report"}),
         ("generation/seed", 0, {"report"}),  # the study's own, spelled out, is shown
-        ("judges/mini-judge/prompt", "{prompt} {response} {topic}", {"stances of mini-judge", "report"}),
-        ("judges/mini-judge/orders", "latin", {"stances of mini-judge", "report"}),
-        ("judges/mini-judge/min_mass", 0.5, {"stances of mini-judge", "report"}),
+        ("judges/mini-judge/prompt", "{prompt} {response} {topic} {options}", JUDGED),
+        ("judges/mini-judge/min_mass", 0.5, JUDGED),
+        ("judges/mini-judge/per_category", 3, JUDGED),
+        ("judges/mini-judge/order_check", 7, {"orders of mini-judge", "report"}),
         # How a machine computes it does not change a result.
         ("generation/batch_size", 7, set()),
         ("generation/vllm", {"memory_share": 0.5}, set()),
@@ -210,6 +213,12 @@ def test_a_key_of_the_miniature_changes_the_steps_whose_rules_list_it(before, ke
 
 def test_every_algorithm_has_a_run_here(before):
     assert all(before[name] for name in (*RUN_ALGORITHMS, "reward", "base", "external", "mixture"))
+
+
+def test_a_judge_that_is_asked_in_several_orders_needs_no_check_of_them(before):
+    after = tracked(Study(load_study_config(edited({"judges/mini-judge/orders": "latin"}))))
+    assert before.keys() - after.keys() == {"orders of mini-judge"}
+    assert {rule for rule, strings in after.items() if strings != before[rule]} == {"stances of mini-judge", "report"}
 
 
 def test_swapped_values_are_noticed(before):

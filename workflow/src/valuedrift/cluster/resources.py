@@ -18,8 +18,8 @@ from valuedrift.study.chats import chat_of, is_service
 from valuedrift.study.study import Study
 
 PARTITIONS = Path("profiles/slurm/partitions.yaml")
-SERVICE_STANCES = "service_stances"
-"""The rule whose judges are services."""
+JUDGED_BY_SERVICES = ("service_stances", "service_order_check")
+"""The rules whose judges are services."""
 
 
 class JobResources:
@@ -63,7 +63,7 @@ class JobResources:
 
     def calls_service(self, rule: str) -> bool:
         """Return True if jobs of the rule call a chat model that is a service elsewhere."""
-        return rule == SERVICE_STANCES or is_service(self.study, chat_of(self.study, rule))
+        return rule in JUDGED_BY_SERVICES or is_service(self.study, chat_of(self.study, rule))
 
     def runs_locally(self, rule: str) -> bool:
         """Return True if jobs of the rule can run as local rules: they call no chat model, or one reachable from the login node."""
@@ -75,7 +75,7 @@ class JobResources:
         def slots(chat: str | None) -> int:
             return int(chat is not None and not self.study.config.chats[chat].batch)
 
-        if rule == SERVICE_STANCES:
+        if rule in JUDGED_BY_SERVICES:
             return lambda wildcards: slots(chat_of(self.study, rule, wildcards.judge))
         return slots(chat_of(self.study, rule))
 

@@ -1,8 +1,8 @@
 """Judges: the models or functions that read the stance of a response, and how they are asked."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from valuedrift.config.base import OPTIONS, STANCES, Closed, Count, Name, Share, Stance
 from valuedrift.config.chat import ChatJob
@@ -54,6 +54,9 @@ class JudgeConfig(Closed):
     """Orders in which the options are listed: support, neutral, oppose (one); three, so that each option has each letter once
     (latin); or all six (all). The probabilities are averaged over the orders; `flips` is the share of orders whose answer differs
     from that of the average."""
+    order_check: Annotated[int, Field(ge=0, le=10**9)] = 200
+    """Responses that are asked in all six orders too, where `orders` is one: drawn from the first and last checkpoints of all runs,
+    for the report's section on the order of the options. 0 asks none."""
     reading: Literal["logprobs", "sampling"] = "logprobs"
     """Source of the probabilities (openai): the server's logprobs, or, for a server that returns none, the letters of `samples`
     answers sampled at the chat model's temperature."""
@@ -84,14 +87,31 @@ class JudgeConfig(Closed):
             raise ValueError("`orders` needs {options} in `prompt`, which says where they are listed")
         return self
 
+    @property
+    def is_order_checked(self) -> bool:
+        """Return True if some responses are asked in all orders, apart from the others."""
+        return self.backend != "function" and self.orders == "one" and "{options}" in self.prompt and self.order_check > 0
 
-class JudgeJob(Closed):
-    """The config of the step that judges one run's responses with one judge."""
 
-    run: str
+class JudgeStep(Closed):
+    """What every step that asks a judge needs."""
+
     name: str
     """Name of the judge in the study."""
     seed: int
     judge: JudgeConfig
     chat: ChatJob | None = None
     """The chat model (openai)."""
+
+
+class JudgeJob(JudgeStep):
+    """The config of the step that judges one run's responses with one judge."""
+
+    run: str
+
+
+class OrderCheckJob(JudgeStep):
+    """The config of the step that asks one judge about some responses in all orders of the options."""
+
+    children: list[str]
+    """Ids of the runs that have a parent; their step 0 is the parent's last checkpoint."""

@@ -1,5 +1,7 @@
 """The tables that cross from one stage to the next: their columns, types, units and ranges."""
 
+from itertools import permutations
+
 import polars as pl
 
 from valuedrift.io.columns import (
@@ -20,6 +22,7 @@ from valuedrift.io.columns import (
     SHARE,
     SPLIT,
     STANCE,
+    STANCE_NAMES,
     STEP,
     TIMED,
     VERDICT,
@@ -95,6 +98,14 @@ STANCES = declared(
     run=pl.String, step=STEP, prompt_id=pl.String, category=pl.String, sample=INDEX, judge=pl.String,
     support=PROBABILITY, neutral=PROBABILITY,
     oppose=PROBABILITY, mass=MASS, bound=MASS, flips=SHARE, truncated=pl.Boolean, status=pl.String,
+)  # fmt: skip
+# One response asked in one order of the options, by a judge that is otherwise asked in the first: `order` names the stances of A, B
+# and C. status: ok; unscorable: <reason> (numbers are null) ---
+ORDERS = declared(
+    "orders", "run step prompt_id sample judge order", "support neutral oppose mass", DISTRIBUTION | SCORED,
+    run=pl.String, step=STEP, prompt_id=pl.String, category=pl.String, sample=INDEX, judge=pl.String,
+    order=Column(pl.String, words=tuple(map(" ".join, permutations(STANCE_NAMES)))),
+    support=PROBABILITY, neutral=PROBABILITY, oppose=PROBABILITY, mass=MASS, status=pl.String,
 )  # fmt: skip
 # A response that people label: `id` reveals neither run nor judge; people do not see the judge's probabilities.
 LABEL_SAMPLE = declared(

@@ -14,10 +14,12 @@ class PromptedJudge:
         self.reader, self.config, self.orders = reader, config, orders(config.orders)
 
     def __call__(self, items: list[Item]) -> list[Verdict | str]:
-        prompts = [self._prompt(item, order) for item in items for order in self.orders]
-        readings, count = self.reader(prompts), len(self.orders)
-        least = self.config.min_mass
-        return [verdict(readings[start : start + count], self.orders, least) for start in range(0, len(readings), count)]
+        return [verdict(readings, self.orders, self.config.min_mass) for readings in self.readings(items)]
+
+    def readings(self, items: list[Item]) -> list[list[Reading | str]]:
+        """Return the readings of each item, one for each order asked."""
+        found, count = self.reader([self._prompt(item, order) for item in items for order in self.orders]), len(self.orders)
+        return [found[start : start + count] for start in range(0, len(found), count)]
 
     def _prompt(self, item: Item, order: Order) -> Prompt:
         options = self.config.options

@@ -5,7 +5,7 @@ from typing import Any
 
 import polars as pl
 
-from valuedrift.config.judge import JudgeJob
+from valuedrift.config.judge import JudgeJob, JudgeStep
 from valuedrift.errors import UserError
 from valuedrift.io.files import remedy
 from valuedrift.io.owner import owned
@@ -78,16 +78,17 @@ CHUNK = 10_000
 """Prompts passed to a model in this process at once: at 430 tokens each they take 0.6 GB."""
 
 
-def make_judge(job: JudgeJob, ledger: Path) -> Judge:
+def make_judge(job: JudgeStep, ledger: Path) -> Judge:
     """Return the configured judge; the answers of a judge behind a server are stored in `ledger`."""
     if job.judge.backend == "function":
         return FunctionJudge(str(job.judge.function))
     from valuedrift.judge.prompted import PromptedJudge
 
-    return PromptedJudge(_reader(job, ledger), job.judge)
+    return PromptedJudge(make_reader(job, ledger), job.judge)
 
 
-def _reader(job: JudgeJob, ledger: Path) -> Reader:
+def make_reader(job: JudgeStep, ledger: Path) -> Reader:
+    """Return the model of a judge that answers with an option letter; answers of one behind a server are stored in `ledger`."""
     if job.judge.backend == "openai":
         from valuedrift.judge.api import ApiReader
 

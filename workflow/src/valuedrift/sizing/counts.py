@@ -105,6 +105,11 @@ class Workload:
         # Equal responses to one question are judged once, so there may be fewer.
         return self.checkpoints(run) * prompts * Amount(self.config.generation.samples, AT_MOST)
 
+    @staticmethod
+    def order_checks(judge: JudgeConfig) -> Amount:
+        """Return the prompts that a judge is asked in all orders of the options."""
+        return Amount(judge.order_check * len(orders("all")) if judge.is_order_checked else 0, AT_MOST)
+
     def judge_tokens(self, run: Run, judge: JudgeConfig) -> Amount:
         """Return the mean tokens of a judge's prompt on one response of a run: a token for every four characters."""
         if (items := self.judged(run.id, judge.per_category)) is not None:
@@ -112,6 +117,10 @@ class Workload:
             return Amount(
                 mean_tokens(self._prompt(judge, *row) for row in some.select("question", "response", "topic").rows()), ASSUMED
             )
+        return self.unseen_judge_tokens(judge)
+
+    def unseen_judge_tokens(self, judge: JudgeConfig) -> Amount:
+        """Return the most tokens of a judge's prompt, while the responses are not known."""
         if self.prompts is None:
             asked = [("x" * QUESTION_CHARACTERS, "", category.topic) for category in self.config.prompts.categories.values()]
         else:

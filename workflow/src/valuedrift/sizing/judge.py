@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from valuedrift.config.judge import JudgeConfig
 from valuedrift.lm.judge_prompt import orders
 from valuedrift.sizing.amount import ASSUMED, Amount
 from valuedrift.sizing.base import Need, StudySizing
@@ -15,7 +16,17 @@ def stances(sizing: StudySizing, run: Run, name: str) -> Need:
     calls = sizing.work.responses(run, judge) * len(orders(judge.orders))
     if judge.backend == "function":
         return Need(0, 1, 1.0, Amount(1.0) + calls * Amount(1e-3, ASSUMED), calls * 50)
-    length = sizing.work.judge_tokens(run, judge)
+    return _reading(sizing, judge, calls, sizing.work.judge_tokens(run, judge))
+
+
+def order_check(sizing: StudySizing, name: str) -> Need:
+    """Return the need of asking one judge about some responses in all orders of the options."""
+    judge = sizing.config.judges[name]
+    return _reading(sizing, judge, sizing.work.order_checks(judge), sizing.work.unseen_judge_tokens(judge))
+
+
+def _reading(sizing: StudySizing, judge: JudgeConfig, calls: Amount, length: Amount) -> Need:
+    """Return the need of this many calls of a judge that answers with an option letter, of `length` tokens each."""
     if judge.chat:
         samples = judge.samples if judge.reading == "sampling" else 1
         return replace(asking(sizing, judge.chat, calls * samples, length, answer_tokens=1), disk_bytes=calls * 50)

@@ -7,7 +7,7 @@ from valuedrift.sizing import chat, data, miniature, prompts, train
 from valuedrift.sizing.base import IMPORT_SECONDS, Need, StudySizing, small_step
 from valuedrift.sizing.downstream import downstream
 from valuedrift.sizing.generate import generation
-from valuedrift.sizing.judge import stances
+from valuedrift.sizing.judge import order_check, stances
 from valuedrift.study.lineage import Run
 from valuedrift.study.study import Study
 
@@ -37,6 +37,10 @@ def _dataset(sizing: StudySizing, wildcards: Wildcards) -> Need:
 
 def _stances(sizing: StudySizing, wildcards: Wildcards) -> Need:
     return stances(sizing, _run(sizing, wildcards), wildcards["judge"])
+
+
+def _order_check(sizing: StudySizing, wildcards: Wildcards) -> Need:
+    return order_check(sizing, wildcards["judge"])
 
 
 def _curation(rule: str) -> NeedOf:
@@ -89,6 +93,8 @@ NEEDS: dict[str, NeedOf] = {
     "generations": lambda sizing, wildcards: generation(sizing, _run(sizing, wildcards)),
     "stances": _stances,
     "service_stances": _stances,
+    "order_check": _order_check,
+    "service_order_check": _order_check,
     "human_sample": LIGHT,
     "human_check": LIGHT,
     "values": LIGHT,

@@ -158,6 +158,10 @@ class Inputs:
         module = str(self.config.judges[name].function).partition(":")[0]
         return [module.removeprefix(f"{PACKAGE}.")] if module.startswith(f"{PACKAGE}.") else []
 
+    def order_checks(self) -> list[str]:
+        """Return what the judges answer in all orders of the options."""
+        return [f"{self.study.folder}/judges/{name}/orders.parquet" for name in self.study.order_checked]
+
     def human_sample(self, artifact: str) -> list[str]:
         """Return an artifact of the runs whose responses people label: all runs where `human.runs` names none."""
         return self.of_runs(artifact, self.config.human.runs or self.study.runs)

@@ -162,6 +162,11 @@ class Study:
         """Paths of the comparison of judges; none for a study with one judge."""
         return [f"{self.folder}/judges.{kind}" for kind in ("csv", "html")] if len(self.config.judges) > 1 else []
 
+    @property
+    def order_checked(self) -> list[str]:
+        """Names of the judges of which some answers are asked in all orders of the options."""
+        return [name for name, judge in self.config.judges.items() if judge.is_order_checked]
+
     @cached_property
     def hub_models(self) -> dict[str, tuple[str, str]]:
         """Folder → name and commit of each model that comes from the hub."""

@@ -46,7 +46,7 @@ class Use:
     unread: list[Path] = field(default_factory=list)
     """Ledgers that could not be read."""
     by_run: dict[str, Amount] = field(default_factory=dict)
-    """Run -> a judge's calls about it."""
+    """Run -> a judge's calls about it; "" -> those about several runs."""
 
     @cached_property
     def taken(self) -> tuple[int, float, float]:
@@ -110,7 +110,8 @@ class Use:
 def uses(work: Workload) -> list[Use]:
     """Return all purposes for which models are called, in the order of the study."""
     study, jobs = work.study, Jobs(work.study)
-    return [*_curation(jobs, work), *_synthetic(jobs, work), *(_judge(name, work) for name in study.config.judges)]
+    return [*_curation(jobs, work), *_synthetic(jobs, work), *(_judge(name, work) for name in study.config.judges),
+            *(_order_check(name, work) for name in study.order_checked)]  # fmt: skip
 
 
 def lines(found: list[Use]) -> list[str]:
@@ -143,6 +144,18 @@ def _judge(name: str, work: Workload) -> Use:
         f"judge {name}", chat.model if chat else judge.path or str(judge.function), _total(calls.values()), _total(tokens), chat,
         {ledgers[run.id]: work.judge_keys(run, judge, chat) for run in study.runs.values()} if chat else {},
         f"how many rows {', '.join(work.unknown)} has: give `datasets.<name>.expected`, or make the table first", by_run=calls,
+    )  # fmt: skip
+
+
+def _order_check(name: str, work: Workload) -> Use:
+    """Return the calls of a judge about some responses in all orders of the options."""
+    study, judge = work.study, work.config.judges[name]
+    chat = study.chat(judge.chat) if judge.chat else None
+    calls = work.order_checks(judge) * (judge.samples if judge.reading == "sampling" and chat else 1)
+    ledger = work.folder / "judges" / name / "orders.ledger.sqlite"
+    return Use(
+        f"orders of {name}", chat.model if chat else str(judge.path), calls, calls * work.unseen_judge_tokens(judge), chat,
+        {ledger: None} if chat else {}, by_run={"": calls},
     )  # fmt: skip
 
 

@@ -15,6 +15,8 @@ KINDS = {
     "generations": "sampling",
     "stances": "judging",
     "service_stances": "judging",
+    "order_check": "judging",
+    "service_order_check": "judging",
     "downstream": "benchmarks",
 }
 """Rule -> kind of its jobs; those of other rules are `tables` or `inputs`."""

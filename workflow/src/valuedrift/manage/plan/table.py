@@ -48,16 +48,16 @@ class Unit:
 
 
 def by_run(sizing: Sizing, jobs: list[Job], uses: list[Use], unit: Unit) -> list[str]:
-    """Return a row for each run with hours, disk, calls of judges and their price; then reward models, the rest and the sums."""
+    """Return a row for each run with hours, disk, calls of judges and their price; then what is of no run, and the sums."""
     judges = [use for use in uses if use.by_run]
     headings = ("run", *COLUMNS, "all", "disk", "pruned", "calls", "price")
     rows = [_row(sizing, run, [job for job in jobs if job.run == run], judges, [run], unit) for run in sizing.study.runs]
-    rest = [
-        ("reward models", of_kind(jobs, "reward models")),
-        ("downloads, prompts and data", [job for job in of_kind(jobs, "inputs") if not job.run]),
-    ]
+    no_run = [job for job in jobs if not job.run]
+    if sizing.study.order_checked:
+        rows.append(_row(sizing, "orders of the options", of_kind(no_run, "judging"), judges, [""], unit))
+    rest = [("reward models", of_kind(jobs, "reward models")), ("downloads, prompts and data", of_kind(no_run, "inputs"))]
     rows += [_row(sizing, name, found, [], [], unit) for name, found in rest]
-    rows += [_row(sizing, "all", jobs, judges, list(sizing.study.runs), unit)]
+    rows += [_row(sizing, "all", jobs, judges, [*sizing.study.runs, ""], unit)]
     shown = [i for i in range(len(headings)) if i < 2 or any(row[i] for row in rows)]
     lines = table([headings[i] for i in shown], [[row[i] for i in shown] for row in rows])
     return [*lines[:-1], "", lines[-1]]
@@ -67,8 +67,9 @@ def _row(sizing: Sizing, name: str, jobs: list[Job], judges: list[Use], runs: li
     spent = [unit.format(of_kind(jobs, kind, *(("reward models",) if kind == "training" else ()))) for kind in COLUMNS.values()]
     kept = sum((job.need.disk_bytes for job in jobs), NOTHING)
     pruned = sum((pruned_bytes(sizing, job) for job in jobs), NOTHING)
-    calls = sum((use.by_run[run] for use in judges for run in runs), NOTHING)
-    price = sum((use.price_of(use.by_run[run]) for use in judges for run in runs if use.chat and use.chat.price), NOTHING)
+    asked = [(use, use.by_run[run]) for use in judges for run in runs if run in use.by_run]
+    calls = sum((count for _, count in asked), NOTHING)
+    price = sum((use.price_of(count) for use, count in asked if use.chat and use.chat.price), NOTHING)
     disks = [amount.marked(size(amount.value)) if amount.value else "" for amount in (kept, pruned)]
     paid = [str(calls) if calls.value or calls.partly else "", price.marked(f"${price.value:,.0f}") if price.value else ""]
     return name, *spent, unit.format(jobs), *disks, *paid
