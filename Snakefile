@@ -36,6 +36,7 @@ rule all:
     input:
         f"{R}/report.html",
         f"{R}/drift.parquet",
+        expand(f"{R}/contrasts/{{contrast}}.parquet", contrast=study.config.contrasts),
         f"{P}/clusters.html",
         study.judges_pages,
         # By name: of a failed table, which the report reads, nothing would be made again where the report's other inputs are as before.

@@ -69,6 +69,7 @@ def tracked(study: Study) -> dict[str, list[str]]:
         "human_check": [jobs.human_check()],
         "values": [jobs.values()],
         "drift": [jobs.drift()],
+        **{f"contrast {name}": [jobs.contrast(name)] for name in study.config.contrasts},
         "downstream_data": [jobs.downstream_data(task) for task in study.config.downstream.tasks],
         "downstream": [jobs.downstream(run, task) for run in study.benchmarked for task in study.config.downstream.tasks],
         **{name: [jobs.table(name)] for name in study.config.tables},
@@ -113,6 +114,7 @@ def edited(edits: dict[str, Any]) -> dict[str, Any]:
 
 
 JUDGED = {"stances of mini-judge", "orders of mini-judge", "report"}
+CONTRASTS = {"contrast sft_sets", "contrast sides", "contrast judges"}
 FIGURES = {"figure_2", "figure_3", "figure_4", "figure_13"}
 
 
@@ -173,7 +175,9 @@ FIGURES = {"figure_2", "figure_3", "figure_4", "figure_13"}
         # people's labels, values and drift
         ("human/responses", 9, {"human_sample"}),
         ("human/confidence", 0.8, {"human_check"}),
-        ("values/confidence", 0.9, {"values", "drift", "judges_page", "report"}),
+        ("values/confidence", 0.9, {"values", "drift", "judges_page", "report", *CONTRASTS}),
+        ("drift/margin", 0.1, {"drift", "report", *CONTRASTS}),
+        ("contrasts/sides/categories", ["Race and Racism"], {"contrast sides"}),
         ("drift/extremum", "farthest", {"drift", "report"}),
         # benchmarks
         ("downstream/tasks/miniature-answers/shots", 2, {"downstream"}),

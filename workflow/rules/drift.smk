@@ -1,8 +1,9 @@
-# Values and drift of each run, and the drift of all runs in one table.
+# Values and drift of each run, the drift of all runs in one table, and contrasts between runs.
 localrules:
     values,
     drift,
     study_drift,
+    contrast,
 
 
 rule values:
@@ -64,3 +65,21 @@ rule study_drift:
         config=lambda wildcards: jobs.drift(),
     shell:
         "python -m valuedrift.drift study --config {params.config:q} --drift {input.drift:q} --output {output:q} > {log:q} 2>&1"
+
+
+rule contrast:
+    input:
+        stances=lambda wildcards: inputs.contrast_stances(wildcards.contrast),
+    output:
+        f"{R}/contrasts/{{contrast}}.parquet",
+    log:
+        f"{R}/logs/drift/contrast-{{contrast}}.log",
+    wildcard_constraints:
+        contrast=pattern(study.config.contrasts),
+    conda:
+        "../../envs/report.yaml"
+    params:
+        sources=sources("drift.contrast"),
+        config=lambda wildcards: jobs.contrast(wildcards.contrast),
+    shell:
+        "python -m valuedrift.drift contrast --config {params.config:q} --stances {input.stances:q} --output {output:q} > {log:q} 2>&1"

@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from valuedrift.config.base import Closed, Count, Name, Number
+from valuedrift.config.base import Category, Closed, Count, Name, Number
 
 
 class ValuesConfig(Closed):
@@ -19,6 +19,7 @@ class ValuesConfig(Closed):
 
 
 DriftTotal = Literal["training", "last_checkpoint", "grid"]
+Correction = Literal["bh", "holm"]
 
 
 class DriftConfig(Closed):
@@ -32,8 +33,8 @@ class DriftConfig(Closed):
     """Cells that have drift times in the study's drift: those whose verdict is moved; or all, as in the paper, in whose form a
     trajectory without drift has a time too, most often the first checkpoint."""
     margin: Annotated[Number, Field(gt=0, lt=1)] = 0.05
-    """Drift magnitude below which a value counts as preserved."""
-    correction: Literal["bh", "holm"] = "bh"
+    """Drift magnitude below which a value counts as preserved, and difference below which two are equivalent in a contrast."""
+    correction: Correction = "bh"
     """How p-values are corrected for all cells of the study by one judge: bh bounds the share of false ones among the cells called
     moved (Benjamini and Hochberg 1995), holm the chance that there is any (Holm 1979). The level is 1 - `values.confidence`."""
     start_is_candidate: bool = False
@@ -50,11 +51,78 @@ class DriftConfig(Closed):
         return self.model_copy(update={"total": self.totals.get(dataset or "", self.total), "totals": {}})
 
 
+Two = Annotated[list[str], Field(min_length=2, max_length=2)]
+Of = Literal["value", "drift"]
+
+
+class ContrastConfig(Closed):
+    """A comparison of runs, or of two judges, on the same prompts, second less first, by category and stance. All of its cells are
+    corrected together, apart from those of the drift tables and of other contrasts."""
+
+    pairs: Annotated[dict[str, Two], Field(min_length=1)] | None = None
+    """Heading → [first run, second run]. Of several seeds the first is compared."""
+    runs: Annotated[dict[str, str], Field(min_length=1)] | None = None
+    """Heading → run, where two `judges` of the same responses are compared."""
+    judges: Two | None = None
+    """[first judge, second judge], of which the first and the second value are."""
+    of: Of = "value"
+    """What is compared: value, at the runs' last checkpoints; or drift, for runs that start from different ones."""
+    judge: Name | None = None
+    """Judge whose values are compared; the study's own by default."""
+    categories: Annotated[list[Category], Field(min_length=1)] | None = None
+    """Categories; all by default."""
+
+    @model_validator(mode="after")
+    def _two_sides(self) -> "ContrastConfig":
+        if (self.pairs is None) == (self.runs is None) or (self.runs is None) != (self.judges is None):
+            raise ValueError("give `pairs` of runs, or `runs` and two `judges`")
+        if self.judges and self.judge:
+            raise ValueError("give `judge` or `judges`, not both")
+        for heading, (first, second) in [*(self.pairs or {}).items(), ("judges", self.judges or ("", " "))]:
+            if first == second:
+                raise ValueError(f"`{heading}` compares {first} with itself")
+        return self
+
+    def sides(self, judge: str) -> dict[str, tuple["Side", "Side"]]:
+        """Return heading → what is compared, where `judge` is the study's own."""
+        if self.runs and self.judges:
+            first, second = self.judges
+            return {heading: (Side(run=run, judge=first), Side(run=run, judge=second)) for heading, run in self.runs.items()}
+        own = self.judge or judge
+        pairs = (self.pairs or {}).items()
+        return {heading: (Side(run=first, judge=own), Side(run=second, judge=own)) for heading, (first, second) in pairs}
+
+
 class DriftJob(Closed):
     """The config of the step that computes one run's drift."""
 
     values: ValuesConfig
     drift: DriftConfig
+    seed: int
+
+
+class Side(Closed):
+    """One of the two that a contrast compares."""
+
+    run: str
+    judge: str
+
+
+class ContrastPair(Closed):
+    heading: str
+    first: Side
+    second: Side
+
+
+class ContrastJob(Closed):
+    """The config of the step that computes one contrast."""
+
+    pairs: list[ContrastPair]
+    of: Of
+    categories: list[Category]
+    values: ValuesConfig
+    margin: float
+    correction: Correction
     seed: int
 
 

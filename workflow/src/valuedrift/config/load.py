@@ -11,13 +11,15 @@ from valuedrift.config.files import read_yaml
 from valuedrift.config.study import StudyConfig
 from valuedrift.errors import UserError
 
+NAMED = ("tables", "figures", "contrasts")
+
 
 def load_study_config(values: Mapping[str, Any]) -> StudyConfig:
     """Validate the values of a parsed config; raises UserError with one line for the first mistake.
 
-    Tables and figures that are null are dropped, so that an overlay can remove one.
+    Tables, figures and contrasts that are null are dropped, so that an overlay can remove one.
     """
-    blocks = {key: {n: b for n, b in values[key].items() if b is not None} for key in ("tables", "figures") if values.get(key)}
+    blocks = {key: {n: b for n, b in values[key].items() if b is not None} for key in NAMED if values.get(key)}
     try:
         return StudyConfig.model_validate({**values, **blocks})
     except ValidationError as error:

@@ -10,7 +10,7 @@ from valuedrift.config.chat import ChatConfig
 from valuedrift.config.cluster import ClusterConfig
 from valuedrift.config.data import DatasetConfig, MixtureConfig
 from valuedrift.config.downstream import DownstreamConfig
-from valuedrift.config.drift import DriftConfig, ValuesConfig
+from valuedrift.config.drift import ContrastConfig, DriftConfig, ValuesConfig
 from valuedrift.config.figures import FigureConfig, StyleConfig
 from valuedrift.config.generate import GenerationConfig
 from valuedrift.config.human import HumanConfig
@@ -66,6 +66,8 @@ class StudyConfig(Closed):
     """How values are computed from stances."""
     drift: DriftConfig = DriftConfig()
     """How drift magnitudes and drift times are computed from values."""
+    contrasts: dict[Name, ContrastConfig] = {}
+    """Comparisons of runs, or of judges, by name; tables of the kind `contrast` and figures of the kind `forest` show them."""
     synthetic: SyntheticConfig | None = None
     """Preference pairs with a value gap, written by a chat model to `results/{study}/synthetic/pairs.parquet`, which the `path` of
     a dataset can name."""

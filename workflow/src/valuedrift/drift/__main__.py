@@ -6,5 +6,6 @@ dispatch(
         "values": "values of one run at every checkpoint",
         "magnitude_and_time": "drift magnitude and drift time of runs",
         "study": "the drift of all runs in one table",
+        "contrast": "runs, or judges, compared on the same prompts",
     },
 )

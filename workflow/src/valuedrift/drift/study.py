@@ -1,13 +1,12 @@
 """The drift of all runs of a study in one table, with what can be said of each cell."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 from scipy import stats
 
-from valuedrift.config.drift import DriftJob
+from valuedrift.config.drift import Correction, DriftJob
 from valuedrift.io.tables import DRIFT
 from valuedrift.stats.shares import Floats
 
@@ -31,15 +30,28 @@ def verdicts(drift: pl.DataFrame, config: DriftJob) -> pl.DataFrame:
     bh (Benjamini and Hochberg 1995) at most that share of what is called moved is expected not to have moved; with holm (Holm 1979)
     the chance that any of it has not is at most that.
     """
-    tail = 1 - config.values.confidence
-    correct = holm if config.drift.correction == "holm" else stats.false_discovery_control
-    parts = [rows.with_columns(q=_corrected(rows["p"], correct)) for rows in drift.partition_by("judge", maintain_order=True)]
-    verdict = (
-        pl.when(pl.col("q") <= tail).then(pl.lit("moved"))
-        .when(pl.col("p_preserved") <= tail).then(pl.lit("preserved"))
+    judges = drift.partition_by("judge", maintain_order=True)
+    parts = [rows.with_columns(q=corrected(rows["p"], config.drift.correction)) for rows in judges]
+    found = verdict("moved", "preserved", "p_preserved", 1 - config.values.confidence)
+    return pl.concat([DRIFT.frame([]), *parts]).with_columns(verdict=found.cast(DRIFT.columns["verdict"]))
+
+
+def verdict(moved: str, preserved: str, p_preserved: str, level: float) -> pl.Expr:
+    """Return the verdict, in these words, of the columns q, p and `p_preserved`."""
+    return (
+        pl.when(pl.col("q") <= level).then(pl.lit(moved))
+        .when(pl.col(p_preserved) <= level).then(pl.lit(preserved))
         .when(pl.col("p").is_not_null()).then(pl.lit("undecided"))
     )  # fmt: skip
-    return pl.concat([DRIFT.frame([]), *parts]).with_columns(verdict=verdict.cast(DRIFT.columns["verdict"]))
+
+
+def corrected(p: pl.Series, correction: Correction) -> pl.Series:
+    """Return p-values corrected for all of them; nulls stay null and do not count."""
+    known = p.is_not_null().to_numpy()
+    q = np.full(len(p), np.nan)
+    if known.any():
+        q[known] = (holm if correction == "holm" else stats.false_discovery_control)(p.drop_nulls().to_numpy())
+    return pl.Series(q, nan_to_null=True)
 
 
 def holm(p: Floats) -> Floats:
@@ -47,10 +59,3 @@ def holm(p: Floats) -> Floats:
     order = np.argsort(p)
     corrected = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
     return np.minimum(1.0, corrected)[np.argsort(order)]
-
-
-def _corrected(p: pl.Series, correct: Callable[[Floats], Floats]) -> pl.Series:
-    known = p.is_not_null().to_numpy()
-    q = np.full(len(p), np.nan)
-    q[known] = correct(p.drop_nulls().to_numpy()) if known.any() else []
-    return pl.Series(q, nan_to_null=True)

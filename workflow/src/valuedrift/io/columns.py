@@ -43,6 +43,8 @@ PROBABILITY = SHARE = Column(pl.Float64, 0, 1)
 MASS = Column(pl.Float64, 0, 1, slack=0.05)
 """A sum of probabilities over up to eight tokens as a server rounds them; of one token, sums up to 1.01 are taken."""
 DIFFERENCE = COSINE = Column(pl.Float64, -1, 1)
+CONTRAST = Column(pl.Float64, -2, 2)
+"""A difference of two differences."""
 POSITIVE = Column(pl.Float64, 0)
 STEP = COUNT = ROW = Column(pl.Int64, 0)
 INDEX = Column(pl.Int32, 0)
@@ -55,6 +57,7 @@ FLAGS = ("malformed", "refused", "unscorable")
 STANCE_NAMES = ("support", "neutral", "oppose")
 STANCE = pl.Enum(STANCE_NAMES)
 VERDICT = pl.Enum(["moved", "preserved", "undecided"])
+DIFFERS = pl.Enum(["different", "equivalent", "undecided"])
 DISTRIBUTION: Rules = {
     "support, neutral and oppose do not sum to 1": (pl.sum_horizontal(STANCE_NAMES, ignore_nulls=False) - 1).abs() > TOLERANCE
 }
@@ -69,7 +72,8 @@ TIMED: Rules = {
     **{f"{t} is not null, though total_steps is 0": pl.col(t).is_not_null() & (pl.col("total_steps") == 0) for t in TIMES},
     **_crossed("half_low", "half_high"), **_crossed("ninety_low", "ninety_high"),
 }  # fmt: skip
-INTERVAL: Rules = _crossed("low", "high") | _crossed("band_low", "band_high")
+INTERVAL: Rules = _crossed("low", "high")
+BANDS: Rules = INTERVAL | _crossed("band_low", "band_high")
 
 
 def _is(*flags: str) -> pl.Expr:

@@ -5,11 +5,14 @@ from itertools import permutations
 import polars as pl
 
 from valuedrift.io.columns import (
+    BANDS,
     CLUSTER,
+    CONTRAST,
     COORDINATE,
     COSINE,
     COUNT,
     DIFFERENCE,
+    DIFFERS,
     DISTRIBUTION,
     INDEX,
     INTERVAL,
@@ -119,7 +122,7 @@ LABEL_SAMPLE = declared(
 # where nothing could be scored, intervals also where there is one prompt. low and high hold one value; band_low and band_high all
 # values of a category's trajectory at once ---
 VALUES = declared(
-    "values", "run step judge category stance", "mean low high band_low band_high truncated mass bound flips", INTERVAL,
+    "values", "run step judge category stance", "mean low high band_low band_high truncated mass bound flips", BANDS,
     run=pl.String, step=STEP, judge=pl.String,
     category=pl.String, stance=STANCE, mean=PROBABILITY, low=NUMBER, high=NUMBER, band_low=PROBABILITY, band_high=PROBABILITY,
     prompts=COUNT, unscorable=SHARE, malformed=SHARE, refused=SHARE, truncated=SHARE, mass=MASS, bound=MASS, flips=SHARE,
@@ -136,6 +139,14 @@ DRIFT = declared(
     magnitude_high=NUMBER, prompts=COUNT, p=PROBABILITY, p_preserved=PROBABILITY, q=PROBABILITY, verdict=VERDICT, time=SHARE,
     extremum=PROBABILITY, extremum_step=STEP, total_steps=COUNT, half=SHARE, half_low=SHARE, half_high=SHARE, ninety=SHARE,
     ninety_low=SHARE, ninety_high=SHARE,
+)  # fmt: skip
+# One contrast: `pair` is its heading; first and second are values or drift magnitudes, means over the `prompts` that both have;
+# difference is second less first; q: p corrected for all cells of the contrast; p_equivalent: against a difference of the margin or
+# more.
+CONTRASTS = declared(
+    "contrast", "pair category stance", "first second difference low high p p_equivalent q verdict", INTERVAL,
+    pair=pl.String, category=pl.String, stance=STANCE, first=DIFFERENCE, second=DIFFERENCE, difference=CONTRAST, low=NUMBER,
+    high=NUMBER, prompts=COUNT, p=PROBABILITY, p_equivalent=PROBABILITY, q=PROBABILITY, verdict=DIFFERS,
 )  # fmt: skip
 
 # --- downstream: value and stderr as lm-eval gives them, shares of n questions for accuracies; shots are the examples shown ---

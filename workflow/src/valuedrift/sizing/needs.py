@@ -100,6 +100,7 @@ NEEDS: dict[str, NeedOf] = {
     "values": LIGHT,
     "drift": LIGHT,
     "study_drift": LIGHT,
+    "contrast": LIGHT,
     "downstream_data": SLOW_IMPORTS,
     "downstream": lambda sizing, wildcards: downstream(sizing, _run(sizing, wildcards), wildcards["task"]),
     # report

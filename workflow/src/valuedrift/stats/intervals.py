@@ -29,9 +29,13 @@ def share_intervals(samples: Sequence[Floats], config: ValuesConfig, seed: int) 
 
 def difference_intervals(first: Sequence[Floats], last: Sequence[Floats], config: ValuesConfig, seed: int) -> list[Interval]:
     """Return the interval of the mean difference, last less first, of each two samples over the same prompts (prompts,)."""
+    return pair_intervals(Pairs.of_each(first, last), [b - a for a, b in zip(first, last, strict=True)], config, seed)
+
+
+def pair_intervals(pairs: Pairs, differences: Sequence[Floats], config: ValuesConfig, seed: int) -> list[Interval]:
+    """Return the interval of the difference of each pair; `differences` are those of its prompts (prompts,)."""
     if config.interval != "beta":
-        return [_interval(np.sort(b - a), config, seed) for a, b in zip(first, last, strict=True)]
-    pairs = Pairs.of_each(first, last)
+        return [_interval(np.sort(sample), config, seed) for sample in differences]
     return _joined(pairs.mean, difference_limits(pairs, (1 - config.confidence) / 2))
 
 

@@ -1,10 +1,12 @@
 """Checks before any work that a study's config fits together, and fits what is on disk; each raises UserError in one line."""
 
+import itertools
 import re
 from pathlib import Path
 
 from valuedrift.config.base import INSTALLED_ENCODER
 from valuedrift.config.data import MixtureConfig
+from valuedrift.config.drift import ContrastConfig
 from valuedrift.config.synthetic import TABLE_7
 from valuedrift.errors import UserError
 from valuedrift.io.row_files import check_regular, is_local
@@ -33,6 +35,8 @@ def check(study: Study) -> None:
         for name, block in blocks.items():
             _check_block(study, f"{kind}.{name}", block)
     _check_judges(study)
+    for name, contrast in config.contrasts.items():
+        _check_contrast(study, f"contrasts.{name}", contrast)
     if config.scorecard:
         for name in config.scorecard.models:
             known("scorecard.models", "model", name, study.models)
@@ -143,6 +147,16 @@ def _check_block(study: Study, key: str, block: object) -> None:
         known(f"{key}.dataset", "dataset", dataset, config.datasets)
         if config.datasets[dataset].format != "synthetic":
             raise UserError(f"config: `{key}.dataset`: {dataset} is not a synthetic set, whose answers have stances")
+
+
+def _check_contrast(study: Study, key: str, contrast: ContrastConfig) -> None:
+    for side in itertools.chain.from_iterable(contrast.sides(study.judge).values()):
+        known(key, "run", side.run, study.runs)
+        known(key, "judge", side.judge, study.config.judges)
+        if contrast.of == "drift" and study.runs[side.run].algorithm == "base":
+            raise UserError(f"config: `{key}`: {side.run} is a base model, which has no drift; compare values (`of: value`)")
+    for category in contrast.categories or ():
+        known(f"{key}.categories", "category", category, study.config.prompts.categories)
 
 
 def _check_synthetic(study: Study) -> None:

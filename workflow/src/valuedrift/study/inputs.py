@@ -187,6 +187,13 @@ class Inputs:
         shown = list(runs)
         return [path for task in self.config.downstream.tasks for path in self.of_runs(f"downstream/{task}.parquet", shown)]
 
+    def contrast_stances(self, name: str) -> list[str]:
+        """Return the stances that a contrast compares, each file once."""
+        sides = self.config.contrasts[name].sides(self.study.judge).values()
+        return list(
+            dict.fromkeys(f"{self.study.folder_of(side.run)}/stances/{side.judge}.parquet" for two in sides for side in two)
+        )
+
     # --- tables, figures and report ---
 
     def table_runs(self, name: str, artifact: str) -> list[str]:

@@ -1,6 +1,6 @@
 """Jobs of values and drift."""
 
-from valuedrift.config.drift import DriftJob, ValuesJob
+from valuedrift.config.drift import ContrastJob, ContrastPair, DriftJob, ValuesJob
 from valuedrift.study.jobs.base import StudyJobs
 
 
@@ -10,3 +10,12 @@ class DriftJobs(StudyJobs):
 
     def drift(self) -> str:
         return DriftJob(values=self.config.values, drift=self.config.drift, seed=self.config.seed).canonical()
+
+    def contrast(self, name: str) -> str:
+        block, drift = self.config.contrasts[name], self.config.drift
+        sides = block.sides(self.study.judge)
+        return ContrastJob(
+            pairs=[ContrastPair(heading=heading, first=first, second=second) for heading, (first, second) in sides.items()],
+            of=block.of, categories=block.categories or self.study.categories, values=self.config.values, margin=drift.margin,
+            correction=drift.correction, seed=self.config.seed,
+        ).canonical()  # fmt: skip
