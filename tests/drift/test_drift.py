@@ -191,6 +191,19 @@ def test_the_two_steps_by_hand(tmp_path: Path):
     assert drift["time"].to_list() == [0.5, 0.5, 0.5]
     assert drift["extremum"].to_list() == [0.75, 0.25, 0.0]
     assert drift["total_steps"].to_list() == [10] * 3
+    assert drift["half"].to_list() == [0.25] * 3 and drift["ninety"].to_list() == pytest.approx([0.45] * 3)
+    assert drift["half_low"].to_list() == [0] * 3 and drift["half_high"].to_list() == [0.5] * 3  # between these checkpoints
+
+
+def test_half_of_the_change_is_a_fraction_of_the_total_that_the_config_chooses(tmp_path):
+    """From .25 over .5 to .75; a last checkpoint off the grid is no candidate, and a prompt that was never scored counts for nothing."""
+    steps = {0: LOW, 500: MIDDLE, 1000: HIGH, 1300: MIDDLE}
+    stances = stance_rows({step: {"a": [p], "b": [p], "c": [None]} for step, p in steps.items()})
+    for total, half, low, high in (("grid", 0.5, 0.5, 0.5), ("training", 500 / 1300, 500 / 1300, 500 / 1300)):
+        support = drift_of(tmp_path, stances, DriftConfig(total=total)).filter(pl.col("stance") == "support").row(0, named=True)
+        assert [support[name] for name in ("half", "half_low", "half_high")] == pytest.approx([half, low, high])
+    one = stances.filter(pl.col("prompt_id") == "a")
+    assert drift_of(tmp_path, one)["half"].null_count() == 3  # from one prompt nothing is known of others
 
 
 EXTERNAL = {"algorithm": "external", "parent": None, "dataset": None}

@@ -15,7 +15,7 @@ class ValuesConfig(Closed):
     confidence: Annotated[Number, Field(gt=0, lt=1)] = 0.95
     """Coverage of the interval."""
     resamples: Count = 2000
-    """Resamples of the prompts (bootstrap)."""
+    """Resamples of the prompts: of bands, of the times of half and 90% of a change, and of the interval `bootstrap`."""
 
 
 DriftTotal = Literal["training", "last_checkpoint", "grid"]

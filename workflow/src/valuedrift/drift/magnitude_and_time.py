@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 
 from valuedrift.config.drift import DriftJob
+from valuedrift.drift.change_times import NO_TIMES, change_times
 from valuedrift.drift.trajectory import Point, drift_time
 from valuedrift.drift.values import prompt_means
 from valuedrift.errors import UserError
@@ -19,27 +20,21 @@ from valuedrift.stats.shares import Pairs, p_moved, p_preserved
 SERIES = ["run", "judge", "category", "stance"]
 MEASURED = ["magnitude", "magnitude_low", "magnitude_high", "prompts", "p", "p_preserved"]
 NO_MAGNITUDES = DRIFT.frame([]).select([*SERIES, *MEASURED])
+NOTHING = NO_TIMES.join(NO_MAGNITUDES, on=SERIES)
 
 
 def run(*, config: DriftJob, manifests: list[Path], values: list[Path], stances: list[Path], output: Path) -> None:
     """Write DRIFT of all runs, without q and verdict; the runs' manifests hold the number of steps and the dataset of each."""
     manifest_of = {manifest.run: manifest for manifest in map(read_manifest, manifests)}
-    judged = ((path, STANCES.read_whole(path)) for path in stances)  # one table at a time
-    magnitude = pl.concat([NO_MAGNITUDES, *(magnitudes(_complete(rows, path, manifest_of), config) for path, rows in judged)])
+    found = []
+    for path in stances:  # one table at a time
+        rows = _complete(STANCES.read_whole(path), path, manifest_of)
+        changed = change_times(prompt_means(rows), manifest_of, config)
+        found.append(changed.join(magnitudes(rows, config), on=SERIES, how="left", validate="1:1"))
     measured = [_complete(VALUES.read(path), path, manifest_of) for path in values]
     time = times(pl.concat([VALUES.frame([]), *measured]), manifest_of, config)
-    drift = time.join(magnitude, on=SERIES, how="left", validate="1:1")
-    later = (
-        "q",
-        "verdict",
-        "half",
-        "half_low",
-        "half_high",
-        "ninety",
-        "ninety_low",
-        "ninety_high",
-    )  # they depend on all runs of the study
-    open_yet = (pl.lit(None, DRIFT.columns[name]).alias(name) for name in later)
+    drift = time.join(pl.concat([NOTHING, *found]), on=SERIES, how="left", validate="1:1")
+    open_yet = (pl.lit(None, DRIFT.columns[name]).alias(name) for name in ("q", "verdict"))  # they depend on all runs of the study
     DRIFT.write(drift.with_columns(pl.col("prompts").fill_null(0), *open_yet).select(list(DRIFT.columns)).sort(SERIES), output)
 
 

@@ -1,5 +1,6 @@
 """Drift time of one value along one trajectory, as the paper defines it, with an option for each choice that it leaves open."""
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from valuedrift.config.drift import DriftConfig
@@ -36,11 +37,9 @@ def drift_time(points: list[Point], trained_steps: int, config: DriftConfig) -> 
     order, including step 0, the parent's last checkpoint. No time in the paper's tables is 0, so step 0 is a candidate only if the
     config says so. An extremum without an interval (one prompt) is reached only by the same value.
     """
-    if config.total == "grid":
-        points = _on_grid(points)
-    points = sorted((p for p in points if p.mean is not None), key=lambda p: p.step)
-    last = max((p.step for p in points), default=0)
-    total = trained_steps if config.total == "training" else last
+    measured = {point.step: point for point in points if point.mean is not None}
+    steps, total = considered([point.step for point in points], set(measured), trained_steps, config)
+    points = [measured[step] for step in steps]
     if not points or points[0].step != 0 or total == 0:
         return Drift(None, None, None, total)
     candidates = points if config.start_is_candidate else points[1:]
@@ -54,10 +53,14 @@ def drift_time(points: list[Point], trained_steps: int, config: DriftConfig) -> 
     return Drift(reached.step / total, extremum.mean, extremum.step, total)
 
 
-def _on_grid(points: list[Point]) -> list[Point]:
-    """Return the points whose step is a multiple of the first saved step, so that the trajectory ends on the regular grid."""
-    every = min((p.step for p in points if p.step > 0), default=1)
-    return [p for p in points if p.step % every == 0]
+def considered(steps: Iterable[int], measured: Collection[int], trained_steps: int, config: DriftConfig) -> tuple[list[int], int]:
+    """Return the measured ones of a trajectory's steps that drift times are about, in order, and the total of `config.total`.
+
+    For `grid` they are the multiples of the first saved step, so that the trajectory ends on the regular grid.
+    """
+    every = min((step for step in steps if step > 0), default=1) if config.total == "grid" else 1
+    found = sorted(step for step in measured if step % every == 0)
+    return found, trained_steps if config.total == "training" else max(found, default=0)
 
 
 def _extremum(start: Point, end: Point, candidates: list[Point], config: DriftConfig) -> Point:
