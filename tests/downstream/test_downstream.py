@@ -20,7 +20,7 @@ from valuedrift.config.downstream import DownstreamConfig, DownstreamDataJob, Do
 from valuedrift.config.miniature import MiniatureConfig
 from valuedrift.downstream import data, evaluate
 from valuedrift.errors import UserError
-from valuedrift.io.tables import DOWNSTREAM
+from valuedrift.io.tables import DOWNSTREAM, DOWNSTREAM_QUESTIONS
 from valuedrift.miniature import benchmark
 from valuedrift.train.model import CHAT_TEMPLATE
 
@@ -54,7 +54,13 @@ def evaluated(run_folder, data_folder, output, tasks, include=OWN, **settings):
     """Run the evaluate step and return its table; `settings` are those of DownstreamConfig."""
     downstream = DownstreamConfig(tasks=tasks, include=include, **settings)
     job = DownstreamJob(run="mini/base", dtype="float32", trust_remote_code=False, downstream=downstream)
-    evaluate.run(config=job, manifest=run_folder / "manifest.json", data=data_folder, output=output)
+    evaluate.run(
+        config=job,
+        manifest=run_folder / "manifest.json",
+        data=data_folder,
+        output=output,
+        questions=output.with_suffix(".questions"),
+    )
     return DOWNSTREAM.read(output)
 
 
@@ -93,6 +99,8 @@ def test_the_accuracy_is_that_of_the_models_own_log_likelihoods(tiny_base, fetch
     assert 0 < sum(right) < 12
     plain = table.row(by_predicate=pl.col("task") == "plain", named=True)
     assert plain["value"] == pytest.approx(sum(right) / 12) and plain["n"] == 12 and plain["shots"] == 0
+    each = DOWNSTREAM_QUESTIONS.read(tmp_path / "a.questions").filter(task="plain").sort("question")
+    assert each["score"].to_list() == right and set(each["part"]) == {"miniature_answers"}
     assert plain["stderr"] == pytest.approx(pl.Series(right).cast(float).std() / 12**0.5)
 
 
@@ -169,6 +177,18 @@ def test_a_model_that_knows_all_scores_1_on_the_papers_benchmarks(folder, tmp_pa
     assert table.row(0, named=True) == {
         "run": "mini/base", "task": "key", "metric": metric, "shots": 5, "value": 1.0, "stderr": 0.0, "n": many * len(asked)
     }  # fmt: skip
+    each = DOWNSTREAM_QUESTIONS.read(tmp_path / "a.questions")
+    assert each.height == many * len(asked) and each["part"].n_unique() == len(asked) and set(each["score"]) == {1.0}
+
+
+def test_a_metric_that_is_no_mean_of_questions_has_none(tmp_path):
+    def given(scores):
+        samples = [{"doc_id": n, "filter": kind, "acc": s} for n, s in enumerate(scores) for kind in ("none", "strict")]
+        return {"results": {"t": {"acc,none": 0.5}}, "samples": {"t": samples}}
+
+    assert len(evaluate.question_scores(given([1, 0]), "t", "acc", 0.5)) == 2
+    for scores in ([1, 1, 0], [], [(-3.5, 7), (-1.5, 4)]):  # a mean over parts of other sizes; nothing; likelihood and length
+        assert evaluate.question_scores(given(scores), "t", "acc", 0.5) == []
 
 
 def test_gpqas_choices_are_shuffled_once_and_no_question_is_its_own_example(tmp_path):

@@ -17,7 +17,7 @@ from valuedrift.config.tables import (
     TopicsTableJob,
     ValueTextsTableJob,
 )
-from valuedrift.io.tables import DOWNSTREAM, STANCES
+from valuedrift.io.tables import DOWNSTREAM, DOWNSTREAM_QUESTIONS, STANCES
 from valuedrift.report import (
     categories_table,
     downstream_table,
@@ -55,7 +55,7 @@ def job_of(kind, **changes):
         ),
         "downstream": lambda: DownstreamTableJob(
             **{"rows": [ScoreRow(headings=[*group, name], runs=[run]) for group, name, run in groups], "tasks": list(TASKS),
-               "caption": "Downstream."} | changes
+               "bases": dict.fromkeys([*SFT, *PO], BASE), "caption": "Downstream."} | changes
         ),
         "quality": lambda: QualityTableJob(
             **{"rows": [ScoreRow(headings=[*group, name], runs=[run]) for group, name, run in groups], "checkpoints": "ends",
@@ -79,6 +79,16 @@ def scores(path, runs, shift=0.0):
         for n, run in enumerate(runs) for m, (task, metric) in enumerate(TASKS.items())
     ]  # fmt: skip
     DOWNSTREAM.write(DOWNSTREAM.frame(rows), path)
+    return path
+
+
+def questions(path, right):
+    """A DOWNSTREAM_QUESTIONS table of {run: {task: score of each question}}."""
+    rows = [
+        {"run": run, "task": task, "part": task, "question": number, "score": float(score)}
+        for run, tasks in right.items() for task, found in tasks.items() for number, score in enumerate(found)
+    ]  # fmt: skip
+    DOWNSTREAM_QUESTIONS.write(DOWNSTREAM_QUESTIONS.frame(rows), path)
     return path
 
 
@@ -107,12 +117,15 @@ def write_tables(folder, world, jobs=None, given=None):
     """Write a table of every kind; returns kind → its three files. `jobs` and `given` replace jobs and inputs by kind."""
     folder.mkdir(parents=True, exist_ok=True)
     drift = table_job([("support", run.split("/")[-1], run) for run in PO], CATEGORIES, ("magnitude", "time"), "Drift.")
+    asked = questions(
+        folder / "questions.parquet", {run: {task: [1, 0, n % 2] * 66 for task in TASKS} for n, run in enumerate((BASE, *SFT, *PO))}
+    )
     inputs = {
         "drift": {"drift": [world.drift]},
         "categories": {"curation": world.curation},
         "samples": {"prompts": world.prompts, "generations": world.generations},
         "pairs": {"pairs": pairs(folder / "pairs.jsonl")},
-        "downstream": {"downstream": [scores(folder / "scores.parquet", [BASE, *SFT, *PO])]},
+        "downstream": {"downstream": [scores(folder / "scores.parquet", [BASE, *SFT, *PO])], "questions": [asked]},
         "quality": {"stances": [stances(folder / "stances.parquet", SAVED)]},
     }
     inputs |= given or {}

@@ -1,7 +1,7 @@
 import polars as pl
 import pytest
 from report_world import BASE, CATEGORIES, PO
-from table_world import job_of, pairs, scores, stances, write_tables
+from table_world import job_of, pairs, questions, scores, stances, write_tables
 
 from valuedrift.config.tables import SampleRow, ScoreRow
 from valuedrift.errors import UserError
@@ -163,42 +163,85 @@ def test_pairs_without_a_category_and_unknown_categories_are_the_users_errors(tm
         pairs_table.run(config=job_of("pairs"), pairs=tmp_path / "q.jsonl", **out)
 
 
-def test_downstream_shows_scores_with_their_errors(files):
+def downstream(out, tables, right=None, **changes):
+    """Write a table of scores; `right` has {run: {task: score of each question}}."""
+    asked = [questions(tables[0].with_name("questions.parquet"), right)] if right else []
+    downstream_table.run(config=job_of("downstream", **changes), downstream=tables, questions=asked, **out)
+    return [line.replace("\\", "") for line in markdown(out)]
+
+
+def test_downstream_shows_scores_with_their_errors_and_the_difference_from_the_base(files):
     lines = markdown(files["downstream"])
-    assert (
-        lines[2]
-        == "|  | Model | MMLU<br>(acc) 5-shot | HellaSwag<br>(acc\\_norm) 5-shot | GPQA Diamond<br>(acc) 5-shot | PIQA<br>(acc\\_norm) 5-shot |"
-    )
-    assert lines[4] == "|  | Llama3 3B Base | 0.5000 ± 0.0035 | 0.5010 ± 0.0035 | 0.5020 ± 0.0035 | 0.5030 ± 0.0035 |"
-    assert pl.read_csv(files["downstream"]["csv"]).columns == ["group", "name", "run", *list(DOWNSTREAM.columns)[1:]]
+    heads = [f"{task} ({metric}) 5-shot {under}" for task, metric in (("MMLU", "acc"), ("HellaSwag", "acc\\_norm"),
+             ("GPQA Diamond", "acc"), ("PIQA", "acc\\_norm")) for under in ("score", "from base", "p")]  # fmt: skip
+    assert lines[2] == f"|  | Model | {' | '.join(heads)} |"
+    scores = [f"0.50{n}0 ± 0.0035 | – | –" for n in range(4)]
+    assert lines[4] == f"|  | Llama3 3B Base | {' | '.join(scores)} |"
+    last = next(line for line in lines if line.startswith("| SFT with Alpaca")).split(" | ")
+    assert last[2:5] == ["0.5200 ± 0.0035", "0.000 \\[-0.014, 0.014\\]", "1.000"]  # all 198 answers are those of the base
+    frame = pl.read_csv(files["downstream"]["csv"])
+    assert frame.columns == [
+        "group",
+        "name",
+        "run",
+        *list(DOWNSTREAM.columns)[1:],
+        "difference",
+        "difference_low",
+        "difference_high",
+        "p",
+    ]
 
 
 def test_downstream_over_seeds_is_mean_and_standard_deviation(tmp_path, out):
-    tables = [scores(tmp_path / "a.parquet", ["m/a"]), scores(tmp_path / "b.parquet", ["m/b"], shift=0.2)]
-    job = job_of("downstream", rows=[ScoreRow(headings=["Both"], runs=["m/a", "m/b"])], tasks=["PIQA"])
-    downstream_table.run(config=job, downstream=tables, **out)
-    assert markdown(out)[-1] == "| Both | 0.6030 ± 0.1414 |"
+    tables = [scores(tmp_path / "a.parquet", ["m/base", "m/a"]), scores(tmp_path / "b.parquet", ["m/b", "m/c"], shift=0.2)]
+    rows = [ScoreRow(headings=["Base"], runs=["m/base"]), ScoreRow(headings=["All"], runs=["m/a", "m/b", "m/c"])]
+    assert downstream(out, tables, rows=rows, tasks=["PIQA"])[-1] == "| All | 0.6430 ± 0.1127 |"
+    right = {run: {"PIQA": [1] * n + [0] * (10 - n)} for run, n in (("m/base", 4), ("m/a", 5), ("m/b", 6), ("m/c", 7))}
+    lines = downstream(out, tables, right, rows=rows, tasks=["PIQA"], bases=dict.fromkeys(["m/a", "m/b", "m/c"], "m/base"))
+    # Differences of .1, .2 and .3 over seeds: t is .2 / (.1 / √3), with 2 degrees of freedom.
+    assert lines[-1] == "| All | 0.6430 ± 0.1127 | 0.200 [-0.048, 0.448] | 0.074 |"
+
+
+def test_downstream_differs_by_question(tmp_path, out):
+    """Of ten questions one is won and four are lost; p is that of five coins of which at most one shows heads, doubled."""
+    tables, rows = (
+        [scores(tmp_path / "a.parquet", ["m/base", "m/a"])],
+        [ScoreRow(headings=[r], runs=[f"m/{r}"]) for r in ("base", "a")],
+    )
+    right = {"m/base": {"PIQA": [1] * 4 + [0] * 6}, "m/a": {"PIQA": [0] * 4 + [1] + [0] * 5}}
+    given = {"rows": rows, "tasks": ["PIQA"], "bases": {"m/a": "m/base"}}
+    assert downstream(out, tables, right, **given)[-1].endswith("| -0.300 [-0.658, 0.158] | 0.375 |")
+    right["m/a"]["PIQA"] = [0.5] * 9 + [0.7]  # no accuracy: Student's t
+    assert downstream(out, tables, right, **given)[-1].endswith("| 0.120 [-0.264, 0.504] | 0.498 |")
+    right["m/a"]["PIQA"] = [1] * 9
+    with pytest.raises(UserError, match=r"`m/a` and `m/base` were asked different questions of `PIQA`"):
+        downstream(out, tables, right, **given)
+
+
+def test_downstream_says_where_a_benchmark_tells_nothing_apart(tmp_path, out):
+    path = scores(tmp_path / "a.parquet", ["m/a", "m/b"])
+    DOWNSTREAM.write(DOWNSTREAM.read(path).with_columns(value=pl.when(pl.col("task") == "MMLU").then(1.0).otherwise("value")), path)
+    rows = [ScoreRow(headings=[run], runs=[run]) for run in ("m/a", "m/b")]
+    downstream(out, [path], rows=rows, tasks=["MMLU", "PIQA"])
+    assert read(out["csv"], downstream_table.layout).note == "Every model scores 1.0000 on MMLU: too easy to tell them apart."
 
 
 def test_downstream_without_an_error_shows_the_score_alone(tmp_path, out):
     path = scores(tmp_path / "a.parquet", ["m/a"])
     DOWNSTREAM.write(DOWNSTREAM.read(path).with_columns(stderr=pl.lit(None, pl.Float64)), path)
-    job = job_of("downstream", rows=[ScoreRow(headings=["A"], runs=["m/a"])], tasks=["MMLU"])
-    downstream_table.run(config=job, downstream=[path], **out)
-    assert markdown(out)[-1] == "| A | 0.5000 |"
+    assert downstream(out, [path], rows=[ScoreRow(headings=["A"], runs=["m/a"])], tasks=["MMLU"])[-1] == "| A | 0.5000 |"
 
 
 def test_rows_of_one_name_in_two_groups_stay_apart(tmp_path, out):
-    path = scores(tmp_path / "a.parquet", ["m/a", "m/b"])
     rows = [ScoreRow(headings=[group, "SFT"], runs=[run]) for group, run in (("A", "m/a"), ("B", "m/b"))]
-    downstream_table.run(config=job_of("downstream", rows=rows, tasks=["MMLU"]), downstream=[path], **out)
-    assert markdown(out)[-2:] == ["| A | SFT | 0.5000 ± 0.0035 |", "| B | SFT | 0.5100 ± 0.0035 |"]
+    lines = downstream(out, [scores(tmp_path / "a.parquet", ["m/a", "m/b"])], rows=rows, tasks=["MMLU"])
+    assert lines[-2:] == ["| A | SFT | 0.5000 ± 0.0035 |", "| B | SFT | 0.5100 ± 0.0035 |"]
 
 
 @pytest.mark.parametrize("change", [{"rows": [ScoreRow(headings=["A"], runs=["no/run"])]}, {"tasks": ["ARC"]}])
 def test_a_score_that_is_not_there_is_the_users_error(tmp_path, out, change):
     with pytest.raises(UserError, match=r"the run `.*` has no score on `.*`: measure it first"):
-        downstream_table.run(config=job_of("downstream", **change), downstream=[scores(tmp_path / "a.parquet", [BASE])], **out)
+        downstream(out, [scores(tmp_path / "a.parquet", [BASE])], **change)
 
 
 def test_quality_has_a_row_for_each_runs_ends_and_counts_flags(files):

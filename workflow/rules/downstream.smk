@@ -25,7 +25,8 @@ rule downstream:
         data=f"{R}/downstream/{{task}}",
         tasks=lambda wildcards: inputs.task(wildcards.task),
     output:
-        f"{RUN}/downstream/{{task}}.parquet",
+        scores=f"{RUN}/downstream/{{task}}.parquet",
+        questions=f"{RUN}/downstream/questions/{{task}}.parquet",
     log:
         f"{R}/logs/downstream/{{run}}/{{task}}.log",
     wildcard_constraints:
@@ -40,4 +41,4 @@ rule downstream:
         config=lambda wildcards: jobs.downstream(wildcards.run, wildcards.task),
     shell:
         "python -m valuedrift.downstream evaluate --config {params.config:q} --manifest {input.manifest:q} --data {input.data:q}"
-        " --output {output:q} > {log:q} 2>&1"
+        " --output {output.scores:q} --questions {output.questions:q} > {log:q} 2>&1"

@@ -90,6 +90,7 @@ use rule drift_table as pairs_table with:
 use rule drift_table as downstream_table with:
     input:
         downstream=lambda wildcards: inputs.table_scores(wildcards.table),
+        questions=lambda wildcards: inputs.table_questions(wildcards.table),
     wildcard_constraints:
         table=pattern(study.tables("downstream")),
     params:

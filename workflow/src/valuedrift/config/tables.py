@@ -85,7 +85,8 @@ class PairsTable(TableBlock):
 
 class DownstreamTable(TableBlock):
     kind: Literal["downstream"]
-    """Scores on benchmarks with their standard errors (Table 17)."""
+    """Scores on benchmarks with their standard errors (Table 17), and how far each differs from its base model's, question by
+    question, where the table shows that too."""
     rows: Runs
     """Heading → run, or heading of a group → (heading → run), in the order of the rows. With several seeds a cell is the mean over
     them ± their standard deviation."""
@@ -208,6 +209,8 @@ class DownstreamTableJob(Closed):
     rows: list[ScoreRow]
     tasks: list[str]
     """Names of tasks as in the DOWNSTREAM tables, in the order of the columns."""
+    bases: dict[str, str] = {}
+    """Run → the base model that it descends from, where the table shows that too."""
     caption: str
 
 

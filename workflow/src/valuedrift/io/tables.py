@@ -154,3 +154,8 @@ DOWNSTREAM = declared(
     "downstream scores", "run task", "stderr", run=pl.String, task=pl.String, metric=pl.String, shots=INDEX, value=pl.Float64,
     stderr=POSITIVE, n=COUNT,
 )  # fmt: skip
+# One question's score by the same metric, 1 or 0 for accuracies: part is lm-eval's name of the task, of which a group has several,
+# question its number there. No rows of a metric that is not the mean of its questions' scores, such as a perplexity.
+DOWNSTREAM_QUESTIONS = declared(
+    "questions of a benchmark", "run task part question", run=pl.String, task=pl.String, part=pl.String, question=ROW, score=NUMBER
+)

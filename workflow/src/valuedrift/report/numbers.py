@@ -16,3 +16,8 @@ def decimal(value: float | None, places: int = 2) -> str:
 def percent(share: float | None) -> str:
     """Return a share (0 to 1) in percent with one decimal."""
     return MISSING if share is None else f"{decimal(100 * share, 1)}%"
+
+
+def p_value(p: float | None) -> str:
+    """Return a p-value with three decimals; small ones as "<0.001"."""
+    return "<0.001" if p is not None and p < 0.0005 else decimal(p, 3)

@@ -119,4 +119,4 @@ def _numbers(table: Table, row: list[Cell]) -> list[str]:
 
 
 def _number(text: str) -> str:
-    return f"${text}$" if text.startswith("-") else latex(text)
+    return f"${text}$" if text.startswith("-") or "[" in text else latex(text)

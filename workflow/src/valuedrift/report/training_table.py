@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import polars as pl
-from scipy import stats
 
 from valuedrift.io.tables import TRAINING_LOG
 from valuedrift.report.numbers import MISSING, decimal, percent
 from valuedrift.report.table import Table, block, number_column, text_column
+from valuedrift.stats.agreement import share
 
 Series = Mapping[str, list[tuple[int, float]]]
 """Metric → step and value, by step."""
@@ -43,7 +43,6 @@ def _held_out(series: Series) -> list[str]:
         step, lowest = min(losses, key=lambda point: (point[1], point[0]))
         shown[1:5] = [decimal(losses[0][1], 3), decimal(lowest, 3), str(step), decimal(losses[-1][1], 3)]
     if accuracies:
-        share = accuracies[-1][1]
-        low, high = stats.binomtest(round(share * rows), rows).proportion_ci(method="wilson")
-        shown[5:] = [percent(share), f"{percent(low)} to {percent(high)}"]
+        found = share(round(accuracies[-1][1] * rows), rows, 0.95)
+        shown[5:] = [percent(found.value), f"{percent(found.low)} to {percent(found.high)}"]
     return shown

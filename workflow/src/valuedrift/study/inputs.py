@@ -182,10 +182,10 @@ class Inputs:
         data = downstream.tasks[name].data
         return [*map(str, own), *([self.study.here(data)] if data else [])]
 
-    def benchmark_scores(self, runs: Iterable[str]) -> list[str]:
+    def benchmark_scores(self, runs: Iterable[str], artifact: str = "downstream") -> list[str]:
         """Return the scores of runs on every benchmark."""
         shown = list(runs)
-        return [path for task in self.config.downstream.tasks for path in self.of_runs(f"downstream/{task}.parquet", shown)]
+        return [path for task in self.config.downstream.tasks for path in self.of_runs(f"{artifact}/{task}.parquet", shown)]
 
     def contrast_stances(self, name: str) -> list[str]:
         """Return the stances that a contrast compares, each file once."""
@@ -211,6 +211,10 @@ class Inputs:
     def table_scores(self, name: str) -> list[str]:
         """Return the benchmark scores of the runs that a table shows, and of their replicates."""
         return self.benchmark_scores(self.study.with_replicates(self.config.tables[name].runs().values()))
+
+    def table_questions(self, name: str) -> list[str]:
+        """Return the scores of each question of the same benchmarks and runs."""
+        return self.benchmark_scores(self.study.with_replicates(self.config.tables[name].runs().values()), "downstream/questions")
 
     def table_pairs(self, name: str) -> str:
         """Return the file of synthetic pairs that a table shows."""

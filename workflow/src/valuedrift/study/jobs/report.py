@@ -87,7 +87,9 @@ class ReportJobs(StudyJobs):
 
     def _downstream_table(self, table: DownstreamTable) -> DownstreamTableJob:
         rows = [ScoreRow(headings=list(above), runs=self.study.replicates(run)) for above, run in table.runs().items()]
-        return DownstreamTableJob(rows=rows, tasks=list(self.config.downstream.tasks), caption=table.caption)
+        first = {run: self.study.runs[run].lineage[0].id for row in rows for run in row.runs}
+        bases = {run: base for run, base in first.items() if run != base and base in first}
+        return DownstreamTableJob(rows=rows, tasks=list(self.config.downstream.tasks), bases=bases, caption=table.caption)
 
     def _quality_table(self, table: QualityTable) -> QualityTableJob:
         rows = [ScoreRow(headings=list(above), runs=self.study.replicates(run)) for above, run in table.runs().items()]
