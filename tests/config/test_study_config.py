@@ -70,6 +70,7 @@ def edited(path: str, value) -> dict:
         ("contrasts.judges.judges", None, "give `pairs` of runs, or `runs` and two `judges`"),
         ("contrasts.judges.judge", "oracle", "give `judge` or `judges`, not both"),
         ("contrasts.sides.of", "drft", "`contrasts.sides.of`: Input should be 'value' or 'drift'"),
+        ("figures.forest_sides.contrast", "side", "`figures.forest_sides.contrast`: unknown contrast `side`; did you mean `sides`?"),
         ("contrasts.sides.categories", ["Abortion"], "`contrasts.sides.categories`: unknown category `Abortion`"),
         ("contrasts.c", {"of": "drift", "pairs": {"A": ["mini/base", "mini/alpaca"]}}, "mini/base is a base model, which has no drift; compare values"),
         ("figures.figure_2.category", "Imigration Policies", "unknown category `Imigration Policies`; did you mean `Immigration Policies`?"),

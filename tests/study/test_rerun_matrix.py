@@ -115,7 +115,8 @@ def edited(edits: dict[str, Any]) -> dict[str, Any]:
 
 JUDGED = {"stances of mini-judge", "orders of mini-judge", "report"}
 CONTRASTS = {"contrast sft_sets", "contrast sides", "contrast judges"}
-FIGURES = {"figure_2", "figure_3", "figure_4", "figure_13"}
+FOREST = {"forest_sides", "forest_sft_sets"}
+FIGURES = {"figure_2", "figure_3", "figure_4", "figure_13", *FOREST}
 
 
 @pytest.mark.parametrize(
@@ -176,7 +177,7 @@ FIGURES = {"figure_2", "figure_3", "figure_4", "figure_13"}
         ("human/responses", 9, {"human_sample"}),
         ("human/confidence", 0.8, {"human_check"}),
         ("values/confidence", 0.9, {"values", "drift", "judges_page", "report", *CONTRASTS}),
-        ("drift/margin", 0.1, {"drift", "report", *CONTRASTS}),
+        ("drift/margin", 0.1, {"drift", "report", *CONTRASTS, *FOREST}),
         ("contrasts/sides/categories", ["Race and Racism"], {"contrast sides"}),
         ("drift/extremum", "farthest", {"drift", "report"}),
         # benchmarks

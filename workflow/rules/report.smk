@@ -10,6 +10,7 @@ localrules:
     quality_table,
     figure,
     ablation,
+    forest,
     verdicts,
     scorecard,
     judges_page,
@@ -121,9 +122,10 @@ rule figure:
     params:
         sources=sources("report.figure"),
         config=lambda wildcards: jobs.figure(wildcards.figure),
+        given=lambda wildcards, input: options(input),
         command=lambda wildcards: jobs.figure_command(wildcards.figure),
     shell:
-        "python -m valuedrift.report {params.command} --config {params.config:q} --values {input.values:q} --pdf {output.pdf:q}"
+        "python -m valuedrift.report {params.command} --config {params.config:q} {params.given} --pdf {output.pdf:q}"
         " --png {output.png:q} > {log:q} 2>&1"
 
 
@@ -134,6 +136,15 @@ use rule figure as ablation with:
         figure=pattern(study.figures("ablation")),
     params:
         sources=sources("report.ablation"),
+
+
+use rule figure as forest with:
+    input:
+        contrast=lambda wildcards: inputs.contrast_of(wildcards.figure),
+    wildcard_constraints:
+        figure=pattern(study.figures("forest")),
+    params:
+        sources=sources("report.forest"),
 
 
 # The picture that the report opens with.

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, StringConstraints, Tag
 
 from valuedrift.config.base import Category, Closed, Count, Name, Rate, Stance
+from valuedrift.config.drift import Of
 
 
 class FigureBlock(Closed):
@@ -45,6 +46,17 @@ class AblationFigure(FigureBlock):
     """Stance whose probability is drawn."""
 
 
+class ForestFigure(Closed):
+    kind: Literal["forest"]
+    """A contrast's differences with their intervals, one panel per pair and one row per category."""
+    contrast: Name
+    """Name of the contrast, one of `contrasts`."""
+    caption: str = ""
+    """Printed below the figure in the report."""
+    columns: Count | None = None
+    """Panels in a row; by default at most three, and four panels as two by two."""
+
+
 def _figure_kind(block: Any) -> str:
     """Return the kind of a figure, given as a mapping from a file or as a model; trajectory is the default."""
     kind = block.get("kind", "trajectory") if isinstance(block, dict) else getattr(block, "kind", "trajectory")
@@ -52,7 +64,10 @@ def _figure_kind(block: Any) -> str:
 
 
 FigureConfig = Annotated[
-    Annotated[TrajectoryFigure, Tag("trajectory")] | Annotated[AblationFigure, Tag("ablation")], Discriminator(_figure_kind)
+    Annotated[TrajectoryFigure, Tag("trajectory")]
+    | Annotated[AblationFigure, Tag("ablation")]
+    | Annotated[ForestFigure, Tag("forest")],
+    Discriminator(_figure_kind),
 ]
 
 
@@ -125,4 +140,11 @@ class AblationJob(Closed):
     """The run that all points start from, under each seed."""
     stance: Stance
     judge: str
+    style: StyleConfig
+
+
+class ForestJob(Closed):
+    of: Of
+    margin: float
+    columns: Count | None
     style: StyleConfig

@@ -14,6 +14,7 @@ dispatch(
         "verdicts": "the picture of all drifts with their verdicts as PDF and PNG",
         "figure": "one figure of stance trajectories as PDF and PNG",
         "ablation": "one figure of a stance against a training parameter as PDF and PNG",
+        "forest": "a forest plot of a contrast as PDF and PNG",
         "page": "the report: tables, figures, samples and provenance in one HTML page",
         "scorecard": "the paper's printed values next to the study's, as CSV and one HTML page",
         "judges_page": "each other judge compared with the study's own, as CSV and one HTML page",

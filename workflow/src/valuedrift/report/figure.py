@@ -10,7 +10,7 @@ import polars as pl
 from valuedrift.config.base import STANCES
 from valuedrift.config.figures import FigureJob, Panel, StyleConfig
 from valuedrift.errors import UserError
-from valuedrift.report.panels import DIGIT, FAINT, LABEL_GAP, MARKERS, PanelGrid, label_axes, panel_grid, read_values, save
+from valuedrift.report.panels import DIGIT, FAINT, LABEL_GAP, MARKERS, SHADES, PanelGrid, label_axes, panel_grid, read_values, save
 from valuedrift.report.seeds import over_seeds, values_of
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float64]
 
-SHADES = ("#f3f3f3", "#ffffff")
 NEGLIGIBLE = 0.01
 """Share of flagged responses up to which a figure does not draw it."""
 

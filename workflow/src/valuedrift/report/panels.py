@@ -22,6 +22,7 @@ MARKERS = {"support": "o", "neutral": "s", "oppose": "^"}
 """The stances also differ in shape, for print in grey and for readers who cannot distinguish red and green."""
 GRID = {1: 1, 2: 2, 3: 3, 4: 2}
 """Number of panels → columns; three for more panels."""
+SHADES = ("#f3f3f3", "#ffffff")
 INK, FAINT = "#222222", "#666666"
 DIGIT = 0.64
 """Width of a digit of DejaVu Sans in ems."""
@@ -76,8 +77,13 @@ class PanelGrid:
 
 
 @contextmanager
-def panel_grid(count: int, columns: int | None, style: StyleConfig) -> Iterator[PanelGrid]:
-    """Yield a grid of `count` panels, as wide as the style wants and the page allows; draw inside the block."""
+def panel_grid(
+    count: int, columns: int | None, style: StyleConfig, height: float | None = None, labels: float = 0.5
+) -> Iterator[PanelGrid]:
+    """Yield a grid of `count` panels, as wide as the style wants and the page allows; draw inside the block.
+
+    `height` is that of a panel in inches, by default the style's, and `labels` the inches that the y axis's labels need.
+    """
     import matplotlib as mpl
     import seaborn as sns
     from matplotlib.figure import Figure
@@ -85,17 +91,17 @@ def panel_grid(count: int, columns: int | None, style: StyleConfig) -> Iterator[
 
     columns = min(columns or GRID.get(count, 3), count)
     rows = -(-count // columns)
-    width = min(style.page_width, columns * style.panel_width + 0.3)
+    width = min(style.page_width, columns * style.panel_width + labels - 0.2)
     size = style.font_size
     fonts = {"font.size": size, "axes.labelsize": size, "xtick.labelsize": size - 1, "ytick.labelsize": size - 1}
     with sns.axes_style("ticks"), mpl.rc_context(RC | fonts):
         layout = ConstrainedLayoutEngine(h_pad=0.04, w_pad=0.04, hspace=0.03, wspace=0.03)
-        figure = Figure(figsize=(width, rows * style.panel_height + 0.5), layout=layout)
+        figure = Figure(figsize=(width, rows * (height or style.panel_height) + 0.5), layout=layout)
         axes = figure.subplots(rows, columns, sharey=True, squeeze=False).flat
         for ax in axes[count:]:
             ax.set_visible(False)
-        # Inches that are not axes: 0.5 for the y axis's labels, and 0.3 per panel for half a tick label on either side.
-        panel_points = 72 * ((width - 0.5) / columns - 0.3)
+        # Inches that are not axes: the y axis's labels, and 0.3 per panel for half a tick label on either side.
+        panel_points = 72 * ((width - labels) / columns - 0.3)
         yield PanelGrid(figure, list(axes[:count]), size, panel_points)
         sns.despine(figure)
 

@@ -108,6 +108,7 @@ NEEDS: dict[str, NeedOf] = {
     "verdicts": SLOW_IMPORTS,
     "figure": SLOW_IMPORTS,
     "ablation": SLOW_IMPORTS,
+    "forest": SLOW_IMPORTS,
     # miniature
     **dict.fromkeys(
         ("miniature_prompts", "miniature_planted", "miniature_dataset", "miniature_recovery", "miniature_benchmark"), LIGHT

@@ -135,6 +135,8 @@ def _check_block(study: Study, key: str, block: object) -> None:
         known(key, "run", run, study.runs)
         if getattr(block, "kind", None) == "drift" and study.runs[run].algorithm == "base":
             raise UserError(f"config: `{key}`: {run} is a base model, which has no drift")
+    if contrast := getattr(block, "contrast", None):
+        known(f"{key}.contrast", "contrast", contrast, config.contrasts)
     if judge := getattr(block, "judge", None):
         known(f"{key}.judge", "judge", judge, config.judges)
     if getattr(block, "categories", None) == []:

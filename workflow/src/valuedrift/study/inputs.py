@@ -8,7 +8,7 @@ from typing import Any
 
 from snakemake.io import ancient
 
-from valuedrift.config.figures import AblationFigure
+from valuedrift.config.figures import AblationFigure, ForestFigure
 from valuedrift.config.prompts import EmbeddingConfig
 from valuedrift.config.tables import PairsTable, QualityTable, SamplesTable
 from valuedrift.errors import UserError
@@ -226,8 +226,15 @@ class Inputs:
     def figure_values(self, name: str) -> list[str]:
         """Return the values of the runs that a figure shows, of their replicates and of all that they descend from."""
         figure = self.config.figures[name]
+        assert not isinstance(figure, ForestFigure)
         runs = figure.runs if isinstance(figure, AblationFigure) else figure.panels.values()
         return self.of_runs("values.parquet", self.study.lineages(runs))
+
+    def contrast_of(self, block: str) -> str:
+        """Return the contrast that a table or figure shows."""
+        shown = self.config.tables.get(block) or self.config.figures[block]
+        assert isinstance(shown, ForestFigure)
+        return f"{self.study.folder}/contrasts/{shown.contrast}.parquet"
 
     def reference(self) -> list[str]:
         """Return the files of printed values that the scorecard compares with."""

@@ -7,7 +7,17 @@ from pydantic import ValidationError
 
 from valuedrift.config.base import Closed
 from valuedrift.config.explain import explain
-from valuedrift.config.figures import AblationFigure, AblationJob, AblationPoint, FigureJob, Panel, PhaseOfPanel, TrajectoryFigure
+from valuedrift.config.figures import (
+    AblationFigure,
+    AblationJob,
+    AblationPoint,
+    FigureJob,
+    ForestFigure,
+    ForestJob,
+    Panel,
+    PhaseOfPanel,
+    TrajectoryFigure,
+)
 from valuedrift.config.report import JudgeComparisonJob, ReportJob, VerdictsJob
 from valuedrift.config.scorecard import ReferenceRun, ScorecardJob
 from valuedrift.config.tables import (
@@ -52,7 +62,7 @@ class ReportJobs(StudyJobs):
 
     def figure_command(self, name: str) -> str:
         """Return the command of the report that draws a figure."""
-        return "ablation" if self.config.figures[name].kind == "ablation" else "figure"
+        return {"trajectory": "figure"}.get(kind := self.config.figures[name].kind, kind)
 
     def _drift_table(self, table: DriftTable) -> DriftTableJob:
         columns = [ColumnGroup(headings=list(above), runs=self.study.replicates(run)) for above, run in table.runs().items()]
@@ -99,7 +109,13 @@ class ReportJobs(StudyJobs):
 
     def figure(self, name: str) -> str:
         figure = self.config.figures[name]
-        return (self._ablation(name, figure) if isinstance(figure, AblationFigure) else self._trajectories(figure)).canonical()
+        if isinstance(figure, AblationFigure):
+            return self._ablation(name, figure).canonical()
+        return (self._forest(figure) if isinstance(figure, ForestFigure) else self._trajectories(figure)).canonical()
+
+    def _forest(self, figure: ForestFigure) -> ForestJob:
+        of = self.config.contrasts[figure.contrast].of
+        return ForestJob(of=of, margin=self.config.drift.margin, columns=figure.columns, style=self.config.style)
 
     def _trajectories(self, figure: TrajectoryFigure) -> FigureJob:
         panels = [self._panel(heading, self.study.runs[run]) for heading, run in figure.panels.items()]
