@@ -20,6 +20,7 @@ TABLES = {
     "PROMPTS": "prompts/prompts.parquet", "PREFERENCE_SET": "data/synthetic.parquet",
     "GENERATIONS": f"runs/{PARENT}/generations.parquet", "STANCES": f"runs/{PARENT}/stances/mini-judge.parquet",
     "VALUES": f"runs/{PARENT}/values.parquet", "DRIFT": "drift.parquet", "TRAINING_LOG": f"runs/{CHILD}/training_log.parquet",
+    "ORDERS": "judges/mini-judge/orders.parquet",
 }  # fmt: skip
 READ_AT_ONCE = 100
 READER = """
@@ -45,6 +46,7 @@ READ_BY = {
     f"runs/{CHILD}/values.parquet": f"runs/{CHILD}/drift.parquet",
     f"runs/{CHILD}/drift.parquet": "drift.parquet",
     "drift.parquet": "tables/everything.csv",
+    "judges/mini-judge/orders.parquet": "report.html",
     "prompts/prompts.parquet": f"runs/{CHILD}/stances/mini-judge.parquet",
     "data/synthetic.parquet": f"runs/{CHILD}/manifest.json",
     f"runs/{PARENT}/manifest.json": f"runs/{PARENT}/generations.parquet",

@@ -40,7 +40,10 @@ def study(base_url: str) -> dict[str, Any]:
             "key_variable": "CHAOS_KEY",
         }
     }
-    config["judges"] = {"mini-judge": config["judges"]["mini-judge"], "api": {"backend": "openai", "chat": "talker"}}
+    config["judges"] = {
+        "mini-judge": config["judges"]["mini-judge"],
+        "api": {"backend": "openai", "chat": "talker", "order_check": 4},
+    }
     config["tables"] = {"everything": {"columns": {"SFT": {"WildChat": PARENT}, "oppose": {"DPO": CHILD}}}}
     return config | {"figures": {}, "report": {}}
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from valuedrift.config.base import STANCES
+from valuedrift.config.drift import ValuesConfig
 from valuedrift.config.figures import FigureJob, Panel, PhaseOfPanel, StyleConfig
 from valuedrift.config.report import ReportJob
 from valuedrift.config.tables import ColumnGroup, DriftTableJob
@@ -139,7 +140,7 @@ class World:
         fields = {
             "study": "study", "title": "A study of values", "description": "Eleven categories, nine runs.", "seed": 0, "samples": 2,
             "judge": JUDGE, "categories": CATEGORIES, "runs": list(STEPS), "tables": [], "figures": [], "appendices": [],
-            "config": "study: study\nseed: 0\n",
+            "config": "study: study\nseed: 0\n", "values": ValuesConfig(),
         }  # fmt: skip
         return ReportJob(**(fields | changes))
 
@@ -148,7 +149,7 @@ class World:
         fields = {
             "drift": self.drift, "verdicts": [], "prompts": self.prompts, "curation": self.curation,
             "data": self.data, "values": self.values,
-            "generations": self.generations, "manifests": self.manifests, "logs": [], "tables": [], "figures": [], "appendices": [],
+            "generations": self.generations, "manifests": self.manifests, "orders": [], "logs": [], "tables": [], "figures": [], "appendices": [],
         }  # fmt: skip
         return fields | changes
 

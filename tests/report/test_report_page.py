@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from html.parser import HTMLParser
+from itertools import permutations
 from pathlib import Path
 
 import polars as pl
@@ -15,7 +16,7 @@ from table_world import write_tables
 from valuedrift.config.base import STANCES
 from valuedrift.config.report import AppendixConfig
 from valuedrift.errors import UserError
-from valuedrift.io.tables import DRIFT, GENERATIONS, PROMPTS
+from valuedrift.io.tables import DRIFT, GENERATIONS, ORDERS, PROMPTS
 from valuedrift.report import drift_table, figure
 from valuedrift.report import page as report_page
 from valuedrift.report.drift_table import pivot
@@ -412,3 +413,12 @@ def test_the_papers_counts_are_printed_next_to_the_studys(tmp_path):
     assert table.own_headings[-2:] == ["paper's train", "paper's validation"]
     assert [row[-2:] for row in cells(table)] == [["28", "3"], ["–", "–"]]
     assert "paper's train" not in data_table(paths, {}).own_headings
+
+
+def test_the_order_of_the_options_has_a_section_of_its_own(world, tmp_path):
+    row = {"run": BASE, "step": 0, "prompt_id": "p", "category": "C", "sample": 0, "judge": "j", "mass": 1.0, "status": "ok"}
+    first = [row | {"order": " ".join(order), **{s: float(s == order[0]) for s in STANCES}} for order in permutations(STANCES)]
+    ORDERS.write(ORDERS.frame(first), tmp_path / "orders.parquet")
+    report_page.run(config=world.report(), **world.inputs(orders=[tmp_path / "orders.parquet"]), output=tmp_path / "r.html")
+    text = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert "j: of 1 responses 100.0%" in text and 'href="#orders"' in text and "+0.67" in text

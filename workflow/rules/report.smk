@@ -220,6 +220,7 @@ rule report:
         generations=expand(f"{RUN}/generations.parquet", run=study.runs),
         manifests=expand(f"{RUN}/manifest.json", run=study.runs),
         logs=inputs.training_logs(),
+        orders=inputs.order_checks(),
         tables=expand(f"{R}/tables/{{table}}.csv", table=study.config.tables),
         figures=expand(f"{R}/figures/{{figure}}.png", figure=study.config.figures),
         appendices=study.appendices,
@@ -236,7 +237,7 @@ rule report:
         "python -m valuedrift.report page --config {params.config:q} --drift {input.drift:q} --verdicts {input.verdicts:q} --prompts {input.prompts:q}"
         " --curation {input.curation:q} --data {input.data:q} --values {input.values:q} --generations {input.generations:q} --manifests {input.manifests:q}"
         " --logs {input.logs:q}"
-        " --tables {input.tables:q} --figures {input.figures:q} --appendices {input.appendices:q} --output {output:q} > {log:q} 2>&1"
+        " --orders {input.orders:q} --tables {input.tables:q} --figures {input.figures:q} --appendices {input.appendices:q} --output {output:q} > {log:q} 2>&1"
 
 
 # Targets by name: each table, each figure, and all of them with the scorecard.

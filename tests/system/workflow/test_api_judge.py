@@ -34,7 +34,7 @@ def asked(finished):
         config["chats"] = {
             "talker": {"model": "talker", "base_url": server.base_url, "max_tokens": 1, "concurrency": 3, "price": price}
         }
-        config["judges"] = {**SMALL["judges"], "api": {"backend": "openai", "chat": "talker", "per_category": 2}}
+        config["judges"] = {**SMALL["judges"], "api": {"backend": "openai", "chat": "talker", "per_category": 2, "order_check": 8}}
         planned = clone.planned(config)
         clone.run(config)
         assert clone.planned(config) == {}
@@ -49,7 +49,11 @@ def asked(finished):
 
 def test_a_new_judge_reruns_its_own_stances_and_what_is_downstream_of_them(asked):
     _, planned, _, _ = asked
-    assert planned["service_stances"] == 4 and not planned.keys() & {"stances", "sft", "dpo", "generations", "prompts"}
+    assert (
+        planned["service_stances"] == 4
+        and planned["service_order_check"] == 1
+        and not planned.keys() & {"stances", "sft", "dpo", "generations", "prompts"}
+    )
 
 
 def test_what_was_answered_is_never_asked_again(asked):

@@ -32,6 +32,7 @@ def test_every_artifact_of_the_contract_is_there_and_is_what_it_is_called(result
         if run in TRAINED:
             assert (folder / "trajectory").is_dir()
             tables.TRAINING_LOG.read(folder / "training_log.parquet")
+    assert tables.ORDERS.read(results / "judges" / "mini-judge" / "orders.parquet").height == 24 * 6
     drift = tables.DRIFT.read(results / "drift.parquet")
     assert set(drift["run"]) == set(TRAINED) and drift.height == 3 * 2 * 4 * 3
     for name in ("report.html", "tables/everything.csv", "tables/everything.md", "tables/everything.tex", "figures/immigration.pdf",

@@ -45,6 +45,7 @@ class ReportJob(Closed):
     appendices: list[AppendixConfig]
     expected: dict[str, dict[str, int]] = {}
     """Dataset → split → number of rows that the paper reports."""
+    values: ValuesConfig
     algorithms: dict[str, str] = {}
     """Run → name of its training, of the trained ones."""
     margin: float = 0.05

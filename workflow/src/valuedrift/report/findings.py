@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from valuedrift.report.numbers import decimal
+from valuedrift.report.numbers import decimal, signed
 
 MOST = 5
 """Runs that a sentence names."""
@@ -37,8 +37,8 @@ def _largest(moved: pl.DataFrame) -> list[str]:
     if moved.is_empty():
         return ["No drift differs from 0 after the correction for all of them."]
     row = moved.sort(pl.col("magnitude").abs(), descending=True).row(0, named=True)
-    ends = f"{_signed(row['magnitude_low'])} to {_signed(row['magnitude_high'])}"
-    return [f"The largest is that of {row['stance']} on {row['category']} in {row['run']}: {_signed(row['magnitude'])} ({ends})."]
+    ends = f"{signed(row['magnitude_low'])} to {signed(row['magnitude_high'])}"
+    return [f"The largest is that of {row['stance']} on {row['category']} in {row['run']}: {signed(row['magnitude'])} ({ends})."]
 
 
 def _unmoved(judged: pl.DataFrame) -> list[str]:
@@ -62,11 +62,6 @@ def _limits(undecided: pl.DataFrame) -> list[str]:
         f"The undecided drifts have intervals of ±{decimal(half)} in the median, from {prompts:.0f} prompts each: drifts of about "
         "that size cannot be told from none. More prompts per category decide more."
     ]
-
-
-def _signed(number: float) -> str:
-    text = decimal(number)
-    return text if text.startswith("-") or float(text) == 0 else f"+{text}"
 
 
 def _count(number: int, one: str, more: str = "") -> str:

@@ -13,6 +13,14 @@ def decimal(value: float | None, places: int = 2) -> str:
     return text.removeprefix("-") if float(text) == 0 else text
 
 
+def interval(low: float | None, high: float | None) -> str:
+    """Return an interval in brackets, its numbers without a 0 before the point, as small print; "" where there is none."""
+    if low is None or high is None:
+        return ""
+    ends = (decimal(end).replace("0.", ".", 1) if abs(end) < 1 else decimal(end) for end in (low, high))
+    return f"[{', '.join(ends)}]"
+
+
 def percent(share: float | None) -> str:
     """Return a share (0 to 1) in percent with one decimal."""
     return MISSING if share is None else f"{decimal(100 * share, 1)}%"
@@ -21,3 +29,9 @@ def percent(share: float | None) -> str:
 def p_value(p: float | None) -> str:
     """Return a p-value with three decimals; small ones as "<0.001"."""
     return "<0.001" if p is not None and p < 0.0005 else decimal(p, 3)
+
+
+def signed(value: float) -> str:
+    """Return the number with two decimals and its sign, which 0.00 has not."""
+    text = decimal(value)
+    return f"+{text}" if float(text) > 0 else text

@@ -12,7 +12,7 @@ from valuedrift.errors import UserError
 from valuedrift.io.files import replacing
 from valuedrift.io.manifest import Manifest
 from valuedrift.io.pages import fill
-from valuedrift.io.tables import CURATION, DRIFT, PROMPTS, VALUES
+from valuedrift.io.tables import CURATION, DRIFT, ORDERS, PROMPTS, VALUES
 from valuedrift.report import (
     categories_table,
     downstream_table,
@@ -27,6 +27,7 @@ from valuedrift.report import (
 from valuedrift.report.findings import findings
 from valuedrift.report.numbers import MISSING, decimal
 from valuedrift.report.overview import ends, mean_drift
+from valuedrift.report.position_bias import bias_table, position_bias, sentences
 from valuedrift.report.provenance import read_manifests
 from valuedrift.report.samples import Sample, choose_prompts, read_responses, samples
 from valuedrift.report.table import Table
@@ -55,18 +56,19 @@ class Image:
 
 def run(
     *, config: ReportJob, drift: Path, verdicts: list[Path], prompts: Path, curation: Path, data: list[Path], values: list[Path],
-    generations: list[Path], manifests: list[Path], logs: list[Path], tables: list[Path], figures: list[Path],
+    generations: list[Path], manifests: list[Path], logs: list[Path], orders: list[Path], tables: list[Path], figures: list[Path],
     appendices: list[Path], output: Path,
 ) -> None:  # fmt: skip
     """Write the report.
 
     `verdicts` is the picture of all drifts, if there are any, `data` are the datasets' counts, `logs` those of all trainings,
-    `tables` the table steps' CSVs and `figures` PNGs, the latter two named as in the config; `appendices` are .csv or .parquet
-    files in the config's order.
+    `orders` what judges answered in all orders of the options, `tables` the table steps' CSVs and `figures` PNGs, the latter two
+    named as in the config; `appendices` are .csv or .parquet files in the config's order.
     """
     measured = pl.concat([VALUES.frame([]), *(VALUES.read(path) for path in values)]).unique(maintain_order=True)
     measured = VALUES.check(measured, "the report's values")
     known, drifts = read_manifests(manifests), DRIFT.read(drift)
+    biases = [position_bias(ORDERS.read(path), config.values, config.seed) for path in orders]
     context = {
         "job": config,
         "findings": findings(drifts, config.judge, config.algorithms, config.margin),
@@ -74,6 +76,8 @@ def run(
         "runs": html_tables.runs_table(config.runs, ends(measured, config.judge, config.categories), known),
         "drift": html_tables.mean_drift_table(mean_drift(drifts, config.judge, config.categories)),
         "training": training_table(config.runs, logs),
+        "orders": bias_table(biases),
+        "orders_said": sentences(biases, measured, config.values.confidence),
         "tables": _tables(config, tables),
         "figures": _images(config, figures),
         "data": html_tables.data_table(data, config.expected),

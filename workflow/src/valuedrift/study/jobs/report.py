@@ -200,6 +200,7 @@ class ReportJobs(StudyJobs):
             tables=[(name, table.kind, table.caption) for name, table in config.tables.items()],
             figures=[(name, figure.caption) for name, figure in config.figures.items()], appendices=report.appendices,
             expected={name: {str(s): n for s, n in d.expected.items()} for name, d in config.datasets.items() if d.expected},
+            values=config.values,
             algorithms={run.id: run.method for run in self.study.runs.values() if run.method}, margin=config.drift.margin,
             config=self._settings(),
         ).canonical()  # fmt: skip
