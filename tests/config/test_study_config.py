@@ -204,11 +204,21 @@ def test_the_first_seed_keeps_the_plain_names_so_that_more_seeds_rerun_nothing()
 def test_a_table_gets_the_runs_of_all_seeds_and_a_figure_their_lineages():
     jobs = Jobs(with_runs(seeds=[0, 1]))
     table = json.loads(jobs.table("table_9"))
-    assert table["columns"][0]["runs"] == ["mini/wildchat", "mini/wildchat-seed1"]
+    assert table["columns"][0]["run"] == "mini/wildchat-seeds"
     panel = json.loads(jobs.figure("figure_3"))["panels"][0]
-    assert panel["base"] == "mini/base" and [phase["runs"] for phase in panel["phases"]] == [
-        ["mini/alpaca", "mini/alpaca-seed1"], ["mini/alpaca/ppo-ultrafeedback", "mini/alpaca-seed1/ppo-ultrafeedback-seed1"],
+    assert panel["base"] == "mini/base" and [(phase["run"], phase["seeds"]) for phase in panel["phases"]] == [
+        ("mini/alpaca-seeds", ["mini/alpaca", "mini/alpaca-seed1"]),
+        ("mini/alpaca/ppo-ultrafeedback-seeds", ["mini/alpaca/ppo-ultrafeedback", "mini/alpaca-seed1/ppo-ultrafeedback-seed1"]),
     ]  # fmt: skip
+
+
+def test_what_pools_seeds_has_a_name_that_no_run_may_have():
+    study = with_runs(seeds=[0, 1])
+    assert study.pooled["mini/alpaca-seeds"] == ["mini/alpaca", "mini/alpaca-seed1"]
+    assert (study.shown("mini/alpaca"), study.shown("mini/base")) == ("mini/alpaca-seeds", "mini/base")
+    taken = {"parent": "mini/base", "algorithm": "sft", "data": "alpaca", "label": "seeds"}
+    with pytest.raises(UserError, match=r"makes the run `mini/alpaca-seeds`, as which the seeds of `mini/alpaca` are pooled"):
+        with_runs(taken, seeds=[0, 1])
 
 
 def test_a_sweep_makes_a_run_for_each_value_and_a_mixture_one_for_each_share():

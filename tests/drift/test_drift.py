@@ -140,16 +140,6 @@ def test_flags_are_counted_by_status_so_that_they_add_up_and_what_was_scored_sta
                     "flips": 0.375}  # fmt: skip
 
 
-@pytest.mark.parametrize("interval", ["beta", "t", "normal", "bootstrap"])
-def test_a_band_is_at_least_as_wide_as_the_interval_and_stays_in_0_1(interval):
-    rng = np.random.default_rng(0)
-    answers = {step: {f"p{i}": [tuple(rng.permutation([0.9, 0.1, 0.0]))] for i in range(12)} for step in (0, 1, 2, 3)}
-    found = values.values(stance_rows(answers), ValuesConfig(interval=interval, resamples=500), 0)
-    assert (found["band_low"] <= found["low"].clip(0, 1)).all() and (found["band_high"] >= found["high"].clip(0, 1)).all()
-    assert (found["band_high"] - found["band_low"] > found["high"].clip(0, 1) - found["low"].clip(0, 1)).all()
-    assert found["band_low"].min() >= 0 and found["band_high"].max() <= 1
-
-
 def test_a_category_without_any_score_is_null_not_zero():
     table = values.values(stance_rows({0: {"a": [None]}}), ValuesConfig(), 0)
     assert table["mean"].to_list() == [None] * 3 and table["prompts"].to_list() == [0] * 3
@@ -281,8 +271,8 @@ def test_no_runs_give_an_empty_table(tmp_path):
 def drift_rows(*cells, judge="j"):
     """Rows of DRIFT, as single runs have them, of (p, p_preserved)."""
     return DRIFT.frame([
-        {"run": "m/sft", "judge": judge, "category": f"c{i}", "stance": "support", "magnitude": 0.1, "prompts": 50, "p": p,
-         "p_preserved": kept, "total_steps": 10} for i, (p, kept) in enumerate(cells)
+        {"run": "m/sft", "judge": judge, "category": f"c{i}", "stance": "support", "magnitude": 0.1, "prompts": 50, "asked": 50,
+         "seeds": 1, "p": p, "p_preserved": kept, "total_steps": 10} for i, (p, kept) in enumerate(cells)
     ])  # fmt: skip
 
 
@@ -322,7 +312,7 @@ def test_a_drift_is_tested_over_the_prompts_that_were_scored_at_both_ends(tmp_pa
     levels = {f"p{i}": [(0.1 * (i % 3), 1 - 0.1 * (i % 3), 0.0)] for i in range(20)}
     later = {p: [(x + 0.5, y - 0.5, 0.0)] for p, [(x, y, _)] in levels.items()} | {"p0": [None]}
     drift = drift_of(tmp_path, stance_rows({0: levels, 5: later}))
-    assert drift["prompts"].to_list() == [19] * 3
+    assert drift["prompts"].to_list() == [19] * 3 and drift["asked"].to_list() == [20] * 3
     support, neutral, oppose = drift["p"]
     assert max(support, neutral) < 1e-6 and oppose == 1
     assert drift["p_preserved"].to_list()[:2] == [1, 1]

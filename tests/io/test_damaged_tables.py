@@ -57,7 +57,7 @@ def test_what_a_judge_says_passes(tmp_path, changes):
 
 def test_steps_and_times_of_drift_have_ranges():
     row = {"run": "m/a", "judge": "j", "category": "C", "stance": "support", "magnitude": 0.1, "magnitude_low": -0.4, "magnitude_high": 0.6,
-           "prompts": 50, "time": 0.5, "extremum": 0.4, "extremum_step": 4, "total_steps": 8}  # fmt: skip
+           "prompts": 50, "asked": 50, "seeds": 1, "time": 0.5, "extremum": 0.4, "extremum_step": 4, "total_steps": 8}  # fmt: skip
     DRIFT.check(DRIFT.frame([row]), "here")
     wrong = {"total_steps": -5, "time": 1.5, "magnitude": 2.0, "extremum": math.nan, "extremum_step": -1}
     for name, value in wrong.items():

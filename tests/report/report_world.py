@@ -48,20 +48,20 @@ def values_row(run, step, category, stance, mean, low=None, high=None, judge=JUD
     }  # fmt: skip
 
 
-def drift_row(run, category, stance, magnitude, time, judge=JUDGE):
+def drift_row(run, category, stance, magnitude, time, judge=JUDGE, **changes):
     return {
         "run": run, "judge": judge, "category": category, "stance": stance, "magnitude": magnitude, "magnitude_low": None,
-        "magnitude_high": None, "prompts": 50, "p": None, "p_preserved": None, "q": None, "verdict": None, "time": time,
-        "extremum": None, "extremum_step": None, "total_steps": 888,
+        "magnitude_high": None, "prompts": 50, "asked": 50, "seeds": 1, "p": None, "p_preserved": None, "q": None,
+        "verdict": None, "time": time, "extremum": None, "extremum_step": None, "total_steps": 888,
         **dict.fromkeys(("half", "half_low", "half_high", "ninety", "ninety_low", "ninety_high")),
-    }  # fmt: skip
+    } | changes  # fmt: skip
 
 
-def table_job(columns, categories=("Race and Racism",), metrics=("magnitude",), caption="", judge=JUDGE):
-    """A DriftTableJob of (headings…, run) tuples; a list in the place of a run is of its seeds."""
-    runs = [column[-1] if isinstance(column[-1], list) else [column[-1]] for column in columns]
-    groups = [ColumnGroup(headings=list(column[:-1]), runs=seeds) for column, seeds in zip(columns, runs, strict=True)]
-    return DriftTableJob(columns=groups, metrics=list(metrics), categories=list(categories), judge=judge, caption=caption)
+def table_job(columns, categories=("Race and Racism",), metrics=("magnitude",), caption="", judge=JUDGE, **changes):
+    """A DriftTableJob of (headings…, run) tuples, without intervals and verdicts unless `changes` say so."""
+    groups = [ColumnGroup(headings=list(headings), run=run) for *headings, run in columns]
+    rest = {"interval": "none", "verdicts": False, "confidence": 0.95, "margin": 0.05, "correction": "bh"} | changes
+    return DriftTableJob(columns=groups, metrics=list(metrics), categories=list(categories), judge=judge, caption=caption, **rest)
 
 
 def panel(run, heading="panel"):
@@ -70,7 +70,7 @@ def panel(run, heading="panel"):
     while PARENTS[lineage[0]]:
         lineage.insert(0, PARENTS[lineage[0]])
     names = [LABELS.get(r.rsplit("/", 1)[1].split("-")[0], "SFT") for r in lineage[1:]]
-    phases = [PhaseOfPanel(runs=[r], label=name) for r, name in zip(lineage[1:], names, strict=True)]
+    phases = [PhaseOfPanel(run=r, label=name) for r, name in zip(lineage[1:], names, strict=True)]
     return Panel(heading=heading, base=BASE, phases=phases)
 
 

@@ -98,7 +98,7 @@ def test_csv_keeps_precision_and_headings_read_back(tmp_path):
     columns = [("oppose", "PPO", "m/wild"), ("odd / heading", 'a "quote"', "m/alpaca"), ("SFT, plain", "m/alpaca")]
     table = printed(TWO, table_job(columns, ("Abortion", "Race"), ("magnitude", "time")), tmp_path)
     frame = pl.read_csv(tmp_path / "t.csv")
-    assert frame.columns[:4] == ["metric", "category", "oppose / PPO / support", "oppose / PPO / neutral"]
+    assert frame.columns[:4] == ["metric", "category", "oppose / PPO / support", "oppose / PPO / support / prompts"]
     assert frame["oppose / PPO / support"].to_list() == [-0.3, -0.0049, 0.0909, 0.0909]
     assert table.spans() == [
         [("oppose", 3), ("odd/heading", 3), ("", 3)],
@@ -151,42 +151,80 @@ def _cells(line):
     return line.replace(r"\&", "").count("&") + 1 + spans
 
 
-def seeded(*times):
-    """The CSV of a run under several seeds: magnitudes 0.1, 0.2, ... and these times."""
-    runs = [f"m/run-seed{n}" for n in range(len(times))]
-    drift = drift_of(*((run, "Race", (0.1 * (n + 1), 0.0, -0.1), (times[n],) * 3) for n, run in enumerate(runs)))
-    both = pl.concat([drift, drift_of(("m/one", "Race", (0.5, 0.25, -0.75), (1.0, 1.0, 1.0)))])
-    return pivot(both, table_job([("Seeds", runs), ("One", "m/one")], ("Race",), ("magnitude", "time")))
+MARKED = DRIFT.frame([
+    drift_row("m/a", "Race", "support", -0.3, 0.5, magnitude_low=-0.42, magnitude_high=-0.17, p=1e-4, q=2e-4, verdict="moved"),
+    drift_row("m/a", "Race", "neutral", 0.004, None, magnitude_low=-0.03, magnitude_high=0.03, p=0.7, q=0.7, verdict="preserved"),
+    drift_row("m/a", "Race", "oppose", 0.0, None, magnitude_low=-1.0, magnitude_high=1.0, p=1.0, q=1.0, verdict="undecided", prompts=4),
+])  # fmt: skip
+"""A drift that moved, one that is preserved, and one from 4 of 50 prompts."""
+EVERYTHING = {"metrics": ("magnitude", "time"), "interval": "all", "verdicts": True}
 
 
-def test_a_cell_of_several_seeds_is_their_mean_and_standard_deviation():
-    support = pl.col("Seeds / support", "Seeds / support / sd", "Seeds / support / seeds")
-    magnitude, time = seeded(0.2, 0.6, None).select(support).rows()
-    assert magnitude == (pytest.approx(0.2), pytest.approx(0.1), 3)
-    assert time == (pytest.approx(0.4), pytest.approx(0.08**0.5), 2)
-    assert seeded(None, None).select(support).row(1) == (None, None, 0)
-    assert seeded(0.3, None).select(support).row(1) == (0.3, None, 1)
+def test_intervals_verdicts_and_missing_prompts_are_printed_and_explained(tmp_path):
+    table = printed(MARKED, table_job([("A", "m/a")], ("Race",), **EVERYTHING), tmp_path)
+    assert texts(table) == {
+        "drift magnitude": {"Race": ["-0.30* [-.42, -.17]", "0.00= [-.03, .03]", "0.00 [-1.00, 1.00] (4 of 50)"]},
+        "drift time": {"Race": ["0.50", "–", "–"]},
+    }
+    for part in ("q ≤ 0.05, Benjamini and Hochberg's correction for all 3 drifts", "a drift of 0.05 or more is ruled out", "95% intervals",
+                 "from how many of the category's prompts"):  # fmt: skip
+        assert part in table.note
+    assert to_markdown(table, "").splitlines()[-1].startswith(r"\* moved: ")
+    assert "| -0.30\\* \\[-.42, -.17\\] |" in to_markdown(table, "")
+    lines = to_latex(table, "").splitlines()
+    row = next(line for line in lines if line.startswith("Race"))
+    assert r"$-0.30$\makebox[.5em][l]{$^{*}$} {\tiny {[}-.42, -.17{]}}" in row
+    assert r"0.00\makebox[.5em][l]{$^{=}$}" in row and r"{\tiny (4 of 50)}" in row
+    assert any(r"\parbox{\linewidth}{\scriptsize {*} moved:" in line for line in lines)
 
 
-def test_the_spread_over_seeds_is_printed_and_kept_in_the_csv(tmp_path):
-    frame = seeded(0.2, 0.6, None)
-    assert [name for name in frame.columns if "support" in name] == [
-        "Seeds / support", "Seeds / support / sd", "Seeds / support / seeds", "One / support",
-    ]  # fmt: skip
-    frame.write_csv(tmp_path / "t.csv")
-    table = read(tmp_path / "t.csv", layout)
-    assert texts(table)["drift magnitude"]["Race"] == ["0.20 ± 0.10", "0.00 ± 0.00", "-0.10 ± 0.00", "0.50", "0.25", "-0.75"]
-    assert "| 0.20 ± 0.10 | 0.00 ± 0.00 | -0.10 ± 0.00 | 0.50 |" in to_markdown(table, "")
-    assert r"Race & 0.20 {\tiny$\pm$0.10} & 0.00 {\tiny$\pm$0.00} & $-0.10$ {\tiny$\pm$0.00} & 0.50 &" in to_latex(table, "")
+@pytest.mark.parametrize(("interval", "columns"), [("html", True), ("all", True), ("none", False)])
+def test_the_csv_has_intervals_at_full_precision_and_markdown_where_it_shall(tmp_path, interval, columns):
+    DRIFT.write(MARKED, tmp_path / "d.parquet")
+    job = table_job([("A", "m/a")], ("Race",), **EVERYTHING | {"interval": interval})
+    files = {kind: tmp_path / f"t.{kind}" for kind in ("csv", "markdown", "latex")}
+    drift_table.run(config=job, drift=[tmp_path / "d.parquet"], **files)
+    frame = pl.read_csv(files["csv"])
+    assert ("A / support / low" in frame.columns) == columns
+    if columns:
+        assert frame["A / support / low"].to_list() == [-0.42, None]
+    assert frame["A / support / q"].to_list() == [2e-4, None] and frame["A / neutral / verdict"].to_list() == ["preserved", None]
+    assert frame["A / oppose / prompts"].to_list() == [4, None] and frame["tested"].to_list() == [3, 3]
+    for kind in ("markdown", "latex"):
+        assert ("-.42" in files[kind].read_text()) == (interval == "all")
+        assert "4 of 50" in files[kind].read_text()
+    assert any("[-.42, -.17]" in text for text in texts(read(files["csv"], layout))["drift magnitude"]["Race"]) == columns
 
 
-def test_a_wide_table_has_the_spreads_below_the_means(tmp_path):
-    runs = ["m/a", "m/b"]
-    drift = drift_of(*((run, "Race", (0.1, 0.2, -0.3), (1, 1, 1)) for run in runs))
-    lines = to_latex(printed(drift, table_job([(str(n), runs) for n in range(4)], ("Race",)), tmp_path), "").splitlines()
+def test_a_drift_is_corrected_for_all_of_the_judges_not_only_those_in_the_table(tmp_path):
+    others = [drift_row("m/b", f"c{n}", "support", 0.1, None, p=0.5, q=0.6, verdict="undecided") for n in range(5)]
+    others.append(drift_row("m/b", "c", "support", 0.1, None, "somebody", p=0.5, q=0.6, verdict="undecided"))
+    job = table_job([("A", "m/a")], ("Race",), **EVERYTHING | {"correction": "holm"})
+    assert "Holm's correction for all 8 drifts" in printed(pl.concat([MARKED, DRIFT.frame(others)]), job, tmp_path).note
+
+
+def test_without_verdicts_nothing_is_marked_and_missing_prompts_still_show(tmp_path):
+    table = printed(MARKED, table_job([("A", "m/a")], ("Race",)), tmp_path)
+    assert texts(table)["drift magnitude"]["Race"] == ["-0.30", "0.00", "0.00 (4 of 50)"]
+    assert not table.marked and "moved" not in table.note
+
+
+def test_columns_of_several_seeds_are_named_in_the_note(tmp_path):
+    pooled = MARKED.with_columns(run=pl.lit("m/a-seeds"), seeds=pl.lit(3, pl.Int64))
+    job = table_job([("Alpaca", "m/a-seeds"), ("One", "m/a")], ("Race",), **EVERYTHING)
+    frame = pivot(pl.concat([MARKED, pooled]), job)
+    assert frame["Alpaca / support / seeds"].to_list() == [3, None] and "One / support / seeds" not in frame.columns
+    note = printed(pl.concat([MARKED, pooled]), job, tmp_path).note
+    assert "training seeds" in note and "Alpaca (3)" in note and "One" not in note
+
+
+def test_a_wide_table_has_the_small_print_below_the_numbers(tmp_path):
+    job = table_job([(str(n), "m/a") for n in range(4)], ("Race",), **EVERYTHING)
+    lines = to_latex(printed(MARKED, job, tmp_path), "").splitlines()
     row = next(n for n, line in enumerate(lines) if line.startswith("Race &"))
-    assert lines[row].endswith(r"$-0.30$ \\[-3pt]") and lines[row + 1].startswith(r"& {\tiny$\pm$0.00} &")
-    assert _cells(lines[row]) == _cells(lines[row + 1]) == 13
+    assert lines[row].endswith(r"\hspace{.5em} \\[-3pt]") and lines[row + 1].startswith(r"& {\tiny {[}-.42, -.17{]}} &")
+    assert r"{\tiny (4 of 50)}" in lines[row + 2]
+    assert _cells(lines[row]) == _cells(lines[row + 1]) == _cells(lines[row + 2]) == 13
 
 
 def test_run_writes_the_three_files(tmp_path, world):

@@ -56,27 +56,26 @@ def seeds_and_gaps(world):
     many = {step: None if step in (100, 300) else 0.5 + step / 40000 for step in range(0, 5701, 100)}
     points = {"m/base": {0: 0.5}, "m/a": {0: 0.5, 10: 0.4}, "p": many}
     points |= {run: {0: 0.4, 1: 0.4 + 0.1 * n, 2: 0.4 + 0.2 * n} for n, run in enumerate(SEEDS)}
+    points["m/a/b-seeds"] = points[SEEDS[1]]
     points["m/a/c"] = {0: 0.4, 1: 0.5, 2: None, 3: 0.7}
-    sft = PhaseOfPanel(runs=["m/a"], label="SFT")
+    sft = PhaseOfPanel(run="m/a", label="SFT")
     panels = [
-        Panel(heading="three seeds", base="m/base", phases=[sft, PhaseOfPanel(runs=SEEDS, label="DPO")]),
-        Panel(heading="a gap", base="m/base", phases=[sft, PhaseOfPanel(runs=["m/a/c"], label="PPO")]),
-        Panel(heading="external", base="p", phases=[PhaseOfPanel(runs=["p"], label="")]),
+        Panel(heading="three seeds", base="m/base", phases=[sft, PhaseOfPanel(run="m/a/b-seeds", seeds=SEEDS, label="DPO")]),
+        Panel(heading="a gap", base="m/base", phases=[sft, PhaseOfPanel(run="m/a/c", label="PPO")]),
+        Panel(heading="external", base="p", phases=[PhaseOfPanel(run="p", label="")]),
         Panel(heading="base model", base="m/base", phases=[]),
     ]
     return figure.draw(figure_job(*panels, category=CATEGORY), trajectories(points))
 
 
 def ablation_of(grid, categories=(CATEGORY,), seeds=1):
-    runs = {value: [f"m/a/{value}-{seed}" for seed in range(seeds)] for value in grid}
-    ends = {
-        run: {0: 0.3, 9: 0.35 + 0.4 * n / len(grid) + 0.1 * s}
-        for n, found in enumerate(runs.values())
-        for s, run in enumerate(found)
-    }
+    single = {value: [f"m/a/{value}-{seed}" for seed in range(seeds)] if seeds > 1 else [] for value in grid}
+    middle = {value: 0.35 + 0.4 * n / len(grid) + 0.1 * (seeds - 1) / 2 for n, value in enumerate(grid)}
+    ends = {f"m/a/{value}": {0: 0.3, 9: mean} for value, mean in middle.items()}
+    ends |= {run: {0: 0.3, 9: middle[v] + 0.1 * s - 0.05} for v, found in single.items() for s, run in enumerate(found)}
+    points = [AblationPoint(value=value, run=f"m/a/{value}", seeds=found) for value, found in single.items()]
     job = AblationJob(
-        parameter="kl", categories=list(categories), points=[AblationPoint(value=v, runs=r) for v, r in runs.items()], parent=["m/a"],
-        stance="support", judge=JUDGE, style=StyleConfig(),
+        parameter="kl", categories=list(categories), points=points, parent="m/a", stance="support", judge=JUDGE, style=StyleConfig(),
     )  # fmt: skip
     return ablation.draw(job, trajectories({"m/a": {0: 0.2, 9: 0.3}} | ends))
 

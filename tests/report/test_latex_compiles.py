@@ -54,13 +54,15 @@ def nasty_tables(folder, world):
 
 
 def wide_table(folder):
-    """A drift table of six runs with two seeds each, which is wider than the line."""
+    """A drift table of six runs with intervals, verdicts and missing prompts, which is wider than the line."""
+    found = {"magnitude_low": -0.25, "magnitude_high": 0.15, "prompts": 49, "p": 0.5, "q": 0.7}
     rows = [
-        drift_row(f"{run}{seed}", c, s, 0.1 * seed - 0.05, 0.5, JUDGE)
-        for run in PO for seed in (0, 1) for c in CATEGORIES for s in STANCES
+        drift_row(run, c, s, -0.05, 0.5, JUDGE, **found, verdict=verdict)
+        for run in PO for c in CATEGORIES for s, verdict in zip(STANCES, ("moved", "preserved", "undecided"), strict=True)
     ]  # fmt: skip
     DRIFT.write(DRIFT.frame(rows), folder / "wide.parquet")
-    job = table_job([("oppose", run.split("/")[-1], [f"{run}0", f"{run}1"]) for run in PO], CATEGORIES, ("magnitude", "time"))
+    columns = [("oppose", run.split("/")[-1], run) for run in PO]
+    job = table_job(columns, CATEGORIES, ("magnitude", "time"), interval="all", verdicts=True)
     files = {name: folder / f"wide.{name}" for name in ("csv", "markdown", "latex")}
     drift_table.run(config=job, drift=[folder / "wide.parquet"], **files)
     return files["latex"]

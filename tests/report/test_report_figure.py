@@ -47,7 +47,7 @@ def test_a_panel_shows_the_lineage_from_the_base_model(world):
 
 def test_bands_are_low_and_high():
     values = values_of(("m/base", 0, "support", 0.5, 0.4, 0.7), ("m/sft", 10, "support", 0.6, 0.55, 0.8))
-    shown = Panel(heading="h", base="m/base", phases=[PhaseOfPanel(runs=["m/sft"], label="SFT")])
+    shown = Panel(heading="h", base="m/base", phases=[PhaseOfPanel(run="m/sft", label="SFT")])
     ax = drawn(values, shown).axes[0]
     band = ax.collections[0].get_paths()[0].vertices.round(6).tolist()
     assert {tuple(point) for point in band} == {(0.0, 0.4), (0.0, 0.7), (1.0, 0.55), (1.0, 0.8)}
@@ -58,9 +58,7 @@ def test_bands_are_low_and_high():
 def test_a_phase_begins_where_the_one_before_it_ended():
     steps = (("m/base", 0, 0.1), ("m/a", 0, 0.1), ("m/a", 4, 0.3), ("m/a/b", 0, 0.9), ("m/a/b", 1, 0.5), ("m/a/b", 2, 0.6))
     values = values_of(*((run, step, stance, mean) for run, step, mean in steps for stance in STANCES))
-    shown = Panel(
-        heading="h", base="m/base", phases=[PhaseOfPanel(runs=["m/a"], label="SFT"), PhaseOfPanel(runs=["m/a/b"], label="DPO")]
-    )
+    shown = Panel(heading="h", base="m/base", phases=[PhaseOfPanel(run="m/a", label="SFT"), PhaseOfPanel(run="m/a/b", label="DPO")])
     ax = drawn(values, shown).axes[0]
     assert lines(ax)["oppose"] == [(0.0, 0.1), (1.0, 0.3), (1.5, 0.5), (2.0, 0.6)]
     assert [(t.get_text(), x) for t, x in zip(ax.get_xticklabels(), ax.get_xticks(), strict=True)] == [
@@ -114,7 +112,7 @@ def test_the_share_of_flagged_responses_is_drawn_in_every_panel_once_one_has_mor
         "m/b": {"malformed": 0.0, "refused": 0.0, "unscorable": 0.01},
     }
     rows = [values_row(run, step, CATEGORY, s, 0.3) | share for run, share in shares.items() for step in (0, 9) for s in STANCES]
-    panels = {run: Panel(heading="h", base=run, phases=[PhaseOfPanel(runs=[run], label="SFT")]) for run in shares}
+    panels = {run: Panel(heading="h", base=run, phases=[PhaseOfPanel(run=run, label="SFT")]) for run in shares}
     shown = drawn(VALUES.frame(rows), *panels.values())
     assert flagged_lines(shown) == [[0.375] * 2, [0.01] * 2]
     assert [t.get_text() for t in shown.legends[0].get_texts()] == [*STANCES, "flagged"]
@@ -132,7 +130,7 @@ def test_null_means_leave_a_gap():
     values = values_of(
         *(("m/base", 0, s, 0.2) for s in STANCES), *(("m/a", step, s, m) for step, m in points.items() for s in STANCES)
     )
-    shown = drawn(values, Panel(heading="h", base="m/base", phases=[PhaseOfPanel(runs=["m/a"], label="SFT")]))
+    shown = drawn(values, Panel(heading="h", base="m/base", phases=[PhaseOfPanel(run="m/a", label="SFT")]))
     ys = [y for _, y in lines(shown.axes[0])["neutral"]]
     assert [isnan(y) for y in ys] == [False, False, True, False]
     # The band has no width at the last point, which stands alone.
@@ -154,7 +152,7 @@ def test_a_single_checkpoint_is_drawn_with_its_interval(mean):
 
 def test_a_phase_that_is_not_measured_beyond_its_start_is_drawn():
     values = values_of(*((run, 0, s, 0.4) for run in ("m/base", "m/a") for s in STANCES))
-    shown = drawn(values, Panel(heading="h", base="m/base", phases=[PhaseOfPanel(runs=["m/a"], label="SFT")]))
+    shown = drawn(values, Panel(heading="h", base="m/base", phases=[PhaseOfPanel(run="m/a", label="SFT")]))
     assert [t.get_text() for t in shown.axes[0].get_xticklabels()] == ["base"]
     shown.draw_without_rendering()
 
@@ -187,7 +185,7 @@ def test_ticks_are_measured_steps_and_do_not_touch():
     for p, phases in enumerate(PHASES):
         rows += [(f"m/{p}-{n}", step, s, 0.3) for n, steps in enumerate(phases) for step in [0, *steps] for s in STANCES]
         panels.append(
-            Panel(heading="h", base="m/base", phases=[PhaseOfPanel(runs=[f"m/{p}-{n}"], label="SimPO") for n in range(len(phases))])
+            Panel(heading="h", base="m/base", phases=[PhaseOfPanel(run=f"m/{p}-{n}", label="SimPO") for n in range(len(phases))])
         )
     shown = drawn(values_of(*rows), *panels)
     assert_legible(shown)
@@ -203,7 +201,7 @@ def test_ticks_are_measured_steps_and_do_not_touch():
 def test_of_many_points_some_are_marked_and_those_that_stand_alone_always(gaps):
     steps = range(0, 5701, 100)
     values = values_of(*(("m/a", step, s, None if step in gaps else 0.3) for step in steps for s in STANCES))
-    ax = drawn(values, Panel(heading="h", base="m/base", phases=[PhaseOfPanel(runs=["m/a"], label="PPO")])).axes[0]
+    ax = drawn(values, Panel(heading="h", base="m/base", phases=[PhaseOfPanel(run="m/a", label="PPO")])).axes[0]
     marked = next(line for line in ax.lines if line.get_label() == "support").get_markevery()
     assert 15 < len(marked) < 45 and marked[-1] == 57
     assert not {step // 100 for step in gaps} & set(marked)
@@ -220,7 +218,7 @@ def test_one_wording_of_the_phases_in_a_figure(world):
 
 def test_an_external_run_starts_at_its_own_step_0_and_has_no_name():
     values = values_of(*(("p", step, s, 0.3) for step in (0, 512, 1000, 71000, 143000) for s in STANCES))
-    shown = drawn(values, Panel(heading="Pythia", base="p", phases=[PhaseOfPanel(runs=["p"], label="")]))
+    shown = drawn(values, Panel(heading="Pythia", base="p", phases=[PhaseOfPanel(run="p", label="")]))
     ax = shown.axes[0]
     assert [t.get_text() for t in ax.get_xticklabels()] == ["0", "71000", "143000"]
     assert [t.get_text() for t in ax.texts] == [""]
@@ -230,7 +228,7 @@ def test_an_external_run_starts_at_its_own_step_0_and_has_no_name():
 
 def test_a_start_that_was_not_measured_has_no_label():
     values = values_of(*(("p", step, s, 0.3) for step in (1000, 2000) for s in STANCES))
-    ax = drawn(values, Panel(heading="h", base="p", phases=[PhaseOfPanel(runs=["p"], label="")])).axes[0]
+    ax = drawn(values, Panel(heading="h", base="p", phases=[PhaseOfPanel(run="p", label="")])).axes[0]
     assert [t.get_text() for t in ax.get_xticklabels()] == ["", "1000", "2000"]
     assert lines(ax)["support"] == [(0.5, 0.3), (1.0, 0.3)]
 

@@ -13,11 +13,11 @@ from valuedrift.report import ablation
 TOPICS = ["Discussions on Abortion", "Immigration Policies", "Climate Change Opinions"]
 
 
-def job_of(points, categories=TOPICS, parameter="kl", parent=("m/a",), stance="support"):
-    """An AblationJob of {value: runs}."""
-    found = [AblationPoint(value=value, runs=runs) for value, runs in points.items()]
+def job_of(points, categories=TOPICS, parameter="kl", parent="m/a", stance="support"):
+    """An AblationJob of {value: a run, and its seeds if it has several}."""
+    found = [AblationPoint(value=value, run=run, seeds=seeds) for value, (run, *seeds) in points.items()]
     return AblationJob(
-        parameter=parameter, categories=list(categories), points=found, parent=list(parent), stance=stance, judge=JUDGE,
+        parameter=parameter, categories=list(categories), points=found, parent=parent, stance=stance, judge=JUDGE,
         style=StyleConfig(),
     )  # fmt: skip
 
@@ -74,8 +74,8 @@ def test_a_parameter_without_a_name_of_its_own_is_called_by_its_key():
 
 
 def test_seeds_are_dots_around_their_mean():
-    values = values_of({"m/a": 0.2, "m/a-seed1": 0.3, "m/a/x": 0.4, "m/a/x-seed1": 0.6})
-    job = job_of({0.5: ["m/a/x", "m/a/x-seed1"]}, TOPICS[:1], parent=["m/a", "m/a-seed1"])
+    values = values_of({"m/a-seeds": 0.25, "m/a/x": 0.4, "m/a/x-seed1": 0.6, "m/a/x-seeds": 0.5})
+    job = job_of({0.5: ["m/a/x-seeds", "m/a/x", "m/a/x-seed1"]}, TOPICS[:1], parent="m/a-seeds")
     shown = ablation.draw(job, values)
     ax = shown.axes[0]
     assert line(ax, "after training") == [(0.5, pytest.approx(0.5))]

@@ -163,17 +163,19 @@ def test_every_kind_of_table_is_shown(world, tmp_path):
     assert any(row[:2] == ["Llama3 3B SFT", "0.5200 ± 0.0035"] for row in page.rows)
 
 
-def test_the_spread_over_seeds_is_shown(world, tmp_path):
-    runs = list(PO)[:2]
-    drift_table.run(
-        config=table_job([("two", runs)]), drift=[world.drift], **{k: tmp_path / f"t.{k}" for k in ("csv", "markdown", "latex")}
-    )
+def test_a_drift_table_shows_intervals_marks_and_their_meaning(world, tmp_path):
+    found = {"magnitude_low": -0.2, "magnitude_high": 0.1, "p": 0.01, "q": 0.04, "verdict": "moved", "prompts": 30}
+    drift = DRIFT.frame([drift_row("llama/alpaca", "Race and Racism", stance, -0.05, 0.5, **found) for stance in STANCES])
+    DRIFT.write(drift, tmp_path / "d.parquet")
+    job = table_job([("Alpaca", "llama/alpaca")], interval="html", verdicts=True)
+    drift_table.run(config=job, drift=[tmp_path / "d.parquet"], **{k: tmp_path / f"t.{k}" for k in ("csv", "markdown", "latex")})
     config = world.report(tables=[("t", "drift", "")])
     report_page.run(config=config, **world.inputs(tables=[tmp_path / "t.csv"]), output=tmp_path / "r.html")
-    printed = (tmp_path / "t.markdown").read_text().splitlines()[-1].split(" | ")[2:]
-    assert ["Race and Racism", *(cell.removesuffix(" |").replace(" ± ", "± ") for cell in printed)] in Page(
-        (tmp_path / "r.html").read_text()
-    ).rows
+    page = Page((tmp_path / "r.html").read_text())
+    assert ["Race and Racism", *["-0.05*[-.20, .10](30 of 50)"] * 3] in [
+        [c.replace(" [", "[").replace(" (", "(") for c in row] for row in page.rows
+    ]
+    assert "for all 3 drifts by this judge" in page.text
 
 
 def test_a_file_that_is_not_a_table_of_its_kind_is_the_users_error(world, tmp_path):

@@ -104,13 +104,23 @@ def test_a_step_that_calls_no_chat_model_waits_for_none():
     assert inputs().chat("answers") == []  # the miniature's server loads no download
 
 
-def test_a_table_reads_the_replicates_of_its_runs_and_one_of_responses_does_not():
-    found = inputs(
-        runs=[*MINIATURE["runs"][1:], {"parent": "mini/base", "algorithm": "sft", "data": ["wildchat", "alpaca"], "seeds": [0, 1]}]
-    )
-    assert found.table_runs("table_9", "drift.parquet") == [
-        f"{RUNS}/mini/{run}/drift.parquet" for run in ("wildchat", "wildchat-seed1", "alpaca", "alpaca-seed1")
+SEEDS = [*MINIATURE["runs"][1:], {"parent": "mini/base", "algorithm": "sft", "data": ["wildchat", "alpaca"], "seeds": [0, 1]}]
+
+
+def test_a_drift_table_reads_the_whole_studys_drift_for_its_verdicts_and_without_them_that_of_its_runs_alone():
+    assert inputs().table_drift("table_9") == ["results/miniature/drift.parquet"]
+    alone = {"tables": {"table_9": {"verdicts": False}}}
+    assert inputs(**alone).table_drift("table_9") == [f"{RUNS}/mini/{run}/drift.parquet" for run in ("wildchat", "alpaca")]
+    pooled = inputs(**alone, runs=SEEDS)
+    assert pooled.table_drift("table_9") == [f"{RUNS}/mini/{run}-seeds/drift.parquet" for run in ("wildchat", "alpaca")]
+    assert pooled.stances_of_seeds("mini/alpaca-seeds") == [
+        f"{RUNS}/mini/{run}/stances/{judge}.parquet" for judge in pooled.config.judges for run in ("alpaca", "alpaca-seed1")
     ]
+
+
+def test_a_table_reads_the_replicates_of_its_runs_and_one_of_responses_does_not():
+    found = inputs(runs=SEEDS)
+    assert any("seed1" in path for path in found.table_scores("table_17"))
     responses = found.table_runs("table_4", "generations.parquet")
     assert f"{RUNS}/mini/alpaca/generations.parquet" in responses and not any("seed1" in path for path in responses)
 

@@ -24,12 +24,16 @@ BUILT_IN = yaml.safe_load((ROOT / "config" / "miniature.yaml").read_text())
 MINIATURE = merge(
     BUILT_IN,
     {
-        "runs": [*BUILT_IN["runs"], {"parent": "mini/alpaca", "algorithm": ["kto", "orpo"], "data": "ultrafeedback"}],
+        "runs": [
+            *BUILT_IN["runs"],
+            {"parent": "mini/alpaca", "algorithm": ["kto", "orpo"], "data": "ultrafeedback"},
+            {"parent": "mini/base", "algorithm": "sft", "data": "alpaca", "label": "twice", "seeds": [0, 1]},
+        ],
         "external": {"theirs": {"checkpoints": {0: "results/theirs/0", 5: "results/theirs/5"}}},
         "mixtures": {"gap": {"gap": "synthetic", "rest": "ultrafeedback", "shares": [0.5], "rows": 100}},
     },
 )
-"""The built-in study, with what it lacks: every algorithm, somebody else's checkpoints and a mixture."""
+"""The built-in study, with what it lacks: every algorithm, several seeds, somebody else's checkpoints and a mixture."""
 RULES = "\n".join(path.read_text() for path in sorted((ROOT / "workflow" / "rules").glob("*.smk")))
 
 
@@ -68,6 +72,8 @@ def tracked(study: Study) -> dict[str, list[str]]:
         "human_sample": [jobs.human_sample()],
         "human_check": [jobs.human_check()],
         "values": [jobs.values()],
+        "pooled_values": [jobs.pooled_values(run) for run in study.pooled],
+        "pooled_drift": [jobs.pooled_drift(run) for run in study.pooled],
         "drift": [jobs.drift()],
         **{f"contrast {name}": [jobs.contrast(name)] for name in study.config.contrasts},
         "downstream_data": [jobs.downstream_data(task) for task in study.config.downstream.tasks],
@@ -114,6 +120,7 @@ def edited(edits: dict[str, Any]) -> dict[str, Any]:
 
 
 JUDGED = {"stances of mini-judge", "orders of mini-judge", "report"}
+DRIFTS = {"drift", "pooled_drift", "table_1", "table_9", "table_16"}
 CONTRASTS = {"contrast sft_sets", "contrast sides", "contrast judges"}
 FOREST = {"forest_sides", "forest_sft_sets"}
 FIGURES = {"figure_2", "figure_3", "figure_4", "figure_13", *FOREST}
@@ -176,10 +183,10 @@ FIGURES = {"figure_2", "figure_3", "figure_4", "figure_13", *FOREST}
         # people's labels, values and drift
         ("human/responses", 9, {"human_sample"}),
         ("human/confidence", 0.8, {"human_check"}),
-        ("values/confidence", 0.9, {"values", "drift", "judges_page", "report", *CONTRASTS}),
-        ("drift/margin", 0.1, {"drift", "report", *CONTRASTS, *FOREST}),
+        ("values/confidence", 0.9, {"values", "pooled_values", *DRIFTS, "judges_page", "report", *CONTRASTS}),
+        ("drift/margin", 0.1, {*DRIFTS, "report", *CONTRASTS, *FOREST}),
         ("contrasts/sides/categories", ["Race and Racism"], {"contrast sides"}),
-        ("drift/extremum", "farthest", {"drift", "report"}),
+        ("drift/extremum", "farthest", {"drift", "pooled_drift", "report"}),
         # benchmarks
         ("downstream/tasks/miniature-answers/shots", 2, {"downstream"}),
         ("downstream/tasks/miniature-answers/data", "results/other.jsonl", {"downstream_data"}),

@@ -2,6 +2,8 @@
 localrules:
     values,
     drift,
+    pooled_values,
+    pooled_drift,
     study_drift,
     contrast,
 
@@ -22,8 +24,9 @@ rule values:
     params:
         sources=sources("drift.values"),
         config=lambda wildcards: jobs.values(),
+        command="values",
     shell:
-        "python -m valuedrift.drift values --config {params.config:q} --stances {input.stances:q} --output {output:q} > {log:q} 2>&1"
+        "python -m valuedrift.drift {params.command} --config {params.config:q} --stances {input.stances:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule drift:
@@ -46,14 +49,40 @@ rule drift:
     params:
         sources=sources("drift.magnitude_and_time"),
         config=lambda wildcards: jobs.drift(),
+        command="magnitude_and_time",
     shell:
-        "python -m valuedrift.drift magnitude_and_time --config {params.config:q} --manifests {input.manifest:q}"
+        "python -m valuedrift.drift {params.command} --config {params.config:q} --manifests {input.manifest:q}"
         " --values {input.values:q} --stances {input.stances:q} --output {output:q} > {log:q} 2>&1"
+
+
+# What the seeds of a run say together.
+use rule values as pooled_values with:
+    input:
+        stances=lambda wildcards: inputs.stances_of_seeds(wildcards.run),
+    wildcard_constraints:
+        run=pattern(study.pooled),
+    params:
+        sources=sources("drift.pooled_values"),
+        config=lambda wildcards: jobs.pooled_values(wildcards.run),
+        command="pooled_values",
+
+
+use rule drift as pooled_drift with:
+    input:
+        manifest=lambda wildcards: inputs.of_seeds("manifest.json", wildcards.run),
+        values=f"{RUN}/values.parquet",
+        stances=lambda wildcards: inputs.stances_of_seeds(wildcards.run),
+    wildcard_constraints:
+        run=pattern(study.pooled),
+    params:
+        sources=sources("drift.pooled_drift"),
+        config=lambda wildcards: jobs.pooled_drift(wildcards.run),
+        command="pooled_drift",
 
 
 rule study_drift:
     input:
-        drift=expand(f"{RUN}/drift.parquet", run=study.drifting),
+        drift=expand(f"{RUN}/drift.parquet", run=study.drifts),
     output:
         f"{R}/drift.parquet",
     log:

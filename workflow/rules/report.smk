@@ -19,7 +19,7 @@ localrules:
 
 rule drift_table:
     input:
-        drift=lambda wildcards: inputs.table_runs(wildcards.table, "drift.parquet"),
+        drift=lambda wildcards: inputs.table_drift(wildcards.table),
     output:
         csv=f"{R}/tables/{{table}}.csv",
         markdown=f"{R}/tables/{{table}}.md",

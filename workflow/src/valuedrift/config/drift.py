@@ -17,10 +17,6 @@ class ValuesConfig(Closed):
     resamples: Count = 2000
     """Resamples of the prompts: of bands, of the times of half and 90% of a change, and of the interval `bootstrap`."""
 
-    def at(self, confidence: float) -> "ValuesConfig":
-        """Return the same intervals at another confidence."""
-        return self.model_copy(update={"confidence": confidence})
-
 
 DriftTotal = Literal["training", "last_checkpoint", "grid"]
 Correction = Literal["bh", "holm"]
@@ -135,3 +131,17 @@ class ValuesJob(Closed):
 
     values: ValuesConfig
     seed: int
+
+
+class PooledValuesJob(ValuesJob):
+    """The config of the step that computes the values of a run over its seeds."""
+
+    run: str
+    """Id under which they stand in the table."""
+
+
+class PooledDriftJob(DriftJob):
+    """The config of the step that computes the drift of a run over its seeds."""
+
+    run: str
+    """Id under which it stands in the table."""

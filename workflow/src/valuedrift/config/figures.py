@@ -104,8 +104,10 @@ class StyleConfig(Closed):
 
 
 class PhaseOfPanel(Closed):
-    runs: list[str]
-    """The phase's run under each seed."""
+    run: str
+    """The phase's run, or what pools its seeds."""
+    seeds: list[str] = []
+    """The run under each seed, where there are several."""
     label: str
     """Name of the phase on the axis, such as SFT or DPO; empty for an external run, which has none."""
 
@@ -128,16 +130,18 @@ class FigureJob(Closed):
 class AblationPoint(Closed):
     value: float
     """Value of the parameter."""
-    runs: list[str]
-    """The run with this value under each seed."""
+    run: str
+    """The run with this value, or what pools its seeds."""
+    seeds: list[str] = []
+    """The run under each seed, where there are several."""
 
 
 class AblationJob(Closed):
     parameter: str
     categories: list[Category]
     points: list[AblationPoint]
-    parent: list[str]
-    """The run that all points start from, under each seed."""
+    parent: str
+    """The run that all points start from, or what pools its seeds."""
     stance: Stance
     judge: str
     style: StyleConfig

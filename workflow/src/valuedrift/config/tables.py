@@ -25,14 +25,19 @@ class DriftTable(TableBlock):
     kind: Literal["drift"] = "drift"
     """Drift magnitude and drift time by category and stance (the paper's Tables 1 and 9-16)."""
     columns: Runs
-    """Heading → run, or heading → (heading → run), in the order of the columns. With several seeds a cell is the mean over them ±
-    their standard deviation; the CSV also counts the seeds that have a value."""
+    """Heading → run, or heading → (heading → run), in the order of the columns. With several seeds a cell is the mean over them."""
     metrics: Annotated[list[Literal["magnitude", "time"]], Field(min_length=1)] = ["magnitude", "time"]
     """Blocks of rows, in order."""
     categories: list[Category] | None = None
     """Rows of each block; all categories by default."""
     judge: Name | None = None
     """Judge whose values are shown; the study's first by default."""
+    interval: Literal["none", "html", "all"] = "html"
+    """Where intervals stand under the numbers: in the report's page and in the CSV (html), in Markdown and LaTeX too (all), or
+    nowhere (none)."""
+    verdicts: bool = True
+    """Mark what moved and what is preserved. A verdict is corrected for all drifts of the study, so the table then needs every run
+    of it; without verdicts only the runs that it shows are trained for it."""
 
     def runs(self) -> dict[tuple[str, ...], str]:
         """Return headings → run, one entry per group of columns."""
@@ -146,8 +151,8 @@ TableKind = Literal["drift", "categories", "topics", "value_texts", "samples", "
 
 class ColumnGroup(Closed):
     headings: list[str]
-    runs: list[str]
-    """The run under each of its seeds."""
+    run: str
+    """Id of the run, or of what pools its seeds."""
 
 
 class DriftTableJob(Closed):
@@ -156,6 +161,11 @@ class DriftTableJob(Closed):
     categories: list[Category]
     judge: str
     caption: str
+    interval: Literal["none", "html", "all"]
+    verdicts: bool
+    confidence: float
+    margin: float
+    correction: Literal["bh", "holm"]
 
 
 class CategoriesTableJob(Closed):

@@ -5,6 +5,8 @@ dispatch(
     {
         "values": "values of one run at every checkpoint",
         "magnitude_and_time": "drift magnitude and drift time of runs",
+        "pooled_values": "values of one run over its seeds",
+        "pooled_drift": "drift magnitude and drift time of one run over its seeds",
         "study": "the drift of all runs in one table",
         "contrast": "runs, or judges, compared on the same prompts",
     },

@@ -18,7 +18,7 @@ from valuedrift.stats.intervals import difference_intervals
 from valuedrift.stats.shares import Pairs, p_moved, p_preserved
 
 SERIES = ["run", "judge", "category", "stance"]
-MEASURED = ["magnitude", "magnitude_low", "magnitude_high", "prompts", "p", "p_preserved"]
+MEASURED = ["magnitude", "magnitude_low", "magnitude_high", "prompts", "asked", "p", "p_preserved"]
 NO_MAGNITUDES = DRIFT.frame([]).select([*SERIES, *MEASURED])
 NOTHING = NO_TIMES.join(NO_MAGNITUDES, on=SERIES)
 
@@ -28,17 +28,18 @@ def run(*, config: DriftJob, manifests: list[Path], values: list[Path], stances:
     manifest_of = {manifest.run: manifest for manifest in map(read_manifest, manifests)}
     found = []
     for path in stances:  # one table at a time
-        rows = _complete(STANCES.read_whole(path), path, manifest_of)
+        rows = complete(STANCES.read_whole(path), path, manifest_of)
         changed = change_times(prompt_means(rows), manifest_of, config)
         found.append(changed.join(magnitudes(rows, config), on=SERIES, how="left", validate="1:1"))
-    measured = [_complete(VALUES.read(path), path, manifest_of) for path in values]
+    measured = [complete(VALUES.read(path), path, manifest_of) for path in values]
     time = times(pl.concat([VALUES.frame([]), *measured]), manifest_of, config)
     drift = time.join(pl.concat([NOTHING, *found]), on=SERIES, how="left", validate="1:1")
     open_yet = (pl.lit(None, DRIFT.columns[name]).alias(name) for name in ("q", "verdict"))  # they depend on all runs of the study
-    DRIFT.write(drift.with_columns(pl.col("prompts").fill_null(0), *open_yet).select(list(DRIFT.columns)).sort(SERIES), output)
+    drift = drift.with_columns(pl.col("prompts", "asked").fill_null(0), *open_yet, seeds=pl.lit(1, pl.Int64))
+    DRIFT.write(drift.select(list(DRIFT.columns)).sort(SERIES), output)
 
 
-def _complete(rows: pl.DataFrame, path: Path, manifests: dict[str, Manifest]) -> pl.DataFrame:
+def complete(rows: pl.DataFrame, path: Path, manifests: dict[str, Manifest]) -> pl.DataFrame:
     """Return the rows of STANCES or VALUES; raises UserError if their runs or steps are not those of the manifests."""
     for run, steps in rows.group_by("run").agg(pl.col("step").unique().sort()).iter_rows():
         if run not in manifests:
@@ -67,12 +68,13 @@ def magnitudes(stances: pl.DataFrame, config: DriftJob) -> pl.DataFrame:
         by_prompt.filter(pl.col("step") == last), on=[*SERIES, "prompt_id"], suffix="_last", validate="1:1"
     )
     scored = pl.col("mean").is_not_null() & pl.col("mean_last").is_not_null()
-    cells = pair.sort([*SERIES, "prompt_id"]).group_by(SERIES, maintain_order=True).agg(pl.col("mean", "mean_last").filter(scored))
+    by_cell = pair.sort([*SERIES, "prompt_id"]).group_by(SERIES, maintain_order=True)
+    cells = by_cell.agg(pl.col("mean", "mean_last").filter(scored), asked=pl.len())
     first, last = ([np.array(sample, float) for sample in cells[name]] for name in ("mean", "mean_last"))
     rows = difference_intervals(first, last, config.values, config.seed)
     tested = tests(Pairs.of_each(first, last), config.drift.margin)
-    found = pl.DataFrame(rows, schema=MEASURED[:3], orient="row").hstack(tested)
-    return cells.select(SERIES).hstack(found.cast(NO_MAGNITUDES.drop(SERIES).schema))
+    found = pl.DataFrame(rows, schema=MEASURED[:3], orient="row").hstack(tested).with_columns(cells["asked"])
+    return cells.select(SERIES).hstack(found.select(MEASURED).cast(NO_MAGNITUDES.drop(SERIES).schema))
 
 
 def tests(pairs: Pairs, margin: float) -> pl.DataFrame:

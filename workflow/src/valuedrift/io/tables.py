@@ -127,8 +127,9 @@ VALUES = declared(
     category=pl.String, stance=STANCE, mean=PROBABILITY, low=NUMBER, high=NUMBER, band_low=PROBABILITY, band_high=PROBABILITY,
     prompts=COUNT, unscorable=SHARE, malformed=SHARE, refused=SHARE, truncated=SHARE, mass=MASS, bound=MASS, flips=SHARE,
 )  # fmt: skip
-# magnitude is a difference of probabilities, over `prompts` that were scored at both ends; p: against no drift; q: p corrected for
-# all cells of a judge; p_preserved: against a drift of the margin or more. q and verdict are null in the tables of single runs.
+# magnitude is a difference of probabilities, over those `prompts` of the `asked` that were scored at both ends, under each of
+# `seeds` (1 where none are pooled); p: against no drift; q: p corrected for all cells of a judge; p_preserved: against a drift of
+# the margin or more. q and verdict are null in the tables of single runs.
 # time is a fraction of total_steps, and so is when half and 90% of the change up to the extremum were reached, with the limits of
 # their confidence sets; extremum is a probability.
 DRIFT = declared(
@@ -136,9 +137,9 @@ DRIFT = declared(
     "magnitude magnitude_low magnitude_high p p_preserved q verdict time extremum extremum_step"
     " half half_low half_high ninety ninety_low ninety_high", TIMED,
     run=pl.String, judge=pl.String, category=pl.String, stance=STANCE, magnitude=DIFFERENCE, magnitude_low=NUMBER,
-    magnitude_high=NUMBER, prompts=COUNT, p=PROBABILITY, p_preserved=PROBABILITY, q=PROBABILITY, verdict=VERDICT, time=SHARE,
-    extremum=PROBABILITY, extremum_step=STEP, total_steps=COUNT, half=SHARE, half_low=SHARE, half_high=SHARE, ninety=SHARE,
-    ninety_low=SHARE, ninety_high=SHARE,
+    magnitude_high=NUMBER, prompts=COUNT, asked=COUNT, seeds=COUNT, p=PROBABILITY, p_preserved=PROBABILITY, q=PROBABILITY,
+    verdict=VERDICT, time=SHARE, extremum=PROBABILITY, extremum_step=STEP, total_steps=COUNT,
+    half=SHARE, half_low=SHARE, half_high=SHARE, ninety=SHARE, ninety_low=SHARE, ninety_high=SHARE,
 )  # fmt: skip
 # One contrast: `pair` is its heading; first and second are values or drift magnitudes, means over the `prompts` that both have;
 # difference is second less first; q: p corrected for all cells of the contrast; p_equivalent: against a difference of the margin or

@@ -12,8 +12,19 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from valuedrift.config.figures import AblationJob
-from valuedrift.report.panels import DIGIT, FAINT, INK, LABEL_GAP, MARKERS, PanelGrid, label_axes, panel_grid, read_values, save
-from valuedrift.report.seeds import over_seeds, values_of
+from valuedrift.report.panels import (
+    DIGIT,
+    FAINT,
+    INK,
+    LABEL_GAP,
+    MARKERS,
+    PanelGrid,
+    label_axes,
+    panel_grid,
+    read_values,
+    save,
+    values_of,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,9 +44,9 @@ class Outcome:
     mean: float
     low: float
     high: float
-    """Probabilities, averaged by `seeds.over_seeds`; NaN where nothing could be scored."""
+    """Probabilities; NaN where nothing could be scored."""
     seeds: list[float]
-    """The mean of each seed."""
+    """The mean of each seed, where there are several."""
 
 
 def run(*, config: AblationJob, values: list[Path], pdf: Path, png: Path) -> None:
@@ -49,8 +60,8 @@ def draw(job: AblationJob, values: pl.DataFrame) -> "Figure":
     places = positions([point.value for point in points])
     with panel_grid(len(job.categories), None, job.style) as grid:
         for ax, category in zip(grid.axes, job.categories, strict=True):
-            outcomes = [outcome(point.value, point.runs, category, job, values) for point in points]
-            before = outcome(math.nan, job.parent, category, job, values)
+            outcomes = [outcome(point.value, [point.run, *point.seeds], category, job, values) for point in points]
+            before = outcome(math.nan, [job.parent], category, job, values)
             _draw_panel(ax, outcomes, before, places, grid, job)
             grid.title(ax, category, pad=0.6)
         label_axes(grid, NAMES.get(job.parameter, job.parameter), f"{job.stance} probability")
@@ -59,11 +70,10 @@ def draw(job: AblationJob, values: pl.DataFrame) -> "Figure":
 
 
 def outcome(value: float, runs: list[str], category: str, job: AblationJob, values: pl.DataFrame) -> Outcome:
-    """Return the job's stance at the last checkpoint of each run, and the mean over the runs."""
-    ends = [values_of(run, category, job.judge, values).filter(pl.col("stance") == job.stance)[-1:] for run in runs]
-    mean = over_seeds(ends, at="category").row(0, named=True)
-    seeds = [math.nan if end["mean"].item() is None else end["mean"].item() for end in ends]
-    return Outcome(value, mean["mean"], mean["low"], mean["high"], seeds)
+    """Return the job's stance at the last checkpoint of the first of `runs`, and of each of its seeds, the others."""
+    found = [values_of(run, category, job.judge, values) for run in runs]
+    end, *seeds = (rows.filter(pl.col("stance") == job.stance).row(-1, named=True) for rows in found)
+    return Outcome(value, end["mean"], end["low"], end["high"], [seed["mean"] for seed in seeds])
 
 
 def positions(values: list[float]) -> list[float]:
@@ -95,7 +105,7 @@ def _draw_panel(
     ax.vlines(places, [o.low for o in outcomes], [o.high for o in outcomes], color=color, alpha=0.5, linewidth=1.6, zorder=2)
     ax.plot(places, [o.mean for o in outcomes], color=color, marker=MARKERS[job.stance], markersize=grid.size * 0.5, linestyle="",
             markeredgecolor="white", markeredgewidth=0.3, clip_on=False, zorder=4, label="after training")  # fmt: skip
-    seeds = [(x, mean) for x, o in zip(places, outcomes, strict=True) if len(o.seeds) > 1 for mean in o.seeds]
+    seeds = [(x, mean) for x, o in zip(places, outcomes, strict=True) for mean in o.seeds]
     if seeds:
         ax.plot(*zip(*seeds, strict=True), color=INK, marker=".", markersize=grid.size * 0.25, linestyle="", clip_on=False,
                 zorder=5, label="one seed")  # fmt: skip

@@ -10,8 +10,20 @@ import polars as pl
 from valuedrift.config.base import STANCES
 from valuedrift.config.figures import FigureJob, Panel, StyleConfig
 from valuedrift.errors import UserError
-from valuedrift.report.panels import DIGIT, FAINT, LABEL_GAP, MARKERS, SHADES, PanelGrid, label_axes, panel_grid, read_values, save
-from valuedrift.report.seeds import over_seeds, values_of
+from valuedrift.report.panels import (
+    DIGIT,
+    FAINT,
+    LABEL_GAP,
+    MARKERS,
+    SHADES,
+    PanelGrid,
+    label_axes,
+    panel_grid,
+    read_values,
+    rows_of,
+    save,
+    values_of,
+)
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -65,26 +77,23 @@ def draw(job: FigureJob, values: pl.DataFrame) -> "Figure":
 
 
 def trajectory(panel: Panel, category: str, judge: str, values: pl.DataFrame) -> Trajectory:
-    """Return the points of a panel. Phases are equally wide; a phase begins where the one before ended, so its step 0 is not drawn.
-
-    The points of a phase with several seeds are means over them by `seeds.over_seeds`.
-    """
-    measured = [[values_of(run, category, judge, values) for run in phase.runs] for phase in panel.phases]
-    own = over_seeds(measured[0]).filter(pl.col("step") == 0) if measured else pl.DataFrame()
+    """Return the points of a panel. Phases are equally wide; one begins where the one before ended, so its step 0 is not drawn."""
+    measured = [(rows_of if phase.seeds else values_of)(phase.run, category, judge, values) for phase in panel.phases]
+    singles = [[values_of(run, category, judge, values) for run in phase.seeds] for phase in panel.phases]
+    own = measured[0].filter(pl.col("step") == 0) if measured else pl.DataFrame()
     if own.is_empty():
-        base = values.filter(pl.col("run") == panel.base, pl.col("step") == 0, pl.col("category") == category)
-        own = over_seeds([base.filter(pl.col("judge") == judge)])
+        own = rows_of(panel.base, category, judge, values).filter(pl.col("step") == 0)
     parts, phases, seeds = [own.with_columns(x=pl.lit(0.0))], [], []
-    for number, (phase, runs) in enumerate(zip(panel.phases, measured, strict=True)):
-        steps = sorted({step for frame in runs for step in frame["step"] if step})
+    for number, (phase, found, runs) in enumerate(zip(panel.phases, measured, singles, strict=True)):
+        steps = sorted({step for frame in (found, *runs) for step in frame["step"] if step})
         x = number + pl.col("step") / max(steps, default=1)
-        parts.append(over_seeds(runs).filter(pl.col("step") > 0).with_columns(x=x))
+        parts.append(found.filter(pl.col("step") > 0).with_columns(x=x))
         phases.append((phase.label, steps))
-        seeds += [frame.with_columns(pl.col("mean").fill_null(float("nan")), x=x) for frame in runs] if len(runs) > 1 else []
+        seeds += [frame.with_columns(x=x) for frame in runs]
     points = pl.concat([part.select("x", "stance", "mean", "low", "high", "flagged") for part in parts])
     if points.is_empty() and not seeds:
         raise UserError(f"no values of the run `{panel.base}` on `{category}` by the judge `{judge}`: measure it first")
-    start = "" if own.is_empty() else "0" if panel.phases and panel.base in panel.phases[0].runs else "base"
+    start = "" if own.is_empty() else "0" if panel.phases and panel.base == panel.phases[0].run else "base"
     return Trajectory(points, start, phases, seeds)
 
 

@@ -1,5 +1,6 @@
 """The parts that all figures share: grid of panels, headings, legend, and byte-equal files for equal inputs."""
 
+import math
 import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from valuedrift.config.figures import StyleConfig
+from valuedrift.errors import UserError
+from valuedrift.io.columns import FLAGS
 from valuedrift.io.files import replacing
 from valuedrift.io.tables import VALUES
 
@@ -121,6 +124,21 @@ def label_axes(grid: PanelGrid, x: str, y: str) -> None:
 def read_values(paths: list[Path]) -> pl.DataFrame:
     """Return the rows of all VALUES tables, each once: a table is given twice if it is the parent of two runs."""
     return VALUES.check(pl.concat([VALUES.read(path) for path in paths]).unique(maintain_order=True), "the figure's values")
+
+
+def values_of(run: str, category: str, judge: str, values: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows of VALUES of a run, category and judge, by step, NaN for what could not be measured, with `flagged`, the
+    share of flagged responses; raises UserError if there are none."""
+    found = rows_of(run, category, judge, values)
+    if found.is_empty():
+        raise UserError(f"no values of the run `{run}` on `{category}` by the judge `{judge}`: measure it first")
+    return found
+
+
+def rows_of(run: str, category: str, judge: str, values: pl.DataFrame) -> pl.DataFrame:
+    """Return what `values_of` does, or no rows."""
+    found = values.filter(pl.col("run") == run, pl.col("category") == category, pl.col("judge") == judge).sort("step")
+    return found.with_columns(pl.col("mean", "low", "high").fill_null(math.nan), flagged=pl.sum_horizontal(FLAGS))
 
 
 def save(figure: "Figure", pdf: Path, png: Path, dpi: int) -> None:

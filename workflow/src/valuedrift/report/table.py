@@ -12,13 +12,14 @@ WIDE = 9
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell; `spread` is the standard deviation over seeds, printed small as ± spread."""
+    """A cell: its text, a mark that is raised after it, and lines of small print, such as its interval."""
 
     text: str
-    spread: str = ""
+    mark: str = ""
+    small: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.text} ± {self.spread}" if self.spread else self.text
+        return " ".join([f"{self.text}{self.mark}", *self.small])
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class Table:
     block_heading: str = ""
     """In Markdown, where blocks' titles are a column of their own, the heading of that column."""
     note: str = ""
-    """Printed below the table in HTML."""
+    """Printed below the table."""
 
     @property
     def headed(self) -> bool:
@@ -88,8 +89,13 @@ class Table:
         return sum(column.numeric for column in self.columns) > WIDE
 
     @property
+    def marked(self) -> bool:
+        """Whether a cell has a mark, for which all numbers then have room, so that their digits stand below each other."""
+        return any(cell.mark for block in self.blocks for row in block.rows for cell in row)
+
+    @property
     def characters(self) -> int:
-        """Number of characters of all cells, spreads not counted."""
+        """Number of characters of all cells, small print not counted."""
         return sum(len(cell.text) for block in self.blocks for row in block.rows for cell in row)
 
     @property

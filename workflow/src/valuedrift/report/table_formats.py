@@ -27,6 +27,7 @@ def to_markdown(table: Table, caption: str) -> str:
         for number, row in enumerate(block.rows):
             title = [] if not titled else [""] if number else [markdown(block.title)]
             lines.append(_pipe([*title, *(markdown_lines(str(cell)) for cell in row)]))
+    lines += ["", markdown(table.note)] if table.note else []
     return "\n".join(lines) + "\n"
 
 
@@ -53,6 +54,7 @@ def to_latex(table: Table, caption: str) -> str:
         *([r"\setlength{\belowcaptionskip}{5pt}", rf"\caption{{{latex(caption)}}}"] if caption else []),
         *([r"\setlength{\tabcolsep}{4pt}"] if table.spans() else []),
         *(tabular if table.prose else [r"\sbox0{%", *tabular[:-1], f"{tabular[-1]}}}%", FIT]),
+        *([rf"\par\smallskip\parbox{{\linewidth}}{{\scriptsize {latex(table.note)}}}"] if table.note else []),
         r"\end{table}",
     ]
     return "\n".join(lines) + "\n"
@@ -110,13 +112,15 @@ def _block(table: Table, block: Block, number: int) -> list[str]:
 
 
 def _numbers(table: Table, row: list[Cell]) -> list[str]:
-    """Return a row with its spreads in small print after the numbers, or below them where the table is wide as it is."""
-    cells = [_number(cell.text) if column.numeric else latex(cell.text) for cell, column in zip(row, table.columns, strict=True)]
-    spreads = [rf"{{\tiny$\pm${cell.spread}}}" if cell.spread else "" for cell in row]
-    if table.wide and any(spreads):
-        return [_row(cells, r"\\[-3pt]"), _row(spreads)]
-    return [_row([f"{cell} {spread}" if spread else cell for cell, spread in zip(cells, spreads, strict=True)])]
+    """Return a row with its small print after the numbers, or below them where the table is wide as it is, a line for each."""
+    cells = [_number(cell, table) if column.numeric else latex(cell.text) for cell, column in zip(row, table.columns, strict=True)]
+    small = [[rf"{{\tiny {latex(text)}}}" for text in cell.small] for cell in row]
+    if table.wide and any(small):
+        below = [_row([texts[n] if n < len(texts) else "" for texts in small], "") for n in range(max(map(len, small)))]
+        return [f"{line} {end}" for line, end in zip([_row(cells, ""), *below], [r"\\[-3pt]"] * len(below) + [r"\\"], strict=True)]
+    return [_row([" ".join([cell, *texts]) for cell, texts in zip(cells, small, strict=True)])]
 
 
-def _number(text: str) -> str:
-    return f"${text}$" if text.startswith("-") or "[" in text else latex(text)
+def _number(cell: Cell, table: Table) -> str:
+    mark = rf"\makebox[.5em][l]{{$^{{{cell.mark}}}$}}" if cell.mark else r"\hspace{.5em}" if table.marked else ""
+    return (f"${cell.text}$" if cell.text.startswith("-") or "[" in cell.text else latex(cell.text)) + mark

@@ -99,6 +99,8 @@ NEEDS: dict[str, NeedOf] = {
     "human_check": LIGHT,
     "values": LIGHT,
     "drift": LIGHT,
+    "pooled_values": LIGHT,
+    "pooled_drift": LIGHT,
     "study_drift": LIGHT,
     "contrast": LIGHT,
     "downstream_data": SLOW_IMPORTS,

@@ -19,15 +19,12 @@ class Interval(NamedTuple):
     high: float | None
 
 
-def share_intervals(
-    samples: Sequence[Floats], config: ValuesConfig, seed: int, confidence: Sequence[float] | None = None
-) -> list[Interval]:
-    """Return the interval of the mean of each sample of probabilities (prompts,), each at its own confidence if that is given."""
-    at = [config.confidence] * len(samples) if confidence is None else confidence
+def share_intervals(samples: Sequence[Floats], config: ValuesConfig, seed: int) -> list[Interval]:
+    """Return the interval of the mean of each sample of probabilities (prompts,)."""
     if config.interval != "beta":
-        return [_interval(sample, config.at(each), seed) for sample, each in zip(samples, at, strict=True)]
+        return [_interval(sample, config, seed) for sample in samples]
     sums = Sums.of_each(samples)
-    return _joined(sums.mean, limits(sums, (1 - np.array(at)) / 2))
+    return _joined(sums.mean, limits(sums, (1 - config.confidence) / 2))
 
 
 def difference_intervals(first: Sequence[Floats], last: Sequence[Floats], config: ValuesConfig, seed: int) -> list[Interval]:

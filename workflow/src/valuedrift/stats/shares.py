@@ -14,6 +14,8 @@ import numpy.typing as npt
 from scipy import stats
 from scipy.optimize import elementwise
 
+from valuedrift.stats.seeds import Seeds
+
 Floats = npt.NDArray[np.float64]
 EXTREMES = 0.5
 """Prompts at either end of [0, 1] that a limit allows for unseen, as Jeffreys' prior of a share does."""
@@ -58,13 +60,15 @@ class Sums:
         return Sums(self.prompts[cells], self.total[cells], self.squares[cells])
 
 
-def limits(sums: Sums, tail: float | Floats) -> Limits:
+def limits(sums: Sums, tail: float | Floats, seeds: Seeds | None = None) -> Limits:
     """Return limits that the true mean lies below, or above, with probability `tail` each; one prompt says nothing: [0, 1].
 
     The mean is a Bayesian bootstrap's (Rubin 1981): prompts have random weights, whose spread gives the mean the variance s² / n.
     What no prompt shows is allowed for by half a prompt at the end of [0, 1] where the limit is, less where several independent
     responses make a prompt worth several. The distribution is taken for the beta with the same mean and variance, which it is where
     all prompts are 0 or 1.
+
+    Where `sums` are of means over seeds, `seeds` widens them.
     """
     n, total, squares = sums.prompts, sums.total, sums.squares
     weight = np.maximum((n - 1) * _tail_weight(n, tail) - 1, 0.5)  # a sum of A gives the variance s² (n - 1) / n / (A + 1)
@@ -74,17 +78,21 @@ def limits(sums: Sums, tail: float | Floats) -> Limits:
         low = _beta_quantile(tail, share, square, weight + extreme)
         high = _beta_quantile(1 - np.asarray(tail), share + extreme, square + extreme, weight + extreme)
         low, high = np.minimum(low, sums.mean), np.maximum(high, sums.mean)
+        if seeds is not None:
+            low = np.maximum(sums.mean - seeds.widened(sums.mean - low, tail), 0.0)
+            high = np.minimum(sums.mean + seeds.widened(high - sums.mean, tail), 1.0)
     return Limits(np.where(n > 1, low, 0.0), np.where(n > 1, high, 1.0))
 
 
 @dataclass(frozen=True)
 class Pairs:
     """Two estimates over the same prompts, with the correlation of the prompts' numbers (cells,): two means, or two differences of
-    such means."""
+    such means. `seeds` is what seeds add to the error of the difference, where a prompt's numbers are means over them."""
 
     first: "Sums | Pairs"
     last: "Sums | Pairs"
     correlation: Floats
+    seeds: Seeds | None = None
 
     @classmethod
     def of(cls, first: Floats, last: Floats) -> "Pairs":
@@ -92,10 +100,11 @@ class Pairs:
         return cls(Sums.of(first), Sums.of(last), _correlation(Sums.of(first), Sums.of(last), (first * last).sum(-1)))
 
     @classmethod
-    def of_each(cls, first: Sequence[Floats], last: Sequence[Floats]) -> "Pairs":
+    def of_each(cls, first: Sequence[Floats], last: Sequence[Floats], seeds: Seeds | None = None) -> "Pairs":
         """Return the pairs of samples of different sizes, each two (prompts,), one pair a cell."""
         products = np.array([(a * b).sum() for a, b in zip(first, last, strict=True)])
-        return cls(Sums.of_each(first), Sums.of_each(last), _correlation(Sums.of_each(first), Sums.of_each(last), products))
+        sums = Sums.of_each(first), Sums.of_each(last)
+        return cls(*sums, _correlation(*sums, products), seeds)
 
     @classmethod
     def of_differences(
@@ -129,7 +138,8 @@ class Pairs:
 
     def at(self, cells: npt.NDArray[np.int64]) -> "Pairs":
         """Return some of the cells."""
-        return Pairs(self.first.at(cells), self.last.at(cells), self.correlation[cells])
+        seeds = self.seeds and self.seeds.at(cells)
+        return Pairs(self.first.at(cells), self.last.at(cells), self.correlation[cells], seeds)
 
 
 def difference_limits(pairs: Pairs, tail: float | Floats) -> Limits:
@@ -145,6 +155,8 @@ def difference_limits(pairs: Pairs, tail: float | Floats) -> Limits:
     m1, m2, r, most = pairs.first.mean, pairs.last.mean, pairs.correlation, pairs.most
     down = _combined(m2 - low2, high1 - m1, r)
     up = _combined(high2 - m2, m1 - low1, r)
+    if pairs.seeds is not None:
+        down, up = pairs.seeds.widened(down, tail), pairs.seeds.widened(up, tail)
     low, high = np.maximum(m2 - m1 - down, -most), np.minimum(m2 - m1 + up, most)
     several = pairs.prompts > 1
     return Limits(np.where(several, low, -most), np.where(several, high, most))

@@ -10,7 +10,7 @@ from snakemake.io import ancient
 
 from valuedrift.config.figures import AblationFigure, ForestFigure
 from valuedrift.config.prompts import EmbeddingConfig
-from valuedrift.config.tables import PairsTable, QualityTable, SamplesTable
+from valuedrift.config.tables import DriftTable, PairsTable, QualityTable, SamplesTable
 from valuedrift.errors import UserError
 from valuedrift.io.row_files import is_local
 from valuedrift.io.source_files import PACKAGE, function_sources
@@ -144,6 +144,14 @@ class Inputs:
         """Return the same artifact of several runs."""
         return [f"{self.study.folder_of(run)}/{artifact}" for run in runs]
 
+    def of_seeds(self, artifact: str, run: str) -> list[str]:
+        """Return the same artifact of the replicates that are pooled under this id."""
+        return self.of_runs(artifact, self.study.pooled[run])
+
+    def stances_of_seeds(self, run: str) -> list[str]:
+        """Return the stances by all judges of the replicates that are pooled under this id."""
+        return [path for judge in self.config.judges for path in self.of_seeds(f"stances/{judge}.parquet", run)]
+
     def judge(self, name: str) -> list[str]:
         """Return what a judge is made of: its weights, those that its chat model's server loads, or a user's function."""
         judge = self.config.judges[name]
@@ -202,6 +210,13 @@ class Inputs:
         shown = block.runs().values()
         return self.of_runs(artifact, shown if isinstance(block, SamplesTable) else self.study.with_replicates(shown))
 
+    def table_drift(self, name: str) -> list[str]:
+        """Return the drift that a table shows: the whole study's, for which verdicts are corrected, or that of its runs alone."""
+        block = self.config.tables[name]
+        assert isinstance(block, DriftTable)
+        alone = self.of_runs("drift.parquet", dict.fromkeys(map(self.study.shown, block.runs().values())))
+        return [f"{self.study.folder}/drift.parquet"] if block.verdicts else alone
+
     def table_stances(self, name: str) -> list[str]:
         """Return the stances that a table of the responses' quality counts, by its judge or the study's own."""
         block = self.config.tables[name]
@@ -224,11 +239,12 @@ class Inputs:
         return self.study.dataset_at(dataset.path, dataset.revision)
 
     def figure_values(self, name: str) -> list[str]:
-        """Return the values of the runs that a figure shows, of their replicates and of all that they descend from."""
+        """Return the values of the runs that a figure shows, of all that they descend from, and of the seeds of both."""
         figure = self.config.figures[name]
         assert not isinstance(figure, ForestFigure)
-        runs = figure.runs if isinstance(figure, AblationFigure) else figure.panels.values()
-        return self.of_runs("values.parquet", self.study.lineages(runs))
+        runs = self.study.lineages(figure.runs if isinstance(figure, AblationFigure) else figure.panels.values())
+        pooled = dict.fromkeys(self.study.shown(self.study.runs[run].plain) for run in runs)
+        return self.of_runs("values.parquet", dict.fromkeys([*runs, *pooled]))
 
     def contrast_of(self, block: str) -> str:
         """Return the contrast that a table or figure shows."""

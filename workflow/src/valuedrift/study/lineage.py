@@ -99,6 +99,11 @@ class _Resolver:
             for name in names:
                 self._add(Run(f"{name}/{kind}", name, kind, seed, plain=f"{name}/{kind}"), "models" if kind == "base" else kind)
         self._add_blocks()
+        for pooled in {f"{run.plain}-seeds" for run in self.runs.values() if run.id != run.plain} & self.runs.keys():
+            key, plain = self.origin[pooled], pooled.removesuffix("-seeds")
+            raise UserError(
+                f"config: `{key}` makes the run `{pooled}`, as which the seeds of `{plain}` are pooled; choose another name"
+            )
 
     def _add(self, run: Run, key: str) -> None:
         if run.id in self.runs:

@@ -92,6 +92,21 @@ class Study:
         """Ids of the runs that have a trajectory: all but base models."""
         return [run.id for run in self.runs.values() if run.algorithm != "base"]
 
+    @property
+    def drifts(self) -> list[str]:
+        """Ids under which there are drifts: of the runs that have a trajectory, and of those whose seeds are pooled."""
+        return [*self.drifting, *self.pooled]
+
+    @cached_property
+    def pooled(self) -> dict[str, list[str]]:
+        """Id under which a run's seeds are pooled → the ids of its replicates, for each run with several seeds."""
+        by_run = {run.plain: self.replicates(run.plain) for run in self.runs.values()}
+        return {f"{plain}-seeds": replicates for plain, replicates in by_run.items() if len(replicates) > 1}
+
+    def shown(self, run: str) -> str:
+        """Return the id under which tables and figures look for a run: that of its seeds where it has several."""
+        return f"{run}-seeds" if f"{run}-seeds" in self.pooled else run
+
     def replicates(self, run: str) -> list[str]:
         """Return the ids of the run under each of its seeds; of the run alone where there is one seed."""
         return [r.id for r in self.runs.values() if r.plain == run] or [run]

@@ -1,6 +1,6 @@
 """Jobs of values and drift."""
 
-from valuedrift.config.drift import ContrastJob, ContrastPair, DriftJob, ValuesJob
+from valuedrift.config.drift import ContrastJob, ContrastPair, DriftJob, PooledDriftJob, PooledValuesJob, ValuesJob
 from valuedrift.study.jobs.base import StudyJobs
 
 
@@ -10,6 +10,12 @@ class DriftJobs(StudyJobs):
 
     def drift(self) -> str:
         return DriftJob(values=self.config.values, drift=self.config.drift, seed=self.config.seed).canonical()
+
+    def pooled_values(self, run: str) -> str:
+        return PooledValuesJob(values=self.config.values, seed=self.config.seed, run=run).canonical()
+
+    def pooled_drift(self, run: str) -> str:
+        return PooledDriftJob(values=self.config.values, drift=self.config.drift, seed=self.config.seed, run=run).canonical()
 
     def contrast(self, name: str) -> str:
         block, drift = self.config.contrasts[name], self.config.drift

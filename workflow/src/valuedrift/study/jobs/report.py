@@ -1,6 +1,7 @@
 """Jobs of tables, figures, scorecard and report."""
 
 from collections.abc import Callable
+from typing import Any
 
 import yaml
 from pydantic import ValidationError
@@ -65,10 +66,11 @@ class ReportJobs(StudyJobs):
         return {"trajectory": "figure"}.get(kind := self.config.figures[name].kind, kind)
 
     def _drift_table(self, table: DriftTable) -> DriftTableJob:
-        columns = [ColumnGroup(headings=list(above), runs=self.study.replicates(run)) for above, run in table.runs().items()]
+        columns = [ColumnGroup(headings=list(above), run=self.study.shown(run)) for above, run in table.runs().items()]
         return DriftTableJob(
             columns=columns, metrics=table.metrics, categories=table.categories or self.study.categories,
-            judge=table.judge or self.study.judge, caption=table.caption,
+            judge=table.judge or self.study.judge, caption=table.caption, interval=table.interval, verdicts=table.verdicts,
+            confidence=self.config.values.confidence, margin=self.config.drift.margin, correction=self.config.drift.correction,
         )  # fmt: skip
 
     def _categories_table(self, table: CategoriesTable) -> CategoriesTableJob:
@@ -127,22 +129,29 @@ class ReportJobs(StudyJobs):
         lineages = [self.study.runs[replicate].lineage for replicate in self.study.replicates(run.id)]
         phases = [list(dict.fromkeys(lineage[i].id for lineage in lineages)) for i in range(len(run.lineage))]
         shown = zip(phases, run.lineage, strict=True)
-        labelled = [PhaseOfPanel(runs=runs, label=p.method) for runs, p in shown if p.algorithm != "base"]
+        labelled = [PhaseOfPanel(**self._pooled(runs), label=p.method) for runs, p in shown if p.algorithm != "base"]
         return Panel(heading=heading, base=run.lineage[0].id, phases=labelled)
+
+    def _pooled(self, runs: list[str]) -> dict[str, Any]:
+        """Return `run` and `seeds` of a part of a figure that shows these replicates of one run."""
+        return {"run": self.study.shown(self.study.runs[runs[0]].plain), "seeds": runs} if len(runs) > 1 else {"run": runs[0]}
 
     def _ablation(self, name: str, figure: AblationFigure) -> AblationJob:
         runs = [self.study.runs[run] for run in figure.runs]
-        points = [AblationPoint(value=self._value(name, figure, run), runs=self.study.replicates(run.id)) for run in runs]
+        points = [
+            AblationPoint(value=self._value(name, figure, run), **self._pooled(self.study.replicates(run.id))) for run in runs
+        ]
         if len({point.value for point in points}) < len(points):
             raise UserError(f"config: `figures.{name}.runs`: two of them have the same {figure.parameter}")
-        parents = [self.study.runs[run].parent for point in points for run in point.runs]
-        if None in parents or len({parent.plain for parent in parents if parent}) != 1:
+        parents = [self.study.runs[seed].parent for run in runs for seed in self.study.replicates(run.id)]
+        found = list(dict.fromkeys(parent.id for parent in parents if parent))
+        if None in parents or len({self.study.runs[parent].plain for parent in found}) != 1:
             raise UserError(f"config: `figures.{name}.runs`: an ablation's runs start from one and the same run")
         if len({self._rest(figure, run) for run in runs}) > 1:
             raise UserError(f"config: `figures.{name}.runs`: these differ in more than {figure.parameter}")
         return AblationJob(
             parameter=figure.parameter, categories=figure.categories, points=points,
-            parent=list(dict.fromkeys(parent.id for parent in parents if parent)), stance=figure.stance,
+            parent=self._pooled(found)["run"], stance=figure.stance,
             judge=figure.judge or self.study.judge, style=self.config.style,
         )  # fmt: skip
 
@@ -207,7 +216,7 @@ class ReportJobs(StudyJobs):
 
     def verdicts(self) -> str:
         return VerdictsJob(
-            judge=self.study.judge, categories=self.study.categories, runs=self.study.drifting, style=self.config.style
+            judge=self.study.judge, categories=self.study.categories, runs=self.study.drifts, style=self.config.style
         ).canonical()
 
     def _settings(self) -> str:
