@@ -140,6 +140,16 @@ def test_flags_are_counted_by_status_so_that_they_add_up_and_what_was_scored_sta
                     "flips": 0.375}  # fmt: skip
 
 
+@pytest.mark.parametrize("interval", ["beta", "t", "normal", "bootstrap"])
+def test_a_band_is_at_least_as_wide_as_the_interval_and_stays_in_0_1(interval):
+    rng = np.random.default_rng(0)
+    answers = {step: {f"p{i}": [tuple(rng.permutation([0.9, 0.1, 0.0]))] for i in range(12)} for step in (0, 1, 2, 3)}
+    found = values.values(stance_rows(answers), ValuesConfig(interval=interval, resamples=500), 0)
+    assert (found["band_low"] <= found["low"].clip(0, 1)).all() and (found["band_high"] >= found["high"].clip(0, 1)).all()
+    assert (found["band_high"] - found["band_low"] > found["high"].clip(0, 1) - found["low"].clip(0, 1)).all()
+    assert found["band_low"].min() >= 0 and found["band_high"].max() <= 1
+
+
 def test_a_category_without_any_score_is_null_not_zero():
     table = values.values(stance_rows({0: {"a": [None]}}), ValuesConfig(), 0)
     assert table["mean"].to_list() == [None] * 3 and table["prompts"].to_list() == [0] * 3

@@ -17,6 +17,10 @@ class ValuesConfig(Closed):
     resamples: Count = 2000
     """Resamples of the prompts: of bands, of the times of half and 90% of a change, and of the interval `bootstrap`."""
 
+    def at(self, confidence: float) -> "ValuesConfig":
+        """Return the same intervals at another confidence."""
+        return self.model_copy(update={"confidence": confidence})
+
 
 DriftTotal = Literal["training", "last_checkpoint", "grid"]
 Correction = Literal["bh", "holm"]

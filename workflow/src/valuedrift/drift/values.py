@@ -8,9 +8,11 @@ import polars as pl
 from valuedrift.config.drift import ValuesConfig, ValuesJob
 from valuedrift.io.columns import FLAGS, STANCE
 from valuedrift.io.tables import STANCES, VALUES
+from valuedrift.stats.bands import joint_confidence
 from valuedrift.stats.intervals import share_intervals
 
 GROUP = ["run", "step", "judge", "category"]
+TRAJECTORY = ["run", "judge", "category"]
 
 
 def run(*, config: ValuesJob, stances: list[Path], output: Path) -> None:
@@ -34,12 +36,23 @@ def values(stances: pl.DataFrame, config: ValuesConfig, seed: int) -> pl.DataFra
     # Sorted for the same reason.
     cells = by_prompt.group_by([*GROUP, "stance"], maintain_order=True).agg(sample=pl.col("mean").drop_nulls().sort())
     samples = [np.array(sample, float) for sample in cells["sample"]]
-    found = zip(share_intervals(samples, config, seed), samples, strict=True)
-    measured = [{**interval._asdict(), "prompts": len(sample)} for interval, sample in found]
-    schema = {name: VALUES.columns[name] for name in ("mean", "low", "high", "prompts")}
-    bands = (pl.lit(None, pl.Float64).alias(name) for name in ("band_low", "band_high"))
-    frame = cells.drop("sample").with_columns(*bands).hstack(pl.DataFrame(measured, schema=schema)).join(shares, on=GROUP)
-    return frame.select(list(VALUES.columns)).sort([*GROUP, "stance"])
+    joint = _joint_confidences(by_prompt, config, seed)
+    bands = share_intervals(samples, config, seed, [joint[trajectory] for trajectory in cells.select(TRAJECTORY).iter_rows()])
+    found = zip(share_intervals(samples, config, seed), bands, samples, strict=True)
+    measured = [(*interval, band.low, band.high, len(sample)) for interval, band, sample in found]
+    schema = {name: VALUES.columns[name] for name in ("mean", "low", "high", "band_low", "band_high", "prompts")}
+    frame = cells.drop("sample").hstack(pl.DataFrame(measured, schema=schema, orient="row")).join(shares, on=GROUP)
+    return frame.with_columns(pl.col("band_low", "band_high").clip(0, 1)).select(list(VALUES.columns)).sort([*GROUP, "stance"])
+
+
+def _joint_confidences(by_prompt: pl.DataFrame, config: ValuesConfig, seed: int) -> dict[tuple[object, ...], float]:
+    """Return the confidence at which the intervals of a trajectory's checkpoints and stances hold all at once, by trajectory."""
+    found = {}
+    rows = by_prompt.sort([*TRAJECTORY, "prompt_id", "step", "stance"])
+    for trajectory, part in rows.group_by(TRAJECTORY, maintain_order=True):
+        sample = part["mean"].cast(pl.Float64).to_numpy().reshape(part["prompt_id"].n_unique(), -1)
+        found[trajectory] = joint_confidence(sample, config.confidence, config.resamples, seed)
+    return found
 
 
 def prompt_means(stances: pl.DataFrame) -> pl.DataFrame:

@@ -19,12 +19,15 @@ class Interval(NamedTuple):
     high: float | None
 
 
-def share_intervals(samples: Sequence[Floats], config: ValuesConfig, seed: int) -> list[Interval]:
-    """Return the interval of the mean of each sample of probabilities (prompts,)."""
+def share_intervals(
+    samples: Sequence[Floats], config: ValuesConfig, seed: int, confidence: Sequence[float] | None = None
+) -> list[Interval]:
+    """Return the interval of the mean of each sample of probabilities (prompts,), each at its own confidence if that is given."""
+    at = [config.confidence] * len(samples) if confidence is None else confidence
     if config.interval != "beta":
-        return [_interval(sample, config, seed) for sample in samples]
+        return [_interval(sample, config.at(each), seed) for sample, each in zip(samples, at, strict=True)]
     sums = Sums.of_each(samples)
-    return _joined(sums.mean, limits(sums, (1 - config.confidence) / 2))
+    return _joined(sums.mean, limits(sums, (1 - np.array(at)) / 2))
 
 
 def difference_intervals(first: Sequence[Floats], last: Sequence[Floats], config: ValuesConfig, seed: int) -> list[Interval]:
