@@ -4,17 +4,18 @@ import numpy as np
 import polars as pl
 import pytest
 
-from manifests import write_manifest_of
+from manifests import manifest, write_manifest_of
 from overtaken import assert_overtaken_changes_nothing
 from valuedrift.config.generate import GenerationConfig, GenerationJob
 from valuedrift.errors import UserError
 from valuedrift.generate import responses
+from valuedrift.io.manifest import Manifest
 from valuedrift.io.tables import GENERATIONS, PROMPTS
 
 
-def job(run="mini/base", **values):
+def job(run="mini/base", replicate=False, **values):
     generation = GenerationConfig(**{"samples": 3, "max_new_tokens": 12, "batch_size": 4, "temperature": 1.0, **values})
-    return GenerationJob(run=run, seed=7, dtype="float32", trust_remote_code=False, generation=generation)
+    return GenerationJob(run=run, seed=7, dtype="float32", trust_remote_code=False, generation=generation, replicate=replicate)
 
 
 @pytest.fixture(scope="module")
@@ -94,3 +95,26 @@ def test_step_0_is_the_parents_last_step_copied(sampled, tiny_base, some_prompts
     with pytest.raises(UserError, match="step-8 is missing"):
         responses.run(config=job("mini/x"), output=child / "g2.parquet", **arguments)
     assert not (child / "g2.parquet").exists()
+
+
+def test_a_second_sampling_is_of_the_last_checkpoint_with_chance_of_its_own(sampled, tiny_base, some_prompts, tmp_path):
+    files = {"prompts": some_prompts, "output": tmp_path / "base.parquet"}
+    responses.run(config=job(replicate=True), manifest=tiny_base / "manifest.json", **files)
+    first, again = GENERATIONS.read(sampled), GENERATIONS.read(tmp_path / "base.parquet")
+    assert not set(first["seed"]) & set(again["seed"]) and (first["response"] != again["response"]).mean() > 0.5
+    child = tmp_path / "child"
+    for step in (3, 8):
+        shutil.copytree(tiny_base / "final", child / "trajectory" / f"step-{step}")
+    files |= {"output": tmp_path / "child.parquet", "parent": tmp_path / "base.parquet"}
+    responses.run(config=job("mini/x", replicate=True), manifest=write_manifest_of(child, [3, 8]), **files)
+    table = GENERATIONS.read(tmp_path / "child.parquet")
+    assert table["step"].unique().sort().to_list() == [0, 8]
+    for step in (0, 8):  # the same weights
+        assert table.filter(pl.col("step") == step).drop("run", "step").equals(again.drop("run", "step"))
+
+
+def test_a_run_without_a_parent_is_sampled_again_at_both_ends():
+    def steps(of, parent):
+        return [saved.step for saved in responses.ends(Manifest.model_validate(manifest("m", of) | {"parent": parent}))]
+
+    assert steps([0], None) == [0] and steps([0, 5, 9], None) == [0, 9] and steps([5, 9], "m/base") == [9]

@@ -84,6 +84,14 @@ def test_the_check_of_the_options_orders_is_counted_and_priced():
     assert "orders of paid" not in [one.name for one in uses(work(PRICED, in_all))]
 
 
+def test_a_second_sampling_is_counted_and_priced():
+    twice = {"judge": "paid", "generation": {"replicates": 2}}
+    again = use("judge paid, again", PRICED, twice)
+    assert again.calls == Amount(14 * 110 * 2, "≤") and again.price(batch=False).value > 0  # the last checkpoint of each run
+    assert use("judge paid", PRICED, twice).calls == use("judge paid", PRICED).calls
+    assert "judge paid, again" not in [one.name for one in uses(work(PRICED))]
+
+
 def test_the_papers_checkpoints_follow_from_the_rows_that_it_reports():
     paper = study(base=PAPER)
     checkpoints = {one.id: Workload(paper).checkpoints(one) for one in paper.runs.values()}

@@ -10,7 +10,7 @@ import yaml
 from chaos.corrupt import flip, truncate
 from manifests import manifest
 from valuedrift.cli import dispatch
-from valuedrift.config.load import load_study_config
+from valuedrift.config.load import load_study_config, merge
 from valuedrift.errors import UserError
 from valuedrift.io.tables import GENERATIONS
 from valuedrift.manage.prune import prune, run, size, trajectories
@@ -28,8 +28,8 @@ def elsewhere(tmp_path, monkeypatch):
     monkeypatch.setattr("valuedrift.manage.prune.sampled_again", lambda config, sampled: set())
 
 
-def study():
-    return Study(load_study_config(yaml.safe_load(CONFIG.read_text())))
+def study(**changes):
+    return Study(load_study_config(merge(yaml.safe_load(CONFIG.read_text()), changes)))
 
 
 def trained(folder: Path, steps=(1, 2)):
@@ -48,8 +48,8 @@ def measured(folder: Path, steps=(1, 2)):
     GENERATIONS.write(GENERATIONS.frame([{**row, "step": step} for step in steps]), folder / "generations.parquet")
 
 
-def kept():
-    return {one.name: one.kept for one in trajectories(study())}
+def kept(**changes):
+    return {one.name: one.kept for one in trajectories(study(**changes))}
 
 
 def test_what_is_measured_goes_and_the_final_model_stays(capsys):
@@ -84,6 +84,17 @@ def test_what_is_not_measured_wholly_and_lately_stays_and_says_why():
     assert kept() == {RUN: "its responses are older than its training"}
     (folder / "manifest.json").unlink()
     assert kept() == {RUN: "its training is not finished"}
+
+
+def test_a_run_that_is_to_be_sampled_twice_stays_until_it_is():
+    folder, twice = trained(Path(study().folder_of(RUN))), {"generation": {"replicates": 2}}
+    measured(folder, steps=(0, 1, 2))
+    assert kept() == {RUN: ""} and kept(**twice) == {RUN: "its second sampling is not done yet"}
+    (folder / "replicate").mkdir()
+    measured(folder / "replicate", steps=(0,))
+    assert kept(**twice) == {RUN: "1 of 1 checkpoints are not measured yet"}
+    measured(folder / "replicate", steps=(0, 2))
+    assert kept(**twice) == {RUN: ""}
 
 
 def test_a_run_with_a_broken_table_or_manifest_stays_and_the_file_is_named_once(capsys):

@@ -147,7 +147,7 @@ class World:
     def inputs(self, **changes):
         """Arguments of the html step."""
         fields = {
-            "drift": self.drift, "verdicts": [], "prompts": self.prompts, "curation": self.curation,
+            "drift": self.drift, "noise": [], "verdicts": [], "prompts": self.prompts, "curation": self.curation,
             "data": self.data, "values": self.values,
             "generations": self.generations, "manifests": self.manifests, "orders": [], "logs": [], "tables": [], "figures": [], "appendices": [],
         }  # fmt: skip

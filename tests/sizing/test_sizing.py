@@ -160,6 +160,8 @@ def test_samplers_and_judges_take_one_gpu_or_those_that_vllm_splits_over():
     # The last checkpoint's 10 prompts, 2 samples of 100 tokens (those of the set are longer), and 20 tokens of a question.
     seconds = START + 10.8e9 / (0.5 * GIB) + 2.7 * (20 * 100 / 1000 + 20 * 20 / 30000)
     assert need.gpus == 1 and need.seconds.value == pytest.approx(seconds)
+    again = sizing().need("generations", RUN | {"again": "replicate/"})
+    assert again.seconds.value == pytest.approx(seconds)  # it is the only checkpoint
     split = sizing({"generation": {"engine": "vllm", "vllm": {"tensor_parallel": 2}}}).need("generations", RUN)
     assert split.gpus == 2 and split.seconds.value < seconds
     judged = RUN | {"judge": "judge"}

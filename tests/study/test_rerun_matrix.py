@@ -17,7 +17,7 @@ from valuedrift.config.load import load_study_config, merge
 from valuedrift.config.miniature import MiniatureConfig
 from valuedrift.study.jobs import Jobs
 from valuedrift.study.jobs.base import TrackedJob
-from valuedrift.study.study import Study
+from valuedrift.study.study import REPLICATE, Study
 
 ROOT = Path(__file__).parents[2]
 BUILT_IN = yaml.safe_load((ROOT / "config" / "miniature.yaml").read_text())
@@ -67,6 +67,7 @@ def tracked(study: Study) -> dict[str, list[str]]:
         "reward": [jobs.reward(reward) for reward in study.rewards],
         **{name: [jobs.training(run) for run in study.ids(name)] for name in RUN_ALGORITHMS},
         "generations": [jobs.generation(run) for run in runs],
+        "generations again": [jobs.generation(run, REPLICATE) for run in runs],
         **{f"stances of {name}": [jobs.judge(run, name) for run in runs] for name in study.config.judges},
         **{f"orders of {name}": [jobs.order_check(name)] for name in study.order_checked},
         "human_sample": [jobs.human_sample()],
@@ -75,6 +76,7 @@ def tracked(study: Study) -> dict[str, list[str]]:
         "pooled_values": [jobs.pooled_values(run) for run in study.pooled],
         "pooled_drift": [jobs.pooled_drift(run) for run in study.pooled],
         "drift": [jobs.drift()],
+        "noise": [jobs.noise()],
         **{f"contrast {name}": [jobs.contrast(name)] for name in study.config.contrasts},
         "downstream_data": [jobs.downstream_data(task) for task in study.config.downstream.tasks],
         "downstream": [jobs.downstream(run, task) for run in study.benchmarked for task in study.config.downstream.tasks],
@@ -121,6 +123,7 @@ def edited(edits: dict[str, Any]) -> dict[str, Any]:
 
 JUDGED = {"stances of mini-judge", "orders of mini-judge", "report"}
 DRIFTS = {"drift", "pooled_drift", "table_1", "table_9", "table_16"}
+SAMPLED = {"generations", "generations again"}
 CONTRASTS = {"contrast sft_sets", "contrast sides", "contrast judges"}
 FOREST = {"forest_sides", "forest_sft_sets"}
 FIGURES = {"figure_2", "figure_3", "figure_4", "figure_13", *FOREST}
@@ -161,13 +164,14 @@ FIGURES = {"figure_2", "figure_3", "figure_4", "figure_13", *FOREST}
         ("training/orpo/beta", 0.7, {"orpo"}),
         ("training/reward/learning_rate", 2e-3, {"reward"}),
         ("training/reward/max_grad_norm", 1.0, set()),  # the default, spelled out
-        ("models/mini/dtype", "bfloat16", {"base", *RUN_ALGORITHMS, "reward", "generations", "downstream", "report"}),
+        ("models/mini/dtype", "bfloat16", {"base", *RUN_ALGORITHMS, "reward", *SAMPLED, "downstream", "report"}),
         ("models/mini/parameters", 1e9, {"report"}),
         ("external/theirs/checkpoints", {0: "results/theirs/0", 7: "results/theirs/5"}, {"external"}),
         # sampling and judging
-        ("generation/temperature", 0.5, {"generations", "report"}),
-        ("generation/samples", 3, {"generations", "report"}),
-        ("generation/seed", 7, {"generations", "report"}),
+        ("generation/temperature", 0.5, {*SAMPLED, "report"}),
+        ("generation/samples", 3, {*SAMPLED, "report"}),
+        ("generation/seed", 7, {*SAMPLED, "report"}),
+        ("generation/replicates", 2, {"report"}),  # its further jobs are others
         ("generation/seed", 0, {"report"}),  # the study's own, spelled out, is shown
         ("judges/mini-judge/prompt", "{prompt} {response} {topic} {options}", JUDGED),
         ("judges/mini-judge/min_mass", 0.5, JUDGED),
@@ -183,8 +187,8 @@ FIGURES = {"figure_2", "figure_3", "figure_4", "figure_13", *FOREST}
         # people's labels, values and drift
         ("human/responses", 9, {"human_sample"}),
         ("human/confidence", 0.8, {"human_check"}),
-        ("values/confidence", 0.9, {"values", "pooled_values", *DRIFTS, "judges_page", "report", *CONTRASTS}),
-        ("drift/margin", 0.1, {*DRIFTS, "report", *CONTRASTS, *FOREST}),
+        ("values/confidence", 0.9, {"values", "pooled_values", *DRIFTS, "judges_page", "report", "noise", *CONTRASTS}),
+        ("drift/margin", 0.1, {*DRIFTS, "report", "noise", *CONTRASTS, *FOREST}),
         ("contrasts/sides/categories", ["Race and Racism"], {"contrast sides"}),
         ("drift/extremum", "farthest", {"drift", "pooled_drift", "report"}),
         # benchmarks

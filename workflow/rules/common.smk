@@ -17,7 +17,7 @@ from valuedrift.study.inputs import Inputs, options
 from valuedrift.study.jobs import Jobs
 from valuedrift.study.jobs.base import Untracked
 from valuedrift.study.load import load_study
-from valuedrift.study.study import pattern
+from valuedrift.study.study import REPLICATE, pattern
 
 with OneLineErrors():
     # Snakemake has merged them, without a word about a key that is there twice. A pipe cannot be read again.
@@ -63,3 +63,4 @@ wildcard_constraints:
     table=pattern(study.config.tables),
     figure=pattern(study.config.figures),
     task=pattern(study.config.downstream.tasks),
+    again=f"({REPLICATE})?",

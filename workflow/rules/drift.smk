@@ -6,6 +6,7 @@ localrules:
     pooled_drift,
     study_drift,
     contrast,
+    noise,
 
 
 rule values:
@@ -112,3 +113,25 @@ rule contrast:
         config=lambda wildcards: jobs.contrast(wildcards.contrast),
     shell:
         "python -m valuedrift.drift contrast --config {params.config:q} --stances {input.stances:q} --output {output:q} > {log:q} 2>&1"
+
+
+# Differences between two samplings of the same checkpoints; a target of studies that sample twice.
+rule noise:
+    input:
+        drift=f"{R}/drift.parquet",
+        stances=expand(f"{RUN}/stances/{study.judge}.parquet", run=study.runs),
+        replicates=expand(
+            f"{RUN}/{REPLICATE}stances/{study.judge}.parquet", run=study.runs
+        ),
+    output:
+        f"{R}/noise.parquet",
+    log:
+        f"{R}/logs/drift/noise.log",
+    conda:
+        "../../envs/report.yaml"
+    params:
+        sources=sources("drift.noise"),
+        config=lambda wildcards: jobs.noise(),
+    shell:
+        "python -m valuedrift.drift noise --config {params.config:q} --drift {input.drift:q} --stances {input.stances:q}"
+        " --replicates {input.replicates:q} --output {output:q} > {log:q} 2>&1"

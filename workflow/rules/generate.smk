@@ -1,14 +1,16 @@
-# Responses of a run's checkpoints; those of step 0 are copied from the parent's last.
+# Responses of a run's checkpoints; those of step 0 are copied from the parent's last. With {again}, a second sampling of its ends.
 rule generations:
     input:
         manifest=f"{RUN}/manifest.json",
         trajectory=lambda wildcards: inputs.trajectory(wildcards.run),
         prompts=f"{P}/prompts.parquet",
-        parent=lambda wildcards: inputs.of_parent(wildcards.run, "generations.parquet"),
+        parent=lambda wildcards: inputs.of_parent(
+            wildcards.run, f"{wildcards.again}generations.parquet"
+        ),
     output:
-        f"{RUN}/generations.parquet",
+        f"{RUN}/{{again}}generations.parquet",
     log:
-        f"{R}/logs/generate/{{run}}.log",
+        f"{R}/logs/generate/{{again}}{{run}}.log",
     conda:
         environments.sampling()
     threads: threads_of("generations")
@@ -16,8 +18,10 @@ rule generations:
         **resources_of("generations"),
     params:
         sources=sources("generate.responses"),
-        config=lambda wildcards: jobs.generation(wildcards.run).config,
-        tracked=lambda wildcards: jobs.generation(wildcards.run).tracked,
+        config=lambda wildcards: jobs.generation(wildcards.run, wildcards.again).config,
+        tracked=lambda wildcards: jobs.generation(
+            wildcards.run, wildcards.again
+        ).tracked,
         python=environments.sampling_python(),
         parent=lambda wildcards, input: options({"parent": input.parent}),
     shell:

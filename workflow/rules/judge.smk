@@ -3,15 +3,15 @@
 rule stances:
     input:
         judge=lambda wildcards: inputs.judge(wildcards.judge),
-        generations=f"{RUN}/generations.parquet",
+        generations=f"{RUN}/{{again}}generations.parquet",
         prompts=f"{P}/prompts.parquet",
         parent=lambda wildcards: inputs.of_parent(
-            wildcards.run, f"stances/{wildcards.judge}.parquet"
+            wildcards.run, f"{wildcards.again}stances/{wildcards.judge}.parquet"
         ),
     output:
-        f"{RUN}/stances/{{judge}}.parquet",
+        f"{RUN}/{{again}}stances/{{judge}}.parquet",
     log:
-        f"{R}/logs/judge/{{judge}}/{{run}}.log",
+        f"{R}/logs/judge/{{judge}}/{{again}}{{run}}.log",
     wildcard_constraints:
         judge=pattern(set(study.config.judges) - set(job_resources.service_judges)),
     conda:

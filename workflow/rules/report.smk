@@ -213,6 +213,7 @@ rule report:
     input:
         drift=f"{R}/drift.parquet",
         verdicts=study.pictures,
+        noise=study.noise,
         prompts=f"{P}/prompts.parquet",
         curation=f"{P}/curation.parquet",
         data=inputs.counts(),
@@ -234,7 +235,7 @@ rule report:
         sources=sources("report.page"),
         config=lambda wildcards: jobs.report(),
     shell:
-        "python -m valuedrift.report page --config {params.config:q} --drift {input.drift:q} --verdicts {input.verdicts:q} --prompts {input.prompts:q}"
+        "python -m valuedrift.report page --config {params.config:q} --drift {input.drift:q} --verdicts {input.verdicts:q} --noise {input.noise:q} --prompts {input.prompts:q}"
         " --curation {input.curation:q} --data {input.data:q} --values {input.values:q} --generations {input.generations:q} --manifests {input.manifests:q}"
         " --logs {input.logs:q}"
         " --orders {input.orders:q} --tables {input.tables:q} --figures {input.figures:q} --appendices {input.appendices:q} --output {output:q} > {log:q} 2>&1"

@@ -130,6 +130,18 @@ class ContrastJob(Closed):
     seed: int
 
 
+class NoiseJob(Closed):
+    """The config of the step that compares two samplings of the same checkpoints."""
+
+    judge: str
+    children: list[str]
+    """Ids of the runs that have a parent; their step 0 is the parent's last checkpoint."""
+    values: ValuesConfig
+    margin: float
+    correction: Correction
+    seed: int
+
+
 class ValuesJob(Closed):
     """The config of the step that computes one run's values."""
 

@@ -11,6 +11,9 @@ class GenerationConfig(Closed):
     """What samples the responses: transformers runs anywhere; vllm is several times as fast and needs its own installation."""
     samples: Count = 5
     """Responses sampled for each prompt."""
+    replicates: Literal[1, 2] = 1
+    """2: the first and the last checkpoint of each run are sampled a second time with independent chance, and judged by the study's
+    own judge. The report then shows the drift of nothing, between two samplings of a checkpoint, next to that of training."""
     seed: Seed | None = None
     """Seed of the responses; the study's `seed` by default. With another one all responses are sampled again and nothing is trained
     again."""
@@ -36,6 +39,8 @@ class GenerationJob(Closed):
     run: str
     seed: int
     """The responses' seed."""
+    replicate: bool = False
+    """Whether it is the second sampling, of the first and last checkpoint with chance of its own."""
     dtype: str
     trust_remote_code: bool
     generation: GenerationConfig

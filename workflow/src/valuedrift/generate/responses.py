@@ -11,7 +11,7 @@ import polars as pl
 from valuedrift.config.generate import GenerationConfig, GenerationJob
 from valuedrift.errors import UserError
 from valuedrift.generate.engine import Engine, Request
-from valuedrift.io.manifest import Checkpoint, checked, read_manifest
+from valuedrift.io.manifest import Checkpoint, Manifest, checked, read_manifest
 from valuedrift.io.owner import owned
 from valuedrift.io.step_0 import as_step_0
 from valuedrift.io.tables import GENERATIONS, PROMPTS
@@ -21,13 +21,14 @@ def run(*, config: GenerationJob, manifest: Path, prompts: Path, output: Path, p
     """Write GENERATIONS of one run: `generation.samples` responses to each prompt at each checkpoint that the manifest lists.
 
     Step 0 is the parent's last checkpoint, so its rows are copied from the parent's table (`parent`) and not sampled again. A base
-    model has no parent; its only checkpoint is step 0 itself.
+    model has no parent; its only checkpoint is step 0 itself. A second sampling (`replicate`) is of the first and last checkpoint;
+    `parent` is then the parent's second sampling.
     """
     trained = read_manifest(manifest)
     questions = PROMPTS.read(prompts)
     tables = [] if parent is None else [as_step_0(GENERATIONS.read_whole(parent), config.run)]
     with owned(output) as owner, closing(make_engine(config.generation, config.dtype, config.trust_remote_code)) as engine:
-        for checkpoint in trained.checkpoints:
+        for checkpoint in ends(trained) if config.replicate else trained.checkpoints:
             engine.load(checked(manifest, checkpoint), trained.chat if checkpoint.chat is None else checkpoint.chat)
             if config.generation.fingerprint:
                 check_fingerprint(engine, checkpoint, exactly=config.dtype == "float32")
@@ -59,7 +60,7 @@ def check_fingerprint(engine: Engine, checkpoint: Checkpoint, exactly: bool) -> 
 def responses(engine: Engine, questions: pl.DataFrame, config: GenerationJob, step: int) -> pl.DataFrame:
     """Return rows of GENERATIONS for the checkpoint that the engine holds, from rows of PROMPTS."""
     asked: list[dict[str, Any]] = [
-        {**row, "sample": sample, "seed": seed_of(config.seed, row["prompt_id"]) + sample}
+        {**row, "sample": sample, "seed": seed_of(config.seed, row["prompt_id"], config.replicate) + sample}
         for row in questions.select("prompt_id", "question").iter_rows(named=True)
         for sample in range(config.generation.samples)
     ]
@@ -75,13 +76,20 @@ def responses(engine: Engine, questions: pl.DataFrame, config: GenerationJob, st
     )  # fmt: skip
 
 
-def seed_of(seed: int, prompt_id: str) -> int:
+def ends(trained: Manifest) -> list[Checkpoint]:
+    """Return the first and last of the checkpoints that are sampled of the run itself: of a run with a parent the last alone."""
+    first, last = trained.checkpoints[0], trained.checkpoints[-1]
+    return [last] if trained.parent or first is last else [first, last]
+
+
+def seed_of(seed: int, prompt_id: str, replicate: bool = False) -> int:
     """Return the seed of a prompt's first sample, below 2**32; sample i adds i, as vLLM does for n > 1.
 
     It depends on neither run nor step: all checkpoints draw with the same random numbers (common random numbers), so the difference
     between two checkpoints is less noisy than either of them.
     """
-    return int.from_bytes(hashlib.sha256(f"{seed}/{prompt_id}".encode()).digest()[:4], "big")
+    text = f"{seed}/{prompt_id}/replicate" if replicate else f"{seed}/{prompt_id}"
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
 
 
 def make_engine(config: GenerationConfig, dtype: str, trust_remote_code: bool) -> Engine:

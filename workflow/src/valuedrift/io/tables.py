@@ -141,6 +141,12 @@ DRIFT = declared(
     verdict=VERDICT, time=SHARE, extremum=PROBABILITY, extremum_step=STEP, total_steps=COUNT,
     half=SHARE, half_low=SHARE, half_high=SHARE, ninety=SHARE, ninety_low=SHARE, ninety_high=SHARE,
 )  # fmt: skip
+# Second less first sampling of the same checkpoint, of which each is there once; columns as in DRIFT; magnitude is the run's drift.
+NOISE = declared(
+    "noise", "run step category stance", "difference low high p p_preserved q verdict magnitude", INTERVAL,
+    run=pl.String, step=STEP, category=pl.String, stance=STANCE, difference=DIFFERENCE, low=NUMBER, high=NUMBER, prompts=COUNT,
+    p=PROBABILITY, p_preserved=PROBABILITY, q=PROBABILITY, verdict=VERDICT, magnitude=DIFFERENCE,
+)  # fmt: skip
 # One contrast: `pair` is its heading; first and second are values or drift magnitudes, means over the `prompts` that both have;
 # difference is second less first; q: p corrected for all cells of the contrast; p_equivalent: against a difference of the margin or
 # more.

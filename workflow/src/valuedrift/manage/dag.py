@@ -63,7 +63,7 @@ def planned_workflow(config: list[Path], targets: Iterable[str] = ()) -> Iterato
 def dag_jobs(workflow: Any) -> list[DagJob]:
     """Return the jobs of a workflow's graph, each after those whose outputs it reads; rules that only name targets have none."""
     dag = workflow.dag
-    names = {job: " ".join([job.rule.name, *map(str, job.wildcards)]) for job in dag.jobs if not job.is_norun}
+    names = {job: " ".join([job.rule.name, *filter(None, map(str, job.wildcards))]) for job in dag.jobs if not job.is_norun}
     return [
         DagJob(
             names[job],

@@ -54,8 +54,9 @@ def run(*, config: list[Path], dry_run: bool = False) -> None:
     study = load_study(read_files(config), files=False)
     refuse_at_work(study)
     found = list(trajectories(study))
-    again = sampled_again(config, [one.folder / SAMPLED for one in found if not one.kept and (one.folder / SAMPLED).exists()])
-    found = [replace(one, kept=STALE) if one.folder / SAMPLED in again and not one.kept else one for one in found]
+    sampled = {one.name: [one.folder / again / SAMPLED for again in study.samplings] for one in found if not one.kept}
+    stale = sampled_again(config, [path for paths in sampled.values() for path in paths if path.exists()])
+    found = [replace(one, kept=STALE) if stale & set(sampled.get(one.name, [])) else one for one in found]
     if not dry_run:
         for left in list(Path(study.folder).rglob(f"{SCRATCH}*")):  # of a deletion that was cut short
             shutil.rmtree(left)
@@ -70,7 +71,7 @@ def trajectories(study: Study) -> Iterator[Trajectory]:
     for one in study.runs.values():
         folder = Path(study.folder_of(one.id))
         if one.algorithm != "base" and (folder / "trajectory").exists():
-            own = "was trained elsewhere" if one.training is None else _unmeasured(folder)
+            own = "was trained elsewhere" if one.training is None else _unmeasured(folder, study.samplings)
             yield _found(one.id, folder, own)
     for reward in study.rewards:
         folder = Path(study.folder, "rewards", reward)
@@ -135,16 +136,21 @@ def _found(name: str, folder: Path, kept: str) -> Trajectory:
     return Trajectory(name, folder, len(steps), _own_bytes(folder / "trajectory", folder / STATE), kept)
 
 
-def _unmeasured(folder: Path) -> str:
-    """Return why a run's trajectory is still needed; empty if every checkpoint was sampled after the training."""
+def _unmeasured(folder: Path, samplings: list[str]) -> str:
+    """Return why a run's trajectory is still needed; empty if every checkpoint was sampled after the training, in each sampling."""
     if why := _unfinished(folder):
         return why
-    sampled = folder / SAMPLED
+    saved = [checkpoint.step for checkpoint in read_manifest(folder / "manifest.json").checkpoints]
+    return next(filter(None, (_unsampled(folder, again, set(saved[-1:] if again else saved)) for again in samplings)), "")
+
+
+def _unsampled(folder: Path, again: str, wanted: set[int]) -> str:
+    """Return why a run's trajectory is still needed by one sampling of these steps; empty if it is done."""
+    sampled = folder / again / SAMPLED
     if not sampled.exists():
-        return "is not measured yet"
+        return "its second sampling is not done yet" if again else "is not measured yet"
     if (steps := GENERATIONS.column(sampled, pl.col("step").unique())) is None:
         return "its responses cannot be read"
-    wanted = {checkpoint.step for checkpoint in read_manifest(folder / "manifest.json").checkpoints}
     if missing := wanted - set(steps):
         return f"{len(missing)} of {len(wanted)} checkpoints are not measured yet"
     # Snakemake samples again what is older than its manifest; until then these responses may be an earlier training's.

@@ -12,7 +12,7 @@ from valuedrift.errors import UserError
 from valuedrift.io.files import replacing
 from valuedrift.io.manifest import Manifest
 from valuedrift.io.pages import fill
-from valuedrift.io.tables import CURATION, DRIFT, ORDERS, PROMPTS, VALUES
+from valuedrift.io.tables import CURATION, DRIFT, NOISE, ORDERS, PROMPTS, VALUES
 from valuedrift.report import (
     categories_table,
     downstream_table,
@@ -25,6 +25,7 @@ from valuedrift.report import (
     value_texts_table,
 )
 from valuedrift.report.findings import findings
+from valuedrift.report.noise_table import noise_sentence, noise_table
 from valuedrift.report.numbers import MISSING, decimal
 from valuedrift.report.overview import ends, mean_drift
 from valuedrift.report.position_bias import bias_table, position_bias, sentences
@@ -55,15 +56,16 @@ class Image:
 
 
 def run(
-    *, config: ReportJob, drift: Path, verdicts: list[Path], prompts: Path, curation: Path, data: list[Path], values: list[Path],
-    generations: list[Path], manifests: list[Path], logs: list[Path], orders: list[Path], tables: list[Path], figures: list[Path],
-    appendices: list[Path], output: Path,
+    *, config: ReportJob, drift: Path, verdicts: list[Path], noise: list[Path], prompts: Path, curation: Path, data: list[Path],
+    values: list[Path], generations: list[Path], manifests: list[Path], logs: list[Path], orders: list[Path], tables: list[Path],
+    figures: list[Path], appendices: list[Path], output: Path,
 ) -> None:  # fmt: skip
     """Write the report.
 
-    `verdicts` is the picture of all drifts, if there are any, `data` are the datasets' counts, `logs` those of all trainings,
-    `orders` what judges answered in all orders of the options, `tables` the table steps' CSVs and `figures` PNGs, the latter two
-    named as in the config; `appendices` are .csv or .parquet files in the config's order.
+    `verdicts` is the picture of all drifts, if there are any, `noise` the table of NOISE, if the study samples twice, `data` are
+    the datasets' counts, `logs` those of all trainings, `orders` what judges answered in all orders of the options, `tables` the
+    table steps' CSVs and `figures` PNGs, the latter two named as in the config; `appendices` are .csv or .parquet files in the
+    config's order.
     """
     measured = pl.concat([VALUES.frame([]), *(VALUES.read(path) for path in values)]).unique(maintain_order=True)
     measured = VALUES.check(measured, "the report's values")
@@ -75,6 +77,7 @@ def run(
         "pictures": [_image("verdicts", "Each drift with its verdict", path) for path in verdicts],
         "runs": html_tables.runs_table(config.runs, ends(measured, config.judge, config.categories), known),
         "drift": html_tables.mean_drift_table(mean_drift(drifts, config.judge, config.categories)),
+        "noise": [(noise_sentence(found), noise_table(found)) for found in map(NOISE.read, noise)],
         "training": training_table(config.runs, logs),
         "orders": bias_table(biases),
         "orders_said": sentences(biases, measured, config.values.confidence),

@@ -80,6 +80,12 @@ class Workload:
         assert schedule.every
         return steps if steps.partly else Amount(math.ceil(steps.value / schedule.every), steps.mark)
 
+    def sampled(self, run: Run, again: str = "") -> Amount:
+        """Return the checkpoints of a run that are sampled: all, or, `again`, the last, and the first of a run without a parent."""
+        if not again:
+            return self.checkpoints(run)
+        return Amount(1 if run.parent or run.algorithm == "base" else 2)
+
     @property
     def unknown(self) -> list[str]:
         """Datasets whose number of rows is unknown although the number of a run's checkpoints depends on it."""
@@ -92,9 +98,9 @@ class Workload:
         """The evaluation prompts; None until they are drawn."""
         return usable(PROMPTS.read, self.folder / "prompts" / "prompts.parquet")
 
-    def responses(self, run: Run, judge: JudgeConfig) -> Amount:
-        """Return the responses of a run that a judge reads."""
-        if (items := self.judged(run.id, judge.per_category)) is not None:
+    def responses(self, run: Run, judge: JudgeConfig, again: str = "") -> Amount:
+        """Return the responses of a run that a judge reads; `again` is the folder of its second sampling."""
+        if (items := self.judged(run.id, judge.per_category, again)) is not None:
             return Amount(items.height)
         most = min(self.config.prompts.per_category, judge.per_category or math.inf)
         if self.prompts is None:
@@ -103,16 +109,16 @@ class Workload:
             sizes = self.prompts["category"].value_counts()["count"]
             prompts = Amount(sum(min(size, judge.per_category or size) for size in sizes))
         # Equal responses to one question are judged once, so there may be fewer.
-        return self.checkpoints(run) * prompts * Amount(self.config.generation.samples, AT_MOST)
+        return self.sampled(run, again) * prompts * Amount(self.config.generation.samples, AT_MOST)
 
     @staticmethod
     def order_checks(judge: JudgeConfig) -> Amount:
         """Return the prompts that a judge is asked in all orders of the options."""
         return Amount(judge.order_check * len(orders("all")) if judge.is_order_checked else 0, AT_MOST)
 
-    def judge_tokens(self, run: Run, judge: JudgeConfig) -> Amount:
+    def judge_tokens(self, run: Run, judge: JudgeConfig, again: str = "") -> Amount:
         """Return the mean tokens of a judge's prompt on one response of a run: a token for every four characters."""
-        if (items := self.judged(run.id, judge.per_category)) is not None:
+        if (items := self.judged(run.id, judge.per_category, again)) is not None:
             some = items.gather_every(max(1, items.height // PROMPTS_MEASURED))
             return Amount(
                 mean_tokens(self._prompt(judge, *row) for row in some.select("question", "response", "topic").rows()), ASSUMED
@@ -127,13 +133,13 @@ class Workload:
             asked = [(question, "", topic) for question, topic in self.prompts.select("question", "topic").rows()]
         return Amount(mean_tokens(self._prompt(judge, *one) for one in asked) + self.config.generation.max_new_tokens, AT_MOST)
 
-    def judge_keys(self, run: Run, judge: JudgeConfig, chat: ChatJob) -> Iterator[str] | None:
+    def judge_keys(self, run: Run, judge: JudgeConfig, chat: ChatJob, again: str = "") -> Iterator[str] | None:
         """Return the ledger keys of all requests to a judge behind a server about a run; None until the responses exist."""
-        if self._sampled(run.id) is None:
+        if self._responses_of(run.id, again) is None:
             return None
 
         def keys() -> Iterator[str]:
-            items = self.judged(run.id, judge.per_category)
+            items = self.judged(run.id, judge.per_category, again)
             for question, response, topic in () if items is None else items.iter_rows():
                 for order in orders(judge.orders):
                     text = judge_prompt(judge.prompt, question, response, topic, judge.options, order)
@@ -144,13 +150,13 @@ class Workload:
 
         return keys()
 
-    def _sampled(self, run: str) -> Path | None:
-        path = self.folder / "runs" / run / "generations.parquet"
+    def _responses_of(self, run: str, again: str) -> Path | None:
+        path = self.folder / "runs" / run / again / "generations.parquet"
         return path if path.exists() and self.prompts is not None else None
 
-    def _judged(self, run: str, per_category: int | None) -> pl.DataFrame | None:
+    def _judged(self, run: str, per_category: int | None, again: str) -> pl.DataFrame | None:
         """Return question, response and topic of all that is judged, each once; None until the run's responses exist."""
-        path = self._sampled(run)
+        path = self._responses_of(run, again)
         if path is None or self.prompts is None or (sampled := usable(GENERATIONS.read, path)) is None:
             return None
         sampled = sampled.filter((pl.col("step") > 0) | (self.study.runs[run].parent is None))

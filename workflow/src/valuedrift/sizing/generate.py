@@ -9,10 +9,11 @@ from valuedrift.sizing.counts import QUESTION_CHARACTERS
 from valuedrift.study.lineage import Run
 
 
-def generation(sizing: StudySizing, run: Run) -> Need:
-    """Return the need of sampling the responses of a run's checkpoints."""
+def generation(sizing: StudySizing, run: Run, again: str = "") -> Need:
+    """Return the need of sampling the responses of a run's checkpoints, or `again` of its ends."""
     block, dtype, shape = sizing.config.generation, sizing.study.models[run.model].dtype, sizing.model_shape(run.model)
-    checkpoints, responses, vllm = sizing.work.checkpoints(run), _responses(sizing, run), block.engine == "vllm"
+    checkpoints, vllm = sizing.work.sampled(run, again), block.engine == "vllm"
+    responses = checkpoints * _responses_each(sizing)
     question, answers, suffix = QUESTION_CHARACTERS / 4, responses * _answer_tokens(sizing, run), "_vllm" if vllm else ""
     cached = 0 if vllm else block.batch_size * (question + block.max_new_tokens)
     gpus, lacking = sizing.engine_gpus(shape, block.vllm.tensor_parallel if vllm else 1, cached)
@@ -23,11 +24,11 @@ def generation(sizing: StudySizing, run: Run) -> Need:
     return sizing.engine_need(shape, gpus, lacking, seconds, answers * 2)
 
 
-def _responses(sizing: StudySizing, run: Run) -> Amount:
-    """Return the responses that are sampled of a run."""
+def _responses_each(sizing: StudySizing) -> Amount:
+    """Return the responses that are sampled of a checkpoint."""
     most = Amount(sizing.config.prompts.per_category * len(sizing.study.categories), AT_MOST)
     prompts = most if sizing.work.prompts is None else Amount(sizing.work.prompts.height)
-    return sizing.work.checkpoints(run) * prompts * sizing.config.generation.samples
+    return prompts * sizing.config.generation.samples
 
 
 def _answer_tokens(sizing: StudySizing, run: Run) -> Amount:

@@ -10,13 +10,13 @@ from valuedrift.sizing.chat import asking
 from valuedrift.study.lineage import Run
 
 
-def stances(sizing: StudySizing, run: Run, name: str) -> Need:
-    """Return the need of judging a run's responses by one judge."""
+def stances(sizing: StudySizing, run: Run, name: str, again: str = "") -> Need:
+    """Return the need of judging a run's responses, or those sampled `again`, by one judge."""
     judge = sizing.config.judges[name]
-    calls = sizing.work.responses(run, judge) * len(orders(judge.orders))
+    calls = sizing.work.responses(run, judge, again) * len(orders(judge.orders))
     if judge.backend == "function":
         return Need(0, 1, 1.0, Amount(1.0) + calls * Amount(1e-3, ASSUMED), calls * 50)
-    return _reading(sizing, judge, calls, sizing.work.judge_tokens(run, judge))
+    return _reading(sizing, judge, calls, sizing.work.judge_tokens(run, judge, again))
 
 
 def order_check(sizing: StudySizing, name: str) -> Need:

@@ -36,7 +36,7 @@ def _dataset(sizing: StudySizing, wildcards: Wildcards) -> Need:
 
 
 def _stances(sizing: StudySizing, wildcards: Wildcards) -> Need:
-    return stances(sizing, _run(sizing, wildcards), wildcards["judge"])
+    return stances(sizing, _run(sizing, wildcards), wildcards["judge"], wildcards.get("again", ""))
 
 
 def _order_check(sizing: StudySizing, wildcards: Wildcards) -> Need:
@@ -90,7 +90,7 @@ NEEDS: dict[str, NeedOf] = {
     **dict.fromkeys(RUN_ALGORITHMS, _training),
     "reward": lambda sizing, wildcards: train.reward(sizing, wildcards["reward"]),
     # generate, judge, human, drift, downstream
-    "generations": lambda sizing, wildcards: generation(sizing, _run(sizing, wildcards)),
+    "generations": lambda sizing, wildcards: generation(sizing, _run(sizing, wildcards), wildcards.get("again", "")),
     "stances": _stances,
     "service_stances": _stances,
     "order_check": _order_check,
@@ -103,6 +103,7 @@ NEEDS: dict[str, NeedOf] = {
     "pooled_drift": LIGHT,
     "study_drift": LIGHT,
     "contrast": LIGHT,
+    "noise": LIGHT,
     "downstream_data": SLOW_IMPORTS,
     "downstream": lambda sizing, wildcards: downstream(sizing, _run(sizing, wildcards), wildcards["task"]),
     # report

@@ -13,7 +13,7 @@ from valuedrift.config.study import StudyConfig
 from valuedrift.config.train import TrainingConfig
 from valuedrift.errors import UserError
 
-RESERVED = {"base", "external", "trajectory", "final", "stances"}
+RESERVED = {"base", "external", "trajectory", "final", "stances", "replicate"}
 """Names inside a run's folder, which its child runs share."""
 
 

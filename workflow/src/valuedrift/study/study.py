@@ -13,6 +13,8 @@ from valuedrift.study.lineage import Run, resolve
 
 HUB = PurePosixPath("results/hub")
 """Downloads, which all studies share."""
+REPLICATE = "replicate/"
+"""Folder inside a run's, of the second sampling of its first and last checkpoint."""
 HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 MADE = {"prompts.csv", "base", "judge", "benchmark.jsonl"} | {
     f"{name}.jsonl" for name in ("wildchat", "alpaca", "ultrafeedback", "synthetic")
@@ -120,6 +122,11 @@ class Study:
         return list(dict.fromkeys(r.id for run in self.with_replicates(runs) for r in self.runs[run].lineage))
 
     @property
+    def samplings(self) -> list[str]:
+        """Folders inside a run's, each with the slash at its end, that hold its samplings: "" for its own."""
+        return ["", REPLICATE] if self.config.generation.replicates > 1 else [""]
+
+    @property
     def benchmarked(self) -> list[str]:
         """Ids of the runs that a table of benchmarks shows, with their replicates."""
         shown = [block.runs().values() for block in self.config.tables.values() if block.kind == "downstream"]
@@ -166,6 +173,11 @@ class Study:
     def pictures(self) -> list[str]:
         """Paths of the picture of all drifts; none for a study without drift."""
         return [f"{self.folder}/verdicts.png"] if self.drifting else []
+
+    @property
+    def noise(self) -> list[str]:
+        """Path of the table of differences between two samplings; none for a study that samples once."""
+        return [f"{self.folder}/noise.parquet"] if len(self.samplings) > 1 else []
 
     @property
     def scorecard_pages(self) -> list[str]:

@@ -111,6 +111,7 @@ def uses(work: Workload) -> list[Use]:
     """Return all purposes for which models are called, in the order of the study."""
     study, jobs = work.study, Jobs(work.study)
     return [*_curation(jobs, work), *_synthetic(jobs, work), *(_judge(name, work) for name in study.config.judges),
+            *(_judge(study.judge, work, again) for again in study.samplings if again),
             *(_order_check(name, work) for name in study.order_checked)]  # fmt: skip
 
 
@@ -130,19 +131,21 @@ def chats(found: list[Use]) -> list[ChatJob]:
 # --- what is called ---
 
 
-def _judge(name: str, work: Workload) -> Use:
+def _judge(name: str, work: Workload, again: str = "") -> Use:
+    """Return the calls of a judge about all runs, or about what was sampled of them `again`."""
     study, judge = work.study, work.config.judges[name]
     chat = study.chat(judge.chat) if judge.chat else None
     times = len(orders(judge.orders)) * (judge.samples if judge.reading == "sampling" and chat else 1)
     asks = judge.backend != "function"
     calls, tokens = dict[str, Amount](), list[Amount]()
     for run in study.runs.values():
-        calls[run.id] = work.responses(run, judge) * (times if asks else 1)
-        tokens += [calls[run.id] * work.judge_tokens(run, judge)] if asks else []
-    ledgers = {run.id: Path(study.folder_of(run.id)) / "stances" / f"{name}.ledger.sqlite" for run in study.runs.values()}
+        calls[run.id] = work.responses(run, judge, again) * (times if asks else 1)
+        tokens += [calls[run.id] * work.judge_tokens(run, judge, again)] if asks else []
+    ledgers = {run.id: Path(study.folder_of(run.id)) / again / "stances" / f"{name}.ledger.sqlite" for run in study.runs.values()}
     return Use(
-        f"judge {name}", chat.model if chat else judge.path or str(judge.function), _total(calls.values()), _total(tokens), chat,
-        {ledgers[run.id]: work.judge_keys(run, judge, chat) for run in study.runs.values()} if chat else {},
+        f"judge {name}{', again' * bool(again)}", chat.model if chat else judge.path or str(judge.function),
+        _total(calls.values()), _total(tokens), chat,
+        {ledgers[run.id]: work.judge_keys(run, judge, chat, again) for run in study.runs.values()} if chat else {},
         f"how many rows {', '.join(work.unknown)} has: give `datasets.<name>.expected`, or make the table first", by_run=calls,
     )  # fmt: skip
 

@@ -49,6 +49,7 @@ def _peak(sizing: Sizing, slots: list[Slot], prune: bool) -> float:
     """Return the most bytes at once. A job's outputs count from its start; a training's states count while it runs."""
     changes = list[tuple[float, float]]()
     trainings = {job.run: job for job in of_kind((slot.job for slot in slots), "training")}
+    measured = {slot.job.run: slot for slot in sorted(slots, key=lambda slot: slot.end) if slot.job.kind == "sampling"}
     for slot in slots:
         job = slot.job
         changes.append((slot.start, job.need.disk_bytes.value))
@@ -56,7 +57,7 @@ def _peak(sizing: Sizing, slots: list[Slot], prune: bool) -> float:
             run = sizing.study.runs[job.run] if job.run else sizing.study.rewards[job.dag.wildcards["reward"]]
             states = STATES_KEPT * state_bytes(sizing, job.dag.rule, run, job.need.gpus)
             changes += [(slot.start, states), (slot.end, -states)]
-        if prune and job.kind == "sampling" and (training := trainings.get(job.run)):
+        if prune and slot is measured.get(job.run) and (training := trainings.get(job.run)):
             changes.append((slot.end, pruned_bytes(sizing, training).value - training.need.disk_bytes.value))
     most = now = 0.0
     for _, change in sorted(changes):

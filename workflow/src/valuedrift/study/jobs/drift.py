@@ -1,6 +1,6 @@
 """Jobs of values and drift."""
 
-from valuedrift.config.drift import ContrastJob, ContrastPair, DriftJob, PooledDriftJob, PooledValuesJob, ValuesJob
+from valuedrift.config.drift import ContrastJob, ContrastPair, DriftJob, NoiseJob, PooledDriftJob, PooledValuesJob, ValuesJob
 from valuedrift.study.jobs.base import StudyJobs
 
 
@@ -23,5 +23,12 @@ class DriftJobs(StudyJobs):
         return ContrastJob(
             pairs=[ContrastPair(heading=heading, first=first, second=second) for heading, (first, second) in sides.items()],
             of=block.of, categories=block.categories or self.study.categories, values=self.config.values, margin=drift.margin,
+            correction=drift.correction, seed=self.config.seed,
+        ).canonical()  # fmt: skip
+
+    def noise(self) -> str:
+        drift, children = self.config.drift, [run.id for run in self.study.runs.values() if run.parent]
+        return NoiseJob(
+            judge=self.study.judge, children=children, values=self.config.values, margin=drift.margin,
             correction=drift.correction, seed=self.config.seed,
         ).canonical()  # fmt: skip

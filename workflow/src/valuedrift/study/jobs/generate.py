@@ -5,11 +5,11 @@ from valuedrift.study.jobs.base import NOT_DECISIVE, StudyJobs, TrackedJob, trac
 
 
 class GenerateJobs(StudyJobs):
-    def generation(self, run: str) -> TrackedJob:
-        """Return the job that samples a run's responses; Snakemake compares what decides them."""
+    def generation(self, run: str, again: str = "") -> TrackedJob:
+        """Return the job that samples a run's responses, or `again` those of its ends; Snakemake compares what decides them."""
         model, block = self.study.models[self.study.runs[run].model], self.config.generation
         job = GenerationJob(
             run=run, seed=self.config.seed if block.seed is None else block.seed, dtype=model.dtype,
-            trust_remote_code=model.trust_remote_code, generation=block,
+            trust_remote_code=model.trust_remote_code, generation=block, replicate=bool(again),
         )  # fmt: skip
-        return tracked_job(job, generation=block.model_dump(mode="json", exclude=NOT_DECISIVE | {"seed"}))
+        return tracked_job(job, generation=block.model_dump(mode="json", exclude=NOT_DECISIVE | {"seed", "replicates"}))
