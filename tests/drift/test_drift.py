@@ -208,7 +208,7 @@ def test_the_two_steps_by_hand(tmp_path: Path):
 def test_half_of_the_change_is_a_fraction_of_the_total_that_the_config_chooses(tmp_path):
     """From .25 over .5 to .75; a last checkpoint off the grid is no candidate, and a prompt that was never scored counts for nothing."""
     steps = {0: LOW, 500: MIDDLE, 1000: HIGH, 1300: MIDDLE}
-    stances = stance_rows({step: {"a": [p], "b": [p], "c": [None]} for step, p in steps.items()})
+    stances = stance_rows({step: {**{name: [p] for name in "abdefg"}, "c": [None]} for step, p in steps.items()})
     for total, half, low, high in (("grid", 0.5, 0.5, 0.5), ("training", 500 / 1300, 500 / 1300, 500 / 1300)):
         support = drift_of(tmp_path, stances, DriftConfig(total=total)).filter(pl.col("stance") == "support").row(0, named=True)
         assert [support[name] for name in ("half", "half_low", "half_high")] == pytest.approx([half, low, high])

@@ -3,7 +3,7 @@
 from functools import lru_cache
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from valuedrift.stats.shares import Floats
 
@@ -22,7 +22,7 @@ def joint_confidence(sample: Floats, confidence: float, resamples: int, seed: in
     if not varying.any():
         return confidence
     largest = np.abs(_multipliers(len(sample), resamples, seed) @ (centred[:, varying] / size[varying])).max(1)
-    return max(confidence, float(1 - 2 * stats.norm.sf(np.quantile(largest, confidence))))
+    return max(confidence, float(1 - 2 * special.ndtr(-np.quantile(largest, confidence))))
 
 
 @lru_cache(maxsize=4)

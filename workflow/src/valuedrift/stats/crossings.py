@@ -45,34 +45,31 @@ def crossings(
     weights: whole numbers (resamples, prompts) of a bootstrap of prompts; in each resample sign, extremum and level are found anew.
     A set ends where `tail` of the resamples are beyond. None where there is no change: where the extremum is not beyond the start.
     """
-    scored = ~np.isnan(sample)
-    sample = np.where(scored, sample, 0.0)
-    smooth = _smoother(sample, scored, at)
-    both = np.concatenate([np.ones((1, len(sample))), weights])
-    folds = [np.where(np.arange(len(sample)) % FOLDS == fold, both, 0.0) for fold in range(FOLDS)]
-    parts = [(weight @ sample, weight @ scored) for weight in folds]
-    total, count = (np.sum([part[i] for part in parts], axis=0) for i in (0, 1))
-    mean = _mean(total, count)
-    change = mean - mean[:, :1]
-    smoothed = change @ smooth.T
-    sign = np.sign(change[:, -1]) if extremum == "direction" else np.sign(smoothed.max(1) + smoothed.min(1))
-    sign = np.where(sign == 0, 1.0, sign)[:, None]
-    top = np.zeros(len(both))
-    for part, number in parts:
-        rest = sign * (_mean(total - part, count - number) @ smooth.T)
-        best = rest[:, 1:].argmax(1)[:, None] + 1
-        held = sign * ((_mean(part, number, mean) - mean[:, :1]) @ smooth.T)
-        top += np.take_along_axis(held, best, 1)[:, 0] * number[:, 0] / count[:, 0]
-    end = (sign * smoothed)[:, 1:].argmax(1) + 1
-    found = [_crossed(sign * change, at, level * top, end, top > 0) for level in levels]
+    values = _complete(sample)
+    smoothed = values @ _smoother(values, at).T
+    both = np.concatenate([np.ones((1, len(values))), weights])  # the first row is the sample itself
+    count = both.sum(1, keepdims=True)
+    mean, parts = both @ values / count, [both[:, fold::FOLDS] @ smoothed[fold::FOLDS] / count for fold in range(FOLDS)]
+    change, rises = mean - mean[:, :1], np.sum(parts, axis=0) - mean[:, :1]
+    sign = np.sign(change[:, -1:] if extremum == "direction" else rises.max(1, keepdims=True) + rises.min(1, keepdims=True))
+    sign[sign == 0] = 1
+    top = -sign * mean[:, :1]
+    for part in parts:
+        best = (sign * (rises - part))[:, 1:].argmax(1)[:, None] + 1
+        top += sign * np.take_along_axis(part, best, 1)
+    end = (sign * rises)[:, 1:].argmax(1) + 1
+    found = [_crossed(sign * change, at, level * top[:, 0], end, top[:, 0] > 1e-9) for level in levels]
     return [_with_set(times, at, tail) for times in found]
 
 
-def _mean(total: Floats, count: Floats, otherwise: Floats | None = None) -> Floats:
-    """Return total / count; where nothing counts, `otherwise`, or the mean of the first row, which is that of all prompts."""
-    known = count > 0
-    found = total / np.where(known, count, 1)
-    return np.where(known, found, found[:1] if otherwise is None else otherwise)
+def _complete(sample: Floats) -> Floats:
+    """Return pseudo-values (prompts, checkpoints) without gaps, whose means are those of the prompts that were scored, and vary as
+    much (the infinitesimal jackknife; Efron 1982)."""
+    scored = ~np.isnan(sample)
+    share = scored.mean(0)
+    mean = np.where(scored, sample, 0.0).mean(0) / share
+    found: Floats = mean + np.where(scored, sample - mean, 0.0) / share
+    return found
 
 
 def _crossed(change: Floats, at: Floats, level: Floats, end: Whole, rises: npt.NDArray[np.bool_]) -> Floats:
@@ -105,14 +102,12 @@ def _with_set(times: Floats, at: Floats, tail: float) -> Crossing | None:
     return Crossing(float(times[0]), float(min(low, times[0])), float(max(high, times[0])))
 
 
-def _smoother(sample: Floats, scored: Floats, at: Floats) -> Floats:
+def _smoother(values: Floats, at: Floats) -> Floats:
     """Return the smoothing (checkpoints, checkpoints) of least estimated risk: Mallows' C_L with the covariance of the means, which
     the prompts show. The start stays as it is, since training often begins with a jump.
     """
-    count = np.maximum(scored.sum(0), 1)
-    mean = sample.sum(0) / count
-    centred = np.where(scored, sample - mean, 0.0) / count
-    covariance = centred.T @ centred
+    mean = values.mean(0)
+    covariance = (values - mean).T @ (values - mean) / len(values) ** 2
     candidates = _smoothers(tuple(at.tolist()))
     risks = [((mean - smooth @ mean) ** 2).sum() + 2 * (smooth * covariance).sum() for smooth in candidates]
     return candidates[int(np.argmin(risks))]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from valuedrift.config.drift import ValuesConfig
 from valuedrift.stats.shares import Floats, Limits, Pairs, Sums, difference_limits, limits
@@ -63,6 +63,6 @@ def _interval(sample: Floats, config: ValuesConfig, seed: int) -> Interval:
         low, high = np.quantile(sample[drawn].mean(1), [tail, 1 - tail])
         return Interval(mean, float(low), float(high))
     upper = (1 + config.confidence) / 2
-    quantile = stats.norm.ppf(upper) if config.interval == "normal" else stats.t.ppf(upper, len(sample) - 1)
+    quantile = special.ndtri(upper) if config.interval == "normal" else special.stdtrit(len(sample) - 1, upper)
     half = float(quantile * sample.std(ddof=1) / np.sqrt(len(sample)))
     return Interval(mean, mean - half, mean + half)
