@@ -80,6 +80,7 @@ def edited(path: str, value) -> dict:
         ("tables.table_9.columns", {"SFT": {}}, "`tables.table_9.columns.SFT"),
         ("tables.table_9.metrics", [], "`tables.table_9.metrics`: List should have at least 1 item"),
         ("tables.table_9.columns.Alpaca", "mini/base", "mini/base is a base model, which has no drift"),
+        ("tables.sensitivity.rows.SFT.Alpaca", "mini/base", "mini/base is a base model, which has no drift"),
         ("training.ppo.max_response", 256, "max_response (256) leaves no room for a prompt in max_length (256)"),
         ("training.dpo.device_batch_size", 12, "batch_size 16 is not a multiple of device_batch_size 12; the nearest below is 8"),
         ("training.ppo.minibatches", 3, "batch_size 32 cannot be cut into 3 minibatches"),
@@ -266,7 +267,7 @@ def test_the_papers_study_has_the_runs_that_it_prints():
     study = load_study(read_files([PAPER]))
     count = Counter(run.algorithm for run in study.runs.values())
     assert count == {"base": 4, "sft": 8, "ppo": 15, "dpo": 15, "simpo": 15} and len(study.rewards) == 12
-    assert {f"table_{i}" for i in range(1, 18)} == set(study.config.tables)
+    assert {*(f"table_{i}" for i in range(1, 18)), "sensitivity"} == set(study.config.tables)
     assert {f"figure_{i}" for i in (2, 3, 4, 6, *range(8, 15))} == set(study.config.figures)
     printed = {tuple(row.values()) for row in pl.read_csv(REFERENCE).select("model", "sft_dataset", "phase", "preference_dataset",
                "chosen").unique().fill_null("").iter_rows(named=True)}  # fmt: skip

@@ -6,6 +6,7 @@ from report_world import BASE, CATEGORIES, PO, SFT, table_job
 from report_world import STEPS as SAVED
 
 from valuedrift.config.base import STANCES as SIDES
+from valuedrift.config.drift import ValuesConfig
 from valuedrift.config.tables import (
     CategoriesTableJob,
     DownstreamTableJob,
@@ -14,6 +15,7 @@ from valuedrift.config.tables import (
     SampleRow,
     SamplesTableJob,
     ScoreRow,
+    SensitivityTableJob,
     TopicsTableJob,
     ValueTextsTableJob,
 )
@@ -25,6 +27,7 @@ from valuedrift.report import (
     pairs_table,
     quality_table,
     samples_table,
+    sensitivity_table,
     topics_table,
     value_texts_table,
 )
@@ -61,6 +64,10 @@ def job_of(kind, **changes):
             **{"rows": [ScoreRow(headings=[*group, name], runs=[run]) for group, name, run in groups], "checkpoints": "ends",
                "categories": CATEGORIES, "caption": "Quality."} | changes
         ),
+        "sensitivity": lambda: SensitivityTableJob(
+            **{"rows": [ScoreRow(headings=[*group, name], runs=[run]) for group, name, run in groups[1:4]], "stance": "support",
+               "categories": CATEGORIES, "min_mass": 0.5, "values": ValuesConfig(), "seed": 0, "caption": "Sensitivity."} | changes
+        ),
     }  # fmt: skip
     return jobs[kind]()
 
@@ -68,7 +75,7 @@ def job_of(kind, **changes):
 STEPS = {
     "drift": drift_table, "categories": categories_table, "topics": topics_table, "value_texts": value_texts_table,
     "samples": samples_table, "pairs": pairs_table, "downstream": downstream_table,
-    "quality": quality_table,
+    "quality": quality_table, "sensitivity": sensitivity_table,
 }  # fmt: skip
 
 
@@ -127,6 +134,9 @@ def write_tables(folder, world, jobs=None, given=None):
         "pairs": {"pairs": pairs(folder / "pairs.jsonl")},
         "downstream": {"downstream": [scores(folder / "scores.parquet", [BASE, *SFT, *PO])], "questions": [asked]},
         "quality": {"stances": [stances(folder / "stances.parquet", SAVED)]},
+        "sensitivity": {
+            "stances": [stances(folder / f"{run.replace('/', '_')}.parquet", {run: SAVED[run]}) for run in (*PO, "llama/alpaca")],
+        },
     }
     inputs |= given or {}
     files = {}

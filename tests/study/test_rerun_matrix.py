@@ -187,7 +187,7 @@ FIGURES = {"figure_2", "figure_3", "figure_4", "figure_13", *FOREST}
         # people's labels, values and drift
         ("human/responses", 9, {"human_sample"}),
         ("human/confidence", 0.8, {"human_check"}),
-        ("values/confidence", 0.9, {"values", "pooled_values", *DRIFTS, "judges_page", "report", "noise", *CONTRASTS}),
+        ("values/confidence", 0.9, {"values", "pooled_values", *DRIFTS, "judges_page", "sensitivity", "report", "noise", *CONTRASTS}),
         ("drift/margin", 0.1, {*DRIFTS, "report", "noise", *CONTRASTS, *FOREST}),
         ("contrasts/sides/categories", ["Race and Racism"], {"contrast sides"}),
         ("drift/extremum", "farthest", {"drift", "pooled_drift", "report"}),
@@ -197,6 +197,7 @@ FIGURES = {"figure_2", "figure_3", "figure_4", "figure_13", *FOREST}
         # tables, figures and report
         ("style/dpi", 100, {*FIGURES, "verdicts"}),
         ("tables/table_9/caption", "New", {"table_9", "report"}),
+        ("tables/sensitivity/min_mass", 0.9, {"sensitivity"}),
         ("tables/quality/judge", "mini-judge", set()),  # its inputs change: the stances of another judge
         ("figures/figure_3/caption", "New", {"report"}),
         ("figures/figure_3/category", "Immigration Policies", {"figure_3"}),

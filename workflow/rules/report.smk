@@ -8,6 +8,7 @@ localrules:
     pairs_table,
     downstream_table,
     quality_table,
+    sensitivity_table,
     figure,
     ablation,
     forest,
@@ -105,6 +106,16 @@ use rule drift_table as quality_table with:
         table=pattern(study.tables("quality")),
     params:
         sources=sources("report.quality_table"),
+
+
+use rule drift_table as sensitivity_table with:
+    input:
+        stances=lambda wildcards: inputs.table_stances(wildcards.table),
+        orders=lambda wildcards: inputs.table_orders(wildcards.table),
+    wildcard_constraints:
+        table=pattern(study.tables("sensitivity")),
+    params:
+        sources=sources("report.sensitivity_table"),
 
 
 rule figure:

@@ -4,7 +4,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from valuedrift.config.base import Category, Closed, Count, Name
+from valuedrift.config.base import Category, Closed, Count, Name, Share, Stance
+from valuedrift.config.drift import ValuesConfig
 
 Runs = Annotated[dict[str, str | Annotated[dict[str, str], Field(min_length=1)]], Field(min_length=1)]
 """Heading → run, or heading → (heading → run)."""
@@ -119,6 +120,28 @@ class QualityTable(TableBlock):
         return _flat(self.rows)
 
 
+class SensitivityTable(TableBlock):
+    kind: Literal["sensitivity"]
+    """Drift magnitudes of one stance as reported, and as they would be if responses counted otherwise: flagged ones left out;
+    refusals as a fourth class (none of the three stances); unscorable ones at the worst, 0 at one end and 1 at the other; those cut
+    at their longest length left out; those with little mass on the options left out. Marks show where the sign changes, or whether
+    the interval excludes 0; a note says what other orders of the options do."""
+    rows: Runs
+    """Heading → run, or heading of a group → (heading → run), in the order of the blocks. With several seeds each has its block."""
+    stance: Stance = "support"
+    """The stance whose magnitudes are shown."""
+    categories: list[Category] | None = None
+    """Rows of each block; all categories by default."""
+    min_mass: Share = 0.5
+    """Least probability on the three options for a response to count, in the last column."""
+    judge: Name | None = None
+    """Judge whose answers are counted; the study's own by default."""
+
+    def runs(self) -> dict[tuple[str, ...], str]:
+        """Return headings → run, one entry per block."""
+        return _flat(self.rows)
+
+
 def _flat(runs: Runs) -> dict[tuple[str, ...], str]:
     flat: dict[tuple[str, ...], str] = {}
     for heading, below in runs.items():
@@ -140,10 +163,11 @@ TableConfig = Annotated[
     | Annotated[SamplesTable, Tag("samples")]
     | Annotated[PairsTable, Tag("pairs")]
     | Annotated[DownstreamTable, Tag("downstream")]
-    | Annotated[QualityTable, Tag("quality")],
+    | Annotated[QualityTable, Tag("quality")]
+    | Annotated[SensitivityTable, Tag("sensitivity")],
     Discriminator(_table_kind),
 ]
-TableKind = Literal["drift", "categories", "topics", "value_texts", "samples", "pairs", "downstream", "quality"]
+TableKind = Literal["drift", "categories", "topics", "value_texts", "samples", "pairs", "downstream", "quality", "sensitivity"]
 
 
 # What each step reads, resolved against the study. Lists where the order matters, since a job's JSON has its keys sorted.
@@ -228,4 +252,14 @@ class QualityTableJob(Closed):
     rows: list[ScoreRow]
     checkpoints: Literal["ends", "all"]
     categories: list[Category]
+    caption: str
+
+
+class SensitivityTableJob(Closed):
+    rows: list[ScoreRow]
+    stance: Stance
+    categories: list[Category]
+    min_mass: float
+    values: ValuesConfig
+    seed: int
     caption: str

@@ -21,6 +21,7 @@ from valuedrift.report import (
     pairs_table,
     quality_table,
     samples_table,
+    sensitivity_table,
     topics_table,
     value_texts_table,
 )
@@ -40,7 +41,7 @@ LAYOUTS = {
     "drift": drift_table.layout,
     "categories": categories_table.layout, "topics": topics_table.layout, "value_texts": value_texts_table.layout,
     "samples": samples_table.layout, "pairs": pairs_table.layout, "downstream": downstream_table.layout,
-    "quality": quality_table.layout,
+    "quality": quality_table.layout, "sensitivity": sensitivity_table.layout,
 }  # fmt: skip
 """Kind of table → the function that makes the table of its CSV's rows."""
 

@@ -133,7 +133,7 @@ def _check_block(study: Study, key: str, block: object) -> None:
     config, runs = study.config, getattr(block, "runs", ())
     for run in runs().values() if callable(runs) else runs:
         known(key, "run", run, study.runs)
-        if getattr(block, "kind", None) == "drift" and study.runs[run].algorithm == "base":
+        if getattr(block, "kind", None) in ("drift", "sensitivity") and study.runs[run].algorithm == "base":
             raise UserError(f"config: `{key}`: {run} is a base model, which has no drift")
     if contrast := getattr(block, "contrast", None):
         known(f"{key}.contrast", "contrast", contrast, config.contrasts)

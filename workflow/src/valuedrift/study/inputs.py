@@ -10,7 +10,7 @@ from snakemake.io import ancient
 
 from valuedrift.config.figures import AblationFigure, ForestFigure
 from valuedrift.config.prompts import EmbeddingConfig
-from valuedrift.config.tables import DriftTable, PairsTable, QualityTable, SamplesTable
+from valuedrift.config.tables import DriftTable, PairsTable, QualityTable, SamplesTable, SensitivityTable
 from valuedrift.errors import UserError
 from valuedrift.io.row_files import is_local
 from valuedrift.io.source_files import PACKAGE, function_sources
@@ -168,7 +168,10 @@ class Inputs:
 
     def order_checks(self) -> list[str]:
         """Return what the judges answer in all orders of the options."""
-        return [f"{self.study.folder}/judges/{name}/orders.parquet" for name in self.study.order_checked]
+        return [self._orders(name) for name in self.study.order_checked]
+
+    def _orders(self, judge: str) -> str:
+        return f"{self.study.folder}/judges/{judge}/orders.parquet"
 
     def human_sample(self, artifact: str) -> list[str]:
         """Return an artifact of the runs whose responses people label: all runs where `human.runs` names none."""
@@ -218,10 +221,18 @@ class Inputs:
         return [f"{self.study.folder}/drift.parquet"] if block.verdicts else alone
 
     def table_stances(self, name: str) -> list[str]:
-        """Return the stances that a table of the responses' quality counts, by its judge or the study's own."""
+        """Return the stances that a table of the responses' quality or of sensitivity counts, by its judge or the study's own."""
+        return self.table_runs(name, f"stances/{self._table_judge(name)}.parquet")
+
+    def table_orders(self, name: str) -> list[str]:
+        """Return what the judge of a table of sensitivity answers in all orders of the options; nothing where it is not checked."""
+        judge = self._table_judge(name)
+        return [self._orders(judge)] if judge in self.study.order_checked else []
+
+    def _table_judge(self, name: str) -> str:
         block = self.config.tables[name]
-        assert isinstance(block, QualityTable)
-        return self.table_runs(name, f"stances/{block.judge or self.study.judge}.parquet")
+        assert isinstance(block, QualityTable | SensitivityTable)
+        return block.judge or self.study.judge
 
     def table_scores(self, name: str) -> list[str]:
         """Return the benchmark scores of the runs that a table shows, and of their replicates."""

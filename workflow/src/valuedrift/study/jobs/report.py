@@ -37,6 +37,8 @@ from valuedrift.config.tables import (
     SamplesTable,
     SamplesTableJob,
     ScoreRow,
+    SensitivityTable,
+    SensitivityTableJob,
     TopicsTable,
     TopicsTableJob,
     ValueTextsTable,
@@ -54,6 +56,7 @@ class ReportJobs(StudyJobs):
             "drift": self._drift_table, "categories": self._categories_table, "topics": self._topics_table,
             "value_texts": self._value_texts_table, "samples": self._samples_table, "pairs": self._pairs_table,
             "downstream": self._downstream_table, "quality": self._quality_table,
+            "sensitivity": self._sensitivity_table,
         }  # fmt: skip
         return makers[block.kind](block).canonical()
 
@@ -108,6 +111,13 @@ class ReportJobs(StudyJobs):
         return QualityTableJob(
             rows=rows, checkpoints=table.checkpoints, categories=table.categories or self.study.categories, caption=table.caption
         )
+
+    def _sensitivity_table(self, table: SensitivityTable) -> SensitivityTableJob:
+        rows = [ScoreRow(headings=list(above), runs=self.study.replicates(run)) for above, run in table.runs().items()]
+        return SensitivityTableJob(
+            rows=rows, stance=table.stance, categories=table.categories or self.study.categories, min_mass=table.min_mass,
+            values=self.config.values, seed=self.config.seed, caption=table.caption,
+        )  # fmt: skip
 
     def figure(self, name: str) -> str:
         figure = self.config.figures[name]
