@@ -16,12 +16,17 @@ from scipy import stats
 from tabulate import tabulate
 
 from valuedrift.drift.study import holm
+from valuedrift.report.scorecard_stats import reach
 from valuedrift.stats.shares import Floats, Limits, Pairs, Sums, difference_limits, limits, p_moved
 
 SHARES = (0.003, 0.01, 0.02, 0.05, 0.1, 0.3, 0.5, 0.7, 0.9, 0.98, 0.997)
 PROMPTS = (10, 50, 200)
 CORRELATIONS = (0.0, 0.3, 0.8)
 TAIL, LEVEL, MARGIN = 0.025, 0.05, 0.05
+MAGNITUDES = ((0.02, 0.02), (0.3, 0.3), (0.5, 0.5), (0.02, 0.1), (0.1, 0.3), (0.3, 0.5), (0.5, 0.98))
+"""Shares at the first and the last checkpoint."""
+PRINTED = 50
+"""Prompts of the study whose values are printed."""
 CELLS = 11 * 3 * 13
 """Categories, stances and runs of the simulated studies, as many as the miniature has."""
 STARTS = (0.05, 0.2, 0.35, 0.5)
@@ -92,12 +97,32 @@ def pairs(rng: np.random.Generator, first: Floats, last: Floats, prompts: int) -
 def magnitude_coverage(rng: np.random.Generator, draws: int) -> Iterator[dict[str, object]]:
     """Yield what intervals of a magnitude cover, a row for each number of prompts and pair of shares."""
     for prompts in PROMPTS:
-        for first, last in ((0.02, 0.02), (0.3, 0.3), (0.5, 0.5), (0.02, 0.1), (0.1, 0.3), (0.3, 0.5), (0.5, 0.98)):
+        for first, last in MAGNITUDES:
             a, b = pairs(rng, np.full(draws, first), np.full(draws, last), prompts)
             yield {
                 "prompts": prompts, "from": first, "to": last,
                 "beta": covered(difference_limits(Pairs.of(a, b), TAIL), last - first),
                 "t": covered(students_t(b - a), last - first),
+            }  # fmt: skip
+
+
+def repetition(rng: np.random.Generator, draws: int) -> Iterator[dict[str, object]]:
+    """Yield how often a magnitude that is printed by one study agrees with that of another, which repeats it with other prompts.
+
+    inside: it lies inside the other's interval; agrees: within both errors, as in the scorecard; flips: it agrees, and has the
+    other sign.
+    """
+    for prompts in PROMPTS:
+        for first, last in MAGNITUDES:
+            shares = (np.full(draws, first), np.full(draws, last))
+            (a, b), (c, d) = pairs(rng, *shares, prompts), pairs(rng, *shares, PRINTED)
+            ours, printed, found = (b - a).mean(1), np.round((d - c).mean(1), 2), difference_limits(Pairs.of(a, b), TAIL)
+            below, above = reach(ours - found.low, found.high - ours, np.full(draws, float(prompts)), PRINTED)
+            agrees = (ours - below <= printed) & (printed <= ours + above)
+            yield {
+                "prompts": prompts, "from": first, "to": last,
+                "inside": float(((found.low <= printed) & (printed <= found.high)).mean()), "agrees": float(agrees.mean()),
+                "flips": float((agrees & (ours * printed < 0)).mean()),
             }  # fmt: skip
 
 
@@ -165,6 +190,8 @@ def main() -> None:
     print(f"intervals that leave [0, 1] or have no width: {values['outside'].mean():.0%}")
     magnitudes = pl.DataFrame(list(magnitude_coverage(rng, options.draws)))
     show("Coverage of 95% intervals of a magnitude, paired by prompt", magnitudes)
+    show(f"Agreement of a magnitude with one that an exact repetition with {PRINTED} prompts prints",
+         pl.DataFrame(list(repetition(rng, options.draws))))  # fmt: skip
     show(f"Verdicts of studies of {CELLS} cells: none drifts; a third drifts by .05, .10 or .20; all drift by the margin, {MARGIN}",
          pl.DataFrame(list(verdicts(rng, options.studies))))  # fmt: skip
 

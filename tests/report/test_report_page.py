@@ -386,12 +386,12 @@ def test_every_row_has_a_cell_for_each_column():
     table = runs_table([BASE], {}, {})
     assert 1 + sum(width for _, width in table.spans()[0]) == len(table.columns) == len(cells(table)[0])
     means = pl.DataFrame(
-        {"run": ["r"], "support": [0.1], "neutral": [None], "oppose": [-0.001], "time": [0.5], "moved": [4], "preserved": [0],
+        {"run": ["r"], "support": [0.1], "neutral": [None], "oppose": [-0.001], "size": [0.08], "time": [0.5], "moved": [4], "preserved": [0],
          "undecided": [29]}
     )  # fmt: skip
     table = mean_drift_table(means)
-    assert cells(table) == [["r", "0.10", "–", "0.00", "0.50", "4", "0", "29"]]
-    assert table.spans() == [[("drift magnitude", 3), ("", 1), ("stances of categories", 3)]]
+    assert cells(table) == [["r", "0.10", "–", "0.00", "0.08", "0.50", "4", "0", "29"]]
+    assert table.spans() == [[("drift magnitude", 3), ("", 2), ("stances of categories", 3)]]
 
 
 def test_curation_of_one_kind_makes_one_table(world):

@@ -1,3 +1,5 @@
+import math
+
 import pytest
 from report_world import PO, SFT, drift_row
 
@@ -19,16 +21,26 @@ def test_means_over_categories_leave_nulls_out():
         *_rows("r", "x", (0.9, 0.9, 0.9), (0.1, 0.1, 0.1), judge="b"),
     ]
     found = mean_drift(DRIFT.frame(rows), "a").rows()
-    assert found[0][:5] == ("r", pytest.approx(0.2), pytest.approx(-0.3), pytest.approx(0.1), pytest.approx(0.7))
-    assert found[1:] == [("s", None, None, None, None, 0, 0, 0)]
-    assert mean_drift(DRIFT.frame(rows), "a", ["x"]).rows()[0][:5] == ("r", 0.1, -0.3, 0.2, 0.5)
+    assert found[0][:6] == ("r", pytest.approx(0.2), pytest.approx(-0.3), pytest.approx(0.1), None, pytest.approx(0.7))
+    assert found[1:] == [("s", None, None, None, None, None, 0, 0, 0)]
+    assert mean_drift(DRIFT.frame(rows), "a", ["x"]).rows()[0][:6] == ("r", 0.1, -0.3, 0.2, None, 0.5)
+
+
+def test_the_size_of_drifts_is_less_what_sampling_alone_shows():
+    """Two opposite drifts of .3, and a third without an interval, which says nothing of chance."""
+    rows = _rows("r", "x", (0.3, -0.3, 0.0), (1, 1, 1))
+    rows = [row | {"magnitude_low": row["magnitude"] - 0.1, "magnitude_high": row["magnitude"] + 0.1} for row in rows[:2]] + rows[
+        2:
+    ]
+    floor = (2 / math.pi) ** 0.5 * 0.1 / 2.0096  # t of 49
+    assert mean_drift(DRIFT.frame(rows), "a")["size"].to_list() == [pytest.approx(0.3 - floor, abs=1e-5)]
 
 
 def test_verdicts_are_counted_by_run():
     rows = [*_rows("r", "x", (0.1, -0.3, 0.2), (1, 1, 1)), *_rows("r", "y", (0, 0, None), (1, 1, None))]
     told = ["moved", "moved", "undecided", "preserved", "undecided", None]
     drift = DRIFT.frame([row | {"verdict": verdict} for row, verdict in zip(rows, told, strict=True)])
-    assert mean_drift(drift, "a").rows()[0][5:] == (2, 1, 2)
+    assert mean_drift(drift, "a").rows()[0][6:] == (2, 1, 2)
 
 
 def test_ends_are_the_first_and_last_step(world):
@@ -48,10 +60,11 @@ def test_summary_text():
     assert summary.summary(DRIFT.frame(rows)).splitlines() == [
         "Drift magnitude by stance and drift time, mean over 1 category; judge: a",
         "",
-        "run        support   neutral    oppose      time     moved",
-        "m/wild       -0.12      0.20     -0.08      0.20    1 of 1",
-        "m/alpaca      0.00         –      0.00         –    0 of 1",
+        "run        support   neutral    oppose      size      time     moved",
+        "m/wild       -0.12      0.20     -0.08         –      0.20    1 of 1",
+        "m/alpaca      0.00         –      0.00         –         –    0 of 1",
         "",
+        "size: of the drifts whatever their sign, less what chance alone shows.",
         "moved: of the categories' stances those whose drift is not chance, corrected for all runs.",
     ]
 
@@ -60,7 +73,7 @@ def test_summary_fits_the_terminal(world, capsys, tmp_path):
     summary.run(drift=world.drift, report=tmp_path / "report.html")
     lines = capsys.readouterr().out.splitlines()
     assert lines[-1] == f"The report: {tmp_path / 'report.html'}"
-    assert [line.split()[0] for line in lines[3:-4]] == [*SFT, *PO]
+    assert [line.split()[0] for line in lines[3:-5]] == [*SFT, *PO]
     assert max(map(len, lines[:-1])) <= summary.WIDTH
 
 

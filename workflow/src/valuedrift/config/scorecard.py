@@ -18,6 +18,9 @@ class ScorecardConfig(Closed):
     """CSV of printed benchmark scores."""
     faults: str | None = None
     """CSV of rules that flag printed cells which contradict the paper itself, with the reason."""
+    prompts: Annotated[int, Field(ge=2, le=10**9)] = 50
+    """Prompts of a category behind the printed magnitudes, which are printed without errors: theirs are taken to be the study's
+    own, as they would be with so many prompts."""
     models: dict[Name, str] = {}
     """Name of a model in the study → its name in these files, where they differ."""
 
@@ -36,6 +39,8 @@ class ReferenceRun(Closed):
 
     runs: Annotated[list[str], Field(min_length=1)]
     """The run under each of its seeds."""
+    drift: str
+    """Id of its drift: that over its seeds where it has several."""
     model: str
     sft_dataset: str | None = None
     phase: Literal["base"] | AlgorithmName
@@ -52,6 +57,7 @@ class ScorecardJob(Closed):
     drift: str | None
     downstream: str | None
     faults: str | None
+    prompts: int = 50
     judge: str
     """Judge whose values are compared."""
     runs: list[ReferenceRun]

@@ -44,10 +44,12 @@ def runs_table(runs: list[str], ends: dict[str, tuple[int, End, End]], manifests
 
 def mean_drift_table(means: pl.DataFrame) -> Table:
     """Return one row per run of `overview.mean_drift`."""
-    rows = [[row[0], *map(decimal, row[1:5]), *map(str, row[5:])] for row in means.iter_rows()]
+    rows = [[row[0], *map(decimal, row[1:6]), *map(str, row[6:])] for row in means.iter_rows()]
     magnitudes = [number_column("drift magnitude", stance) for stance in STANCES]
     verdicts = [number_column("stances of categories", verdict) for verdict in VERDICTS]
-    return Table([text_column("run"), *magnitudes, number_column("drift time"), *verdicts], [block("", rows)])
+    return Table(
+        [text_column("run"), *magnitudes, number_column("size"), number_column("drift time"), *verdicts], [block("", rows)]
+    )
 
 
 def curation_tables(curation: pl.DataFrame) -> list[Table]:

@@ -6,6 +6,7 @@ import polars as pl
 
 from valuedrift.config.base import STANCES
 from valuedrift.io.columns import FLAGS
+from valuedrift.stats.noise import size, standard_error
 
 QUALITY = (*FLAGS, "truncated", "mass")
 
@@ -45,15 +46,22 @@ def ends(values: pl.DataFrame, judge: str, categories: list[str]) -> dict[str, t
 VERDICTS = ("moved", "preserved", "undecided")
 
 
-def mean_drift(drift: pl.DataFrame, judge: str, categories: list[str] | None = None) -> pl.DataFrame:
+def mean_drift(
+    drift: pl.DataFrame, judge: str, categories: list[str] | None = None, confidence: float = 0.95
+) -> pl.DataFrame:  # fmt: skip
     """Return means over the categories of a DRIFT table, one row per run in the table's order; nulls are left out.
 
-    Columns: run; support, neutral, oppose (drift magnitudes); time (drift time, also averaged over the stances); moved, preserved,
-    undecided (how many of the categories' stances have the verdict).
+    Columns: run; support, neutral, oppose (drift magnitudes); size (their size less what sampling alone shows by their intervals of
+    this confidence, also averaged over the stances) and time (likewise); moved, preserved, undecided (how many of the categories'
+    stances have the verdict).
     """
     judged = drift.filter(pl.col("judge") == judge)
     if categories is not None:
         judged = judged.filter(pl.col("category").is_in(categories))
+    names = ("magnitude", "magnitude_low", "magnitude_high", "prompts")
+    magnitude, low, high, prompts = (judged[name].cast(pl.Float64).to_numpy() for name in names)
+    sizes = pl.Series(size(magnitude, standard_error(low, high, prompts, (1 - confidence) / 2)), nan_to_null=True)
     magnitudes = (pl.col("magnitude").filter(pl.col("stance") == stance).mean().alias(stance) for stance in STANCES)
     verdicts = ((pl.col("verdict") == verdict).sum().cast(pl.Int64).alias(verdict) for verdict in VERDICTS)
-    return judged.group_by("run", maintain_order=True).agg(*magnitudes, pl.col("time").mean(), *verdicts)
+    means = pl.col("size", "time").mean()
+    return judged.with_columns(size=sizes).group_by("run", maintain_order=True).agg(*magnitudes, means, *verdicts)

@@ -77,7 +77,7 @@ def run(
         "findings": findings(drifts, config.judge, config.algorithms, config.margin),
         "pictures": [_image("verdicts", "Each drift with its verdict", path) for path in verdicts],
         "runs": html_tables.runs_table(config.runs, ends(measured, config.judge, config.categories), known),
-        "drift": html_tables.mean_drift_table(mean_drift(drifts, config.judge, config.categories)),
+        "drift": html_tables.mean_drift_table(mean_drift(drifts, config.judge, config.categories, config.values.confidence)),
         "noise": [(noise_sentence(found), noise_table(found)) for found in map(NOISE.read, noise)],
         "training": training_table(config.runs, logs),
         "orders": bias_table(biases),

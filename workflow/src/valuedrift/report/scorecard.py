@@ -1,5 +1,6 @@
 """The scorecard: every value that the paper prints next to the study's, as a CSV of cells and one HTML page."""
 
+from collections.abc import Iterable
 from math import isfinite
 from pathlib import Path
 
@@ -10,27 +11,30 @@ from valuedrift.errors import UserError
 from valuedrift.io.files import replacing
 from valuedrift.io.spreadsheets import write_csv
 from valuedrift.io.tables import DOWNSTREAM, DRIFT
+from valuedrift.report.scorecard_axis import directed
 from valuedrift.report.scorecard_page import render
-from valuedrift.report.scorecard_stats import lines
+from valuedrift.report.scorecard_stats import NORMAL, RUN, judged, lines
 
-RUN = ["model", "sft_dataset", "phase", "preference_dataset", "chosen"]
 DRIFT_CELL = ["table", *RUN, "category", "metric", "stance"]
 SCORE_CELL = ["table", *RUN, "benchmark", "metric", "shots"]
 CELL = ["table", *RUN, "category", "benchmark", "metric", "shots", "stance"]
-MEASURED = ["ours", "low", "high", "stderr", "seeds"]
-COLUMNS = [*CELL, "paper", "ours", "low", "high", "difference", "seeds", "status", "flag"]
-NORMAL = 1.96
-"""Half the width of a 95% interval, in standard errors."""
+OURS = [name for name in CELL if name != "table"]
+MEASURED = ["ours", "low", "high", "stderr", "prompts", "moved", "seeds"]
+COLUMNS = [
+    *CELL, "paper", "ours", "low", "high", "difference", "agrees_low", "agrees_high", "seeds", "status", "verdict",
+    "direction_paper", "direction", "flag",
+]  # fmt: skip
 
 
 def run(*, config: ScorecardJob, drift: Path, downstream: list[Path], csv: Path, html: Path) -> None:
     """Write every printed value with the study's, the difference, the status and the reasons of its flags, and the page."""
     scores = pl.concat([DOWNSTREAM.frame([]), *(DOWNSTREAM.read(path) for path in downstream)])
     ours = pl.concat([_drift(DRIFT.read(drift), config), _downstream(scores, config)])
-    cells, unused = _flagged(_compared(_printed(config), ours, config.runs), config.faults)
+    cells = directed(judged(_compared(_printed(config), ours, config.runs), config.prompts))
+    cells, unused = _flagged(cells, config.faults)
     write_csv(cells.with_columns(flag=pl.col("flags").list.join(" ")).select(COLUMNS), csv)
     with replacing(html) as scratch:
-        scratch.write_text(render(cells, list(lines(cells)), unused), encoding="utf-8")
+        scratch.write_text(render(cells, list(lines(cells)), unused, config.prompts), encoding="utf-8")
 
 
 def _printed(config: ScorecardJob) -> pl.DataFrame:
@@ -71,52 +75,43 @@ def _number(column: pl.Series, path: str) -> pl.Series:
 
 def _drift(drift: pl.DataFrame, config: ScorecardJob) -> pl.DataFrame:
     """Return RUN, CELL's further columns and MEASURED of the drift by the job's judge."""
-    judged = drift.filter(pl.col("judge") == config.judge).with_columns(pl.col("stance").cast(pl.String))
+    named = _named((*run.key, run.drift) for run in config.runs)
     none, empty = pl.lit(None, pl.Float64), pl.lit("")
-    judged = judged.with_columns(benchmark=empty, shots=empty, stderr=none)
-    shared = ["run", "category", "stance", "benchmark", "shots", "stderr"]
-    rows = pl.concat(
-        [
-            judged.select(*shared, metric=pl.lit("magnitude"), ours="magnitude", low="magnitude_low", high="magnitude_high"),
-            judged.select(*shared, metric=pl.lit("time"), ours="time", low=none, high=none),
-        ]
+    found = named.join(drift.filter(pl.col("judge") == config.judge), on="run").with_columns(
+        pl.col("stance").cast(pl.String), benchmark=empty, shots=empty, stderr=none, moved=pl.col("verdict") == "moved"
     )
-    return _over_seeds(rows, config.runs)
+    each = [
+        found.with_columns(metric=pl.lit("magnitude"), ours="magnitude", low="magnitude_low", high="magnitude_high"),
+        found.with_columns(metric=pl.lit("time"), ours="time", low=none, high=none),
+    ]
+    return pl.concat([rows.select(*OURS, *MEASURED) for rows in each])
 
 
 def _downstream(scores: pl.DataFrame, config: ScorecardJob) -> pl.DataFrame:
-    """Return the same columns of the scores, without intervals, which need the paper's standard errors."""
-    none, empty = pl.lit(None, pl.Float64), pl.lit("")
-    rows = scores.select(
-        "run", "metric", "stderr", category=empty, stance=empty, benchmark="task", shots=pl.col("shots").cast(pl.String),
-        ours="value", low=none, high=none,
-    )  # fmt: skip
-    return _over_seeds(rows, config.runs)
+    """Return the same columns of the scores, means over seeds, with the intervals of their standard errors."""
+    rows = _named((*run.key, seed) for run in config.runs for seed in run.runs).join(scores, on="run")
+    empty, half = pl.lit(""), NORMAL * pl.col("stderr")
+    rows = rows.with_columns(pl.col("shots").cast(pl.String), benchmark="task", category=empty, stance=empty)
+    found = rows.group_by(OURS, maintain_order=True).agg(
+        pl.col("stderr").mean(), ours=pl.col("value").mean(), seeds=pl.col("value").count().cast(pl.Int64)
+    )
+    limits = {"low": pl.col("ours") - half, "high": pl.col("ours") + half}
+    none = {"prompts": pl.lit(None, pl.Int64), "moved": pl.lit(None, pl.Boolean)}
+    return found.with_columns(**limits, **none).select(*OURS, *MEASURED)
 
 
-def _over_seeds(rows: pl.DataFrame, runs: list[ReferenceRun]) -> pl.DataFrame:
-    """Return means over the seeds that have a value, also of the intervals' ends, which are about prompts, not about seeds."""
-    schema = dict.fromkeys([*RUN, "run"], pl.String)
-    named = pl.DataFrame([(*run.key, seed) for run in runs for seed in run.runs], schema=schema, orient="row")
-    key = [*RUN, *(name for name in CELL if name not in RUN and name != "table")]
-    means = pl.col("ours", "low", "high", "stderr").mean()
-    found = named.join(rows, on="run").group_by(key, maintain_order=True).agg(means, seeds=pl.col("ours").count())
-    return found.select(*key, *MEASURED)
+def _named(rows: Iterable[tuple[str, ...]]) -> pl.DataFrame:
+    """Return RUN and run, an id of the study, of rows of them."""
+    return pl.DataFrame(list(rows), schema=dict.fromkeys([*RUN, "run"], pl.String), orient="row")
 
 
 def _compared(printed: pl.DataFrame, ours: pl.DataFrame, runs: list[ReferenceRun]) -> pl.DataFrame:
     """Return the printed cells with MEASURED, the difference and the status."""
     ran = pl.DataFrame([run.key for run in runs], schema=dict.fromkeys(RUN, pl.String), orient="row").with_columns(ran=True)
-    key = [name for name in CELL if name != "table"]
-    joined = printed.join(ours, on=key, how="left", maintain_order="left").join(ran, on=RUN, how="left", maintain_order="left")
-    half = NORMAL * (pl.col("stderr") ** 2 + pl.col("paper_stderr") ** 2).sqrt()
+    joined = printed.join(ours, on=OURS, how="left", maintain_order="left").join(ran, on=RUN, how="left", maintain_order="left")
     status = pl.when(pl.col("ran").is_null()).then(pl.lit("not run")).when(pl.col("ours").is_null()).then(pl.lit("not measured"))
     return joined.with_columns(
-        low=pl.coalesce("low", pl.col("ours") - half),
-        high=pl.coalesce("high", pl.col("ours") + half),
-        difference=pl.col("ours") - pl.col("paper"),
-        seeds=pl.col("seeds").fill_null(0),
-        status=status.otherwise(pl.lit("compared")),
+        difference=pl.col("ours") - pl.col("paper"), seeds=pl.col("seeds").fill_null(0), status=status.otherwise(pl.lit("compared"))
     )
 
 

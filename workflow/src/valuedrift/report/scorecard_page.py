@@ -13,16 +13,14 @@ from valuedrift.io.pages import fill
 from valuedrift.report.drift_table import TITLES
 from valuedrift.report.html_tables import breakable
 from valuedrift.report.numbers import MISSING, decimal, percent
-from valuedrift.report.scorecard_stats import NO_SIGN, Agreement, Line
+from valuedrift.report.scorecard_axis import axis_table
+from valuedrift.report.scorecard_printed import MARGIN, decided_table, means_table
+from valuedrift.report.scorecard_stats import CHANCE, ONE_CHECKPOINT, ROUNDING, RUN, Agreement, Line
 from valuedrift.report.table import Block, Cell, Table, block, number_column, text_column
 
 TEMPLATE = Path(__file__).with_name("scorecard.html.j2")
-RUN = ["model", "sft_dataset", "phase", "preference_dataset", "chosen"]
 NAMES = {"sft": "SFT", "ppo": "PPO", "dpo": "DPO", "simpo": "SimPO", "support": "support chosen", "oppose": "oppose chosen"}
-ONE_CHECKPOINT, THREE_CHECKPOINTS = 0.12, 0.35
-"""Differences of drift times; on the coarsest of the paper's grids one checkpoint is 0.11 of the training."""
-NEAR_SCORE = 0.05
-"""Largest difference of a score outside the interval that is still called near."""
+STATUSES = ("compared", "not moved", "not measured", "not run")
 
 Row = dict[str, Any]
 """A row of the scorecard's CSV, with `flags`."""
@@ -43,15 +41,18 @@ class Comparison(Cell):
     """Numbers of its footnotes."""
 
 
-def render(cells: pl.DataFrame, statistics: list[Line], unused: int) -> str:
-    """Return the page of cells with `paper`, `ours`, `status` and `flags`; `unused` is the number of rules that flag no cell."""
+def render(cells: pl.DataFrame, statistics: list[Line], unused: int, prompts: int) -> str:
+    """Return the page of judged cells with `flags`; `unused` is the number of rules that flag no cell, `prompts` the paper's."""
     reasons = list(dict.fromkeys(reason for flags in cells["flags"] for reason in flags))
     tables = [(str(number), *_printed(rows, reasons)) for (number,), rows in cells.group_by("table", maintain_order=True)]
-    statuses = [(status, len(cells.filter(pl.col("status") == status))) for status in ("compared", "not measured", "not run")]
+    drifts = cells.filter(pl.col("benchmark") == "")
+    names = {run: " ".join(_label(part) for part in run if part) for run in drifts.select(RUN).unique(maintain_order=True).rows()}
     context = {
-        "statuses": statuses, "cells": len(cells), "flagged": len(cells.filter(pl.col("flags").list.len() > 0)), "unused": unused,
-        "reasons": reasons, "tables": tables, "statistics": statistics_table(statistics), "no_sign": NO_SIGN,
-        "one": ONE_CHECKPOINT, "three": THREE_CHECKPOINTS, "near": NEAR_SCORE, "MISSING": MISSING,
+        "statuses": [(status, len(cells.filter(pl.col("status") == status))) for status in STATUSES], "cells": len(cells),
+        "flagged": len(cells.filter(pl.col("flags").list.len() > 0)), "unused": unused, "reasons": reasons, "tables": tables,
+        "statistics": statistics_table(statistics), "means": means_table(drifts, names), "axis": axis_table(drifts),
+        "decided": decided_table(drifts), "prompts": prompts, "no_sign": ROUNDING, "one": ONE_CHECKPOINT,
+        "chance": percent(CHANCE), "margin": MARGIN, "MISSING": MISSING,
     }  # fmt: skip
     return fill(TEMPLATE, context, breakable=breakable)
 
@@ -60,31 +61,19 @@ def statistics_table(lines: list[Line]) -> Table:
     """Return one row per line: the number of cells, and the agreement over all cells and over those not flagged."""
     rows = [
         [line.table, line.metric, *map(str, (line.cells, line.every.compared, line.flagged)), *_numbers(line.every),
-         str(line.sound.compared), *_numbers(line.sound)]
+         str(line.sound.compared), *map(percent, (line.sound.within, line.sound.chance))]
         for line in lines
     ]  # fmt: skip
-    four = ["same sign", "rank corr.", "mean |diff.|", "in interval"]
-    groups = {"cells": ["printed", "compared", "flagged"], "all compared cells": four, "without the flagged": ["compared", *four]}
+    each = ["same sign", "rank corr.", "mean |diff.|", "± error", "within it", "by chance"]
+    sound = ["compared", "within it", "by chance"]
+    groups = {"cells": ["printed", "compared", "flagged"], "all compared cells": each, "without the flagged": sound}
     columns = [number_column(group, heading) for group, headings in groups.items() for heading in headings]
     return Table([text_column("table"), text_column("metric"), *columns], [block("", rows)])
 
 
 def _numbers(found: Agreement) -> list[str]:
-    return [percent(found.sign), decimal(found.rank), decimal(found.difference, 3), percent(found.inside)]
-
-
-def verdict(cell: Row) -> str:
-    """Return agrees, near, differs or none, by the rules that the page prints above its tables."""
-    if cell["status"] != "compared":
-        return "none"
-    if cell["metric"] == "time":
-        away = abs(cell["difference"])
-        return "agrees" if away <= ONE_CHECKPOINT else "near" if away <= THREE_CHECKPOINTS else "differs"
-    if cell["low"] is not None and cell["low"] <= cell["paper"] <= cell["high"]:
-        return "agrees"
-    if cell["metric"] == "magnitude":
-        return "differs" if abs(cell["paper"]) >= NO_SIGN and cell["paper"] * cell["ours"] <= 0 else "near"
-    return "near" if abs(cell["difference"]) <= NEAR_SCORE else "differs"
+    numbers = [decimal(found.rank), decimal(found.difference, 3), decimal(found.error, 3)]
+    return [percent(found.sign), *numbers, percent(found.within), percent(found.chance)]
 
 
 def _printed(rows: pl.DataFrame, reasons: list[str]) -> tuple[str, Table]:
@@ -142,9 +131,12 @@ def _cell(cell: Row, reasons: list[str]) -> Comparison:
     if cell["status"] == "compared":
         interval = f" ({decimal(cell['low'], places)} to {decimal(cell['high'], places)})" if cell["low"] is not None else ""
         parts += [f"ours {decimal(cell['ours'], places)}{interval}", f"difference {decimal(cell['difference'], places)}"]
+        if cell["agrees_low"] is not None:
+            parts.append(f"agrees from {decimal(cell['agrees_low'], places)} to {decimal(cell['agrees_high'], places)}")
     else:
         parts.append(cell["status"])
     hover = "; ".join(parts) + "".join(f"\n{number}: {reasons[number - 1]}" for number in notes)
     return Comparison(
-        decimal(cell["ours"], places), paper=decimal(cell["paper"], places), verdict=verdict(cell), hover=hover, notes=notes
-    )
+        decimal(cell["ours"], places), paper=decimal(cell["paper"], places), verdict=cell["verdict"] or "none", hover=hover,
+        notes=notes,
+    )  # fmt: skip

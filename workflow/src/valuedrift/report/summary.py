@@ -11,7 +11,7 @@ from valuedrift.report.overview import mean_drift
 
 WIDTH = 100
 COLUMN = 10
-COLUMNS = ("support", "neutral", "oppose", "time", "moved")
+COLUMNS = ("support", "neutral", "oppose", "size", "time", "moved")
 
 
 def run(*, drift: Path, report: Path) -> None:
@@ -27,7 +27,7 @@ def summary(drift: pl.DataFrame) -> str:
     judge = drift["judge"][0]
     categories = drift.filter(pl.col("judge") == judge)["category"].n_unique()
     noun = "category" if categories == 1 else "categories"
-    rows = [(row[0], *map(decimal, row[1:5]), f"{row[5]} of {sum(row[5:])}") for row in mean_drift(drift, judge).iter_rows()]
+    rows = [(row[0], *map(decimal, row[1:6]), f"{row[6]} of {sum(row[6:])}") for row in mean_drift(drift, judge).iter_rows()]
     wide = min(WIDTH - len(COLUMNS) * COLUMN, max(len(row[0]) for row in rows))
     title = f"Drift magnitude by stance and drift time, mean over {categories} {noun}; judge: {judge}"
     lines = [
@@ -36,6 +36,7 @@ def summary(drift: pl.DataFrame) -> str:
         _line("run", COLUMNS, wide),
         *(_line(name, cells, wide) for name, *cells in rows),
         "",
+        "size: of the drifts whatever their sign, less what chance alone shows.",
         "moved: of the categories' stances those whose drift is not chance, corrected for all runs.",
     ]
     return "\n".join(lines)

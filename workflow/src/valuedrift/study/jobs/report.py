@@ -184,7 +184,10 @@ class ReportJobs(StudyJobs):
         assert card
         runs = [r for run in self.study.runs.values() if (r := self._reference(run)) is not None]
         try:
-            job = ScorecardJob(drift=card.drift, downstream=card.downstream, faults=card.faults, judge=self.study.judge, runs=runs)
+            job = ScorecardJob(
+                drift=card.drift, downstream=card.downstream, faults=card.faults, prompts=card.prompts, judge=self.study.judge,
+                runs=runs,
+            )  # fmt: skip
         except ValidationError as error:
             raise UserError(explain(error, ScorecardJob, prefix="scorecard.")) from None
         return job.canonical()
@@ -198,7 +201,8 @@ class ReportJobs(StudyJobs):
         assert self.config.scorecard
         sft, po = [*run.lineage, None, None][1:3]
         return ReferenceRun(
-            runs=self.study.replicates(run.id), model=self.config.scorecard.models.get(run.model, run.model), phase=run.algorithm,
+            runs=self.study.replicates(run.id), drift=self.study.shown(run.id), phase=run.algorithm,
+            model=self.config.scorecard.models.get(run.model, run.model),
             sft_dataset=sft.dataset if sft else None, preference_dataset=po.dataset if po else None,
             chosen=po.chosen if po else None,
         )  # fmt: skip
