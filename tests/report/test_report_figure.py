@@ -55,6 +55,27 @@ def test_bands_are_low_and_high():
     assert lines(ax)["support"] == [(0.0, 0.5), (1.0, 0.6)]
 
 
+def test_simultaneous_bands_are_dotted_around_the_intervals_and_named():
+    rows = [
+        values_row("m/sft", step, CATEGORY, stance, 0.3) | {"band_low": 0.1, "band_high": 0.5}
+        for step in (0, 9)
+        for stance in STANCES
+    ]
+    shown = Panel(heading="h", base="m/base", phases=[PhaseOfPanel(run="m/sft", label="SFT")])
+    figure = drawn(VALUES.frame(rows), shown)
+    dotted = [c for c in figure.axes[0].collections if c.get_label() == "simultaneous band"]
+    assert len(dotted) == 3
+    assert {(0.0, 0.1), (1.0, 0.5)} <= {tuple(point) for point in dotted[0].get_paths()[0].vertices.round(6).tolist()}
+    assert [t.get_text() for t in figure.legends[0].get_texts()][-2:] == ["interval", "simultaneous band"]
+    assert_legible(figure)
+    for other in (
+        drawn(VALUES.frame(rows), shown, style=StyleConfig(bands=False)),
+        drawn(values_of(("m/sft", 0, "support", 0.5)), shown),
+    ):
+        assert "simultaneous band" not in [t.get_text() for t in other.legends[0].get_texts()]
+        assert not [c for c in other.axes[0].collections if c.get_label() == "simultaneous band"]
+
+
 def test_a_phase_begins_where_the_one_before_it_ended():
     steps = (("m/base", 0, 0.1), ("m/a", 0, 0.1), ("m/a", 4, 0.3), ("m/a/b", 0, 0.9), ("m/a/b", 1, 0.5), ("m/a/b", 2, 0.6))
     values = values_of(*((run, step, stance, mean) for run, step, mean in steps for stance in STANCES))

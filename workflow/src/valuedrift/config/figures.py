@@ -96,6 +96,8 @@ class StyleConfig(Closed):
     """Size of the text in points."""
     dpi: Count = 200
     """Resolution of the PNG in dots per inch."""
+    bands: bool = True
+    """Draw, dotted, the limits that all values of a trajectory keep at once, outside of those that each keeps alone."""
     flagged: bool = True
     """Draw the share of malformed, refused and unscorable responses in all panels of a figure in which it exceeds 1% anywhere."""
 

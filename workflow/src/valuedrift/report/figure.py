@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float64]
 
+NUMBERS = ("mean", "low", "high", "band_low", "band_high")
+BAND: dict[str, Any] = {"linewidth": 0.5, "linestyle": (0, (1, 1.5)), "label": "simultaneous band"}
 NEGLIGIBLE = 0.01
 """Share of flagged responses up to which a figure does not draw it."""
 
@@ -41,8 +43,8 @@ class Trajectory:
     """The data of one panel."""
 
     points: pl.DataFrame
-    """One row per point and stance: x (in phases; the first is 0 to 1), stance, mean, low, high (probabilities, NaN where nothing
-    could be scored), flagged (share of the responses)."""
+    """One row per point and stance: x (in phases; the first is 0 to 1), stance, mean, low, high, band_low, band_high (NaN where
+    nothing could be scored), flagged (share of the responses)."""
     start: str
     """Label of the start: "base", "0" if the first phase is the base model's own run, "" if the start was not measured."""
     phases: list[tuple[str, list[int]]]
@@ -59,20 +61,25 @@ def run(*, config: FigureJob, values: list[Path], pdf: Path, png: Path) -> None:
 def draw(job: FigureJob, values: pl.DataFrame) -> "Figure":
     """Return the figure of `job`, one axes per panel in their order; raises UserError for a run without values."""
     from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
 
     found = [trajectory(panel, job.category, job.judge, values) for panel in job.panels]
     flagged = job.style.flagged and any((drawn.points["flagged"] > NEGLIGIBLE).any() for drawn in found)
+    banded = job.style.bands and any(drawn.points["band_low"].is_not_nan().any() for drawn in found)
     with panel_grid(len(job.panels), job.columns, job.style) as grid:
         names = _phase_names(found, grid)
         for ax, panel, drawn in zip(grid.axes, job.panels, found, strict=True):
             draw_panel(ax, panel.heading, drawn, names, grid, job.style)
+            if banded:
+                _draw_bands(ax, drawn, job.style)
             if flagged:
                 _draw_flagged(ax, drawn)
         label_axes(grid, "training step", "stance probability")
         grid.suptitle(job.category)
         handles = [line for line in grid.axes[0].lines if line.get_label() in (*STANCES, "flagged")]
         seeds = [Line2D([], [], color=FAINT, linewidth=0.5, label="one seed")] if any(drawn.seeds for drawn in found) else []
-        grid.legend([*handles, *seeds])
+        bands = [Patch(color=FAINT, alpha=0.3, linewidth=0, label="interval"), Patch(**BAND, facecolor="none", edgecolor=FAINT)]
+        grid.legend([*handles, *seeds, *(bands if banded else [])])
     return grid.figure
 
 
@@ -90,7 +97,7 @@ def trajectory(panel: Panel, category: str, judge: str, values: pl.DataFrame) ->
         parts.append(found.filter(pl.col("step") > 0).with_columns(x=x))
         phases.append((phase.label, steps))
         seeds += [frame.with_columns(x=x) for frame in runs]
-    points = pl.concat([part.select("x", "stance", "mean", "low", "high", "flagged") for part in parts])
+    points = pl.concat([part.select("x", "stance", *NUMBERS, "flagged") for part in parts])
     if points.is_empty() and not seeds:
         raise UserError(f"no values of the run `{panel.base}` on `{category}` by the judge `{judge}`: measure it first")
     start = "" if own.is_empty() else "0" if panel.phases and panel.base == panel.phases[0].run else "base"
@@ -128,6 +135,14 @@ def _draw_stance(ax: "Axes", stance: str, drawn: Trajectory, grid: PanelGrid, co
     ax.fill_between(x, low, high, color=color, alpha=0.18, linewidth=0, zorder=2)
     # A band has no width at a point without neighbours.
     ax.vlines(x[isolated], low[isolated], high[isolated], color=color, alpha=0.5, linewidth=1.2, zorder=2)
+
+
+def _draw_bands(ax: "Axes", drawn: Trajectory, style: StyleConfig) -> None:
+    """Draw the limits that all values of a trajectory keep at once, dotted, since six filled bands would hide each other."""
+    for stance in STANCES:
+        points = drawn.points.filter(pl.col("stance") == stance).sort("x")
+        ax.fill_between(points["x"], points["band_low"], points["band_high"], **BAND, facecolor="none",
+                        edgecolor=getattr(style.colors, stance), zorder=1.5)  # fmt: skip
 
 
 def _draw_flagged(ax: "Axes", drawn: Trajectory) -> None:

@@ -138,7 +138,9 @@ def values_of(run: str, category: str, judge: str, values: pl.DataFrame) -> pl.D
 def rows_of(run: str, category: str, judge: str, values: pl.DataFrame) -> pl.DataFrame:
     """Return what `values_of` does, or no rows."""
     found = values.filter(pl.col("run") == run, pl.col("category") == category, pl.col("judge") == judge).sort("step")
-    return found.with_columns(pl.col("mean", "low", "high").fill_null(math.nan), flagged=pl.sum_horizontal(FLAGS))
+    return found.with_columns(
+        pl.col("mean", "low", "high", "band_low", "band_high").fill_null(math.nan), flagged=pl.sum_horizontal(FLAGS)
+    )
 
 
 def save(figure: "Figure", pdf: Path, png: Path, dpi: int) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy import special
 
 Floats = npt.NDArray[np.float64]
 LEAST = 0.1
@@ -40,7 +40,7 @@ class Seeds:
         Both parts are added in quadrature, as in the method of variance estimates recovery (Zou and Donner 2008), where the seeds'
         is that of Student's t over the seeds' means.
         """
-        half = stats.t.isf(tail, self.freedom) * np.sqrt(self.variance)
+        half = -special.stdtrit(self.freedom, tail) * np.sqrt(self.variance)
         found: Floats = np.hypot(np.sqrt(self.own) * distance, half)
         return found
 
