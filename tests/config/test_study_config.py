@@ -79,6 +79,7 @@ def edited(path: str, value) -> dict:
         ("style", {"colors": {"support": "red"}}, "`style.colors.support`: String should match pattern"),
         ("tables.table_9.columns", {"SFT": {}}, "`tables.table_9.columns.SFT"),
         ("tables.table_9.metrics", [], "`tables.table_9.metrics`: List should have at least 1 item"),
+        ("tables.table_9.verdicts", False, "`tables.table_9.verdicts: false` shows times without the verdicts"),
         ("tables.table_9.columns.Alpaca", "mini/base", "mini/base is a base model, which has no drift"),
         ("tables.sensitivity.rows.SFT.Alpaca", "mini/base", "mini/base is a base model, which has no drift"),
         ("training.ppo.max_response", 256, "max_response (256) leaves no room for a prompt in max_length (256)"),

@@ -60,7 +60,7 @@ def drift_row(run, category, stance, magnitude, time, judge=JUDGE, **changes):
 def table_job(columns, categories=("Race and Racism",), metrics=("magnitude",), caption="", judge=JUDGE, **changes):
     """A DriftTableJob of (headings…, run) tuples, without intervals and verdicts unless `changes` say so."""
     groups = [ColumnGroup(headings=list(headings), run=run) for *headings, run in columns]
-    rest = {"interval": "none", "verdicts": False, "confidence": 0.95, "margin": 0.05, "correction": "bh"} | changes
+    rest = {"interval": "none", "verdicts": False, "confidence": 0.95, "margin": 0.05, "correction": "bh", "times": "all"} | changes
     return DriftTableJob(columns=groups, metrics=list(metrics), categories=list(categories), judge=judge, caption=caption, **rest)
 
 

@@ -157,7 +157,7 @@ MARKED = DRIFT.frame([
     drift_row("m/a", "Race", "oppose", 0.0, None, magnitude_low=-1.0, magnitude_high=1.0, p=1.0, q=1.0, verdict="undecided", prompts=4),
 ])  # fmt: skip
 """A drift that moved, one that is preserved, and one from 4 of 50 prompts."""
-EVERYTHING = {"metrics": ("magnitude", "time"), "interval": "all", "verdicts": True}
+EVERYTHING = {"metrics": ("magnitude", "time"), "interval": "all", "verdicts": True, "times": "moved"}
 
 
 def test_intervals_verdicts_and_missing_prompts_are_printed_and_explained(tmp_path):
@@ -166,7 +166,8 @@ def test_intervals_verdicts_and_missing_prompts_are_printed_and_explained(tmp_pa
         "drift magnitude": {"Race": ["-0.30* [-.42, -.17]", "0.00= [-.03, .03]", "0.00 [-1.00, 1.00] (4 of 50)"]},
         "drift time": {"Race": ["0.50", "–", "–"]},
     }
-    for part in ("q ≤ 0.05, Benjamini and Hochberg's correction for all 3 drifts", "a drift of 0.05 or more is ruled out", "95% intervals",
+    for part in ("q ≤ 0.05, Benjamini and Hochberg's correction for all 3 drifts", "a drift of 0.05 or more is ruled out",
+                 "95% intervals", "What did not move has no drift time",
                  "from how many of the category's prompts"):  # fmt: skip
         assert part in table.note
     assert to_markdown(table, "").splitlines()[-1].startswith(r"\* moved: ")

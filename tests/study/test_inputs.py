@@ -109,7 +109,7 @@ SEEDS = [*MINIATURE["runs"][1:], {"parent": "mini/base", "algorithm": "sft", "da
 
 def test_a_drift_table_reads_the_whole_studys_drift_for_its_verdicts_and_without_them_that_of_its_runs_alone():
     assert inputs().table_drift("table_9") == ["results/miniature/drift.parquet"]
-    alone = {"tables": {"table_9": {"verdicts": False}}}
+    alone = {"tables": {"table_9": {"verdicts": False}}, "drift": {"times": "all"}}
     assert inputs(**alone).table_drift("table_9") == [f"{RUNS}/mini/{run}/drift.parquet" for run in ("wildchat", "alpaca")]
     pooled = inputs(**alone, runs=SEEDS)
     assert pooled.table_drift("table_9") == [f"{RUNS}/mini/{run}-seeds/drift.parquet" for run in ("wildchat", "alpaca")]

@@ -190,6 +190,7 @@ class DriftTableJob(Closed):
     confidence: float
     margin: float
     correction: Literal["bh", "holm"]
+    times: Literal["moved", "all"]
 
 
 class CategoriesTableJob(Closed):

@@ -85,6 +85,8 @@ def _meaning(judged: pl.DataFrame, job: DriftTableJob, further: dict[str, dict[s
     meaning: dict[str, object] = {"confidence": job.confidence} if further.keys() & {"low", "verdict"} else {}
     if "verdict" in further:
         meaning |= {"margin": job.margin, "correction": job.correction, "tested": judged["p"].count()}
+    if "time" in job.metrics and job.times == "moved":
+        meaning["times"] = job.times
     return meaning
 
 
@@ -101,6 +103,8 @@ def _note(row: dict[str, str], blocks: list[Block]) -> str:
     parts = []
     if "tested" in row:
         parts.append(explained(float(row["confidence"]), float(row["margin"]), row["correction"], int(row["tested"])))
+    if "times" in row:
+        parts.append("What did not move has no drift time.")
     if any(line.startswith("[") for line in small):
         parts.append(f"In brackets: {100 * float(row['confidence']):.4g}% intervals.")
     if any(line.startswith("(") for line in small):

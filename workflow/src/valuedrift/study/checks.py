@@ -8,6 +8,7 @@ from valuedrift.config.base import INSTALLED_ENCODER
 from valuedrift.config.data import MixtureConfig
 from valuedrift.config.drift import ContrastConfig
 from valuedrift.config.synthetic import TABLE_7
+from valuedrift.config.tables import DriftTable
 from valuedrift.errors import UserError
 from valuedrift.io.row_files import check_regular, is_local
 from valuedrift.io.source_files import function_sources, has_function
@@ -137,6 +138,11 @@ def _check_block(study: Study, key: str, block: object) -> None:
             raise UserError(f"config: `{key}`: {run} is a base model, which has no drift")
     if contrast := getattr(block, "contrast", None):
         known(f"{key}.contrast", "contrast", contrast, config.contrasts)
+    if isinstance(block, DriftTable) and "time" in block.metrics and not block.verdicts and config.drift.times == "moved":
+        raise UserError(
+            f"config: `{key}.verdicts: false` shows times without the verdicts that decide which cells have one; set"
+            f" `drift.times: all` or `{key}.metrics: [magnitude]`"
+        )
     if judge := getattr(block, "judge", None):
         known(f"{key}.judge", "judge", judge, config.judges)
     if getattr(block, "categories", None) == []:

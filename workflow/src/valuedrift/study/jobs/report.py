@@ -74,6 +74,7 @@ class ReportJobs(StudyJobs):
             columns=columns, metrics=table.metrics, categories=table.categories or self.study.categories,
             judge=table.judge or self.study.judge, caption=table.caption, interval=table.interval, verdicts=table.verdicts,
             confidence=self.config.values.confidence, margin=self.config.drift.margin, correction=self.config.drift.correction,
+            times=self.config.drift.times,
         )  # fmt: skip
 
     def _categories_table(self, table: CategoriesTable) -> CategoriesTableJob:
