@@ -203,6 +203,19 @@ def test_the_first_seed_keeps_the_plain_names_so_that_more_seeds_rerun_nothing()
     assert len(three.rewards) == 3 * len(one.rewards)
 
 
+def test_each_training_seed_has_responses_of_its_own_and_the_first_the_same_as_alone():
+    one, three = Jobs(load_study(MINIATURE)), Jobs(with_runs(seeds=[0, 1, 2]))
+
+    def seed(jobs, run):
+        return json.loads(str(jobs.generation(run).config))["seed"]
+
+    assert seed(three, "mini/alpaca") == seed(three, "mini/base") == seed(one, "mini/alpaca") == 0
+    others = [seed(three, f"mini/alpaca-seed{n}") for n in (1, 2)]
+    assert len({0, *others}) == 3
+    child = "mini/alpaca-seed1/dpo-ultrafeedback-seed1"  # draws as its parent does, which it is compared with
+    assert seed(three, child) == others[0]
+
+
 def test_a_table_gets_the_runs_of_all_seeds_and_a_figure_their_lineages():
     jobs = Jobs(with_runs(seeds=[0, 1]))
     table = json.loads(jobs.table("table_9"))

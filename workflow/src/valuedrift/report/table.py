@@ -94,6 +94,11 @@ class Table:
         return any(cell.mark for block in self.blocks for row in block.rows for cell in row)
 
     @property
+    def stacked(self) -> bool:
+        """Whether a cell has several lines of small print."""
+        return any(len(cell.small) > 1 for block in self.blocks for row in block.rows for cell in row)
+
+    @property
     def characters(self) -> int:
         """Number of characters of all cells, small print not counted."""
         return sum(len(cell.text) for block in self.blocks for row in block.rows for cell in row)

@@ -112,13 +112,15 @@ def _block(table: Table, block: Block, number: int) -> list[str]:
 
 
 def _numbers(table: Table, row: list[Cell]) -> list[str]:
-    """Return a row with its small print after the numbers, or below them where the table is wide as it is, a line for each."""
+    """Return a row with its small print after the numbers, or below them where the table is wide as it is or a cell has several
+    lines of it."""
     cells = [_number(cell, table) if column.numeric else latex(cell.text) for cell, column in zip(row, table.columns, strict=True)]
     small = [[rf"{{\tiny {latex(text)}}}" for text in cell.small] for cell in row]
-    if table.wide and any(small):
-        below = [_row([texts[n] if n < len(texts) else "" for texts in small], "") for n in range(max(map(len, small)))]
-        return [f"{line} {end}" for line, end in zip([_row(cells, ""), *below], [r"\\[-3pt]"] * len(below) + [r"\\"], strict=True)]
-    return [_row([" ".join([cell, *texts]) for cell, texts in zip(cells, small, strict=True)])]
+    lines = max(map(len, small))
+    if not (table.wide or table.stacked):
+        return [_row([" ".join([cell, *texts]) for cell, texts in zip(cells, small, strict=True)])]
+    below = [_row([texts[n] if n < len(texts) else "" for texts in small], "") for n in range(lines)]
+    return [f"{line} {end}" for line, end in zip([_row(cells, ""), *below], [r"\\[-3pt]"] * lines + [r"\\"], strict=True)]
 
 
 def _number(cell: Cell, table: Table) -> str:
