@@ -153,7 +153,7 @@ def test_every_kind_of_table_is_shown(world, tmp_path):
     assert ["Category", "Value (support)", "Value (oppose)"] in page.rows
     assert ["SFT with WildChat"] in page.rows
     assert any(row[0] == "Llama3 3B SFT" and row[1].startswith("[llama/alpaca 1097 0] Some hold") for row in page.rows)
-    assert ["Model", *["score", "from base", "p"] * 4] in page.rows and any("MMLU (acc) 5-shot" in row for row in page.rows)
+    assert ["Model", *["score", "from base"] * 4] in page.rows and any("MMLU (acc) 5-shot" in row for row in page.rows)
     assert any(row[:2] == ["Llama3 3B SFT", "0.5200 ± 0.0035"] for row in page.rows)
 
 

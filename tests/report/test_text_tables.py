@@ -173,12 +173,12 @@ def downstream(out, tables, right=None, **changes):
 def test_downstream_shows_scores_with_their_errors_and_the_difference_from_the_base(files):
     lines = markdown(files["downstream"])
     heads = [f"{task} ({metric}) 5-shot {under}" for task, metric in (("MMLU", "acc"), ("HellaSwag", "acc\\_norm"),
-             ("GPQA Diamond", "acc"), ("PIQA", "acc\\_norm")) for under in ("score", "from base", "p")]  # fmt: skip
+             ("GPQA Diamond", "acc"), ("PIQA", "acc\\_norm")) for under in ("score", "from base")]  # fmt: skip
     assert lines[2] == f"|  | Model | {' | '.join(heads)} |"
-    scores = [f"0.50{n}0 ± 0.0035 | – | –" for n in range(4)]
+    scores = [f"0.50{n}0 ± 0.0035 | –" for n in range(4)]
     assert lines[4] == f"|  | Llama3 3B Base | {' | '.join(scores)} |"
     last = next(line for line in lines if line.startswith("| SFT with Alpaca")).split(" | ")
-    assert last[2:5] == ["0.5200 ± 0.0035", "0.000 \\[-0.014, 0.014\\]", "1.000"]  # all 198 answers are those of the base
+    assert last[2:4] == ["0.5200 ± 0.0035", "0.000 \\[-.014, .014\\] p = 1.000"]  # all 198 answers are those of the base
     frame = pl.read_csv(files["downstream"]["csv"])
     assert frame.columns == [
         "group",
@@ -199,7 +199,7 @@ def test_downstream_over_seeds_is_mean_and_standard_deviation(tmp_path, out):
     right = {run: {"PIQA": [1] * n + [0] * (10 - n)} for run, n in (("m/base", 4), ("m/a", 5), ("m/b", 6), ("m/c", 7))}
     lines = downstream(out, tables, right, rows=rows, tasks=["PIQA"], bases=dict.fromkeys(["m/a", "m/b", "m/c"], "m/base"))
     # Differences of .1, .2 and .3 over seeds: t is .2 / (.1 / √3), with 2 degrees of freedom.
-    assert lines[-3] == "| All | 0.6430 ± 0.1127 | 0.200 [-0.048, 0.448] | 0.074 |"
+    assert lines[-3] == "| All | 0.6430 ± 0.1127 | 0.200 [-.048, .448] p = .074 |"
 
 
 def test_downstream_differs_by_question(tmp_path, out):
@@ -210,9 +210,9 @@ def test_downstream_differs_by_question(tmp_path, out):
     )
     right = {"m/base": {"PIQA": [1] * 4 + [0] * 6}, "m/a": {"PIQA": [0] * 4 + [1] + [0] * 5}}
     given = {"rows": rows, "tasks": ["PIQA"], "bases": {"m/a": "m/base"}}
-    assert downstream(out, tables, right, **given)[-3].endswith("| -0.300 [-0.658, 0.158] | 0.375 |")
+    assert downstream(out, tables, right, **given)[-3].endswith("| -0.300 [-.658, .158] p = .375 |")
     right["m/a"]["PIQA"] = [0.5] * 9 + [0.7]  # no accuracy: Student's t
-    assert downstream(out, tables, right, **given)[-3].endswith("| 0.120 [-0.264, 0.504] | 0.498 |")
+    assert downstream(out, tables, right, **given)[-3].endswith("| 0.120 [-.264, .504] p = .498 |")
     right["m/a"]["PIQA"] = [1] * 9
     with pytest.raises(UserError, match=r"`m/a` and `m/base` were asked different questions of `PIQA`"):
         downstream(out, tables, right, **given)

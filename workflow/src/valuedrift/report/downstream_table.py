@@ -11,8 +11,8 @@ import polars as pl
 from valuedrift.config.tables import DownstreamTableJob
 from valuedrift.errors import UserError
 from valuedrift.io.tables import DOWNSTREAM, DOWNSTREAM_QUESTIONS
-from valuedrift.report.numbers import MISSING, decimal, p_value
-from valuedrift.report.table import Table, block, number_column, text_column
+from valuedrift.report.numbers import MISSING, decimal, interval, p_value
+from valuedrift.report.table import Block, Cell, Table, number_column, text_column
 from valuedrift.report.table_files import Rows, write
 from valuedrift.stats.paired import Difference, paired_difference, t_difference
 
@@ -52,10 +52,10 @@ def layout(rows: Rows) -> Table:
     columns = [text_column("Model")]
     for task, under in tasks.items():
         columns += [number_column(f"{task}\n{under}")] if not compared else [
-            number_column(f"{task} {under}", heading) for heading in ("score", "from base", "p")
+            number_column(f"{task} {under}", heading) for heading in ("score", "from base")
         ]  # fmt: skip
     blocks = [
-        block(group, [[name, *(cell for task in tasks for cell in _cells(runs, task, compared))] for name, runs in _by_name(same)])
+        Block(group, [[Cell(name), *(c for task in tasks for c in _cells(runs, task, compared))] for name, runs in _by_name(same)])
         for group, same in groupby(rows, key=lambda row: row["group"])
     ]
     return Table(columns, blocks, note=" ".join([*_saturated(rows, list(tasks)), *([NOTE] if compared else [])]))
@@ -90,13 +90,15 @@ def _by_name(rows: Iterator[dict[str, str]]) -> Iterator[tuple[str, Rows]]:
     return ((name, list(same)) for name, same in groupby(rows, key=lambda row: row["name"]))
 
 
-def _cells(rows: Rows, task: str, compared: bool) -> list[str]:
+def _cells(rows: Rows, task: str, compared: bool) -> list[Cell]:
     seeds = [row for row in rows if row["task"] == task]
-    found = _difference(seeds) if compared and all(row["difference"] for row in seeds) else None
-    if found is None:
-        return [_score(seeds), *([MISSING] * 2 if compared else [])]
-    interval = "" if found.low is None else f" [{decimal(found.low, 3)}, {decimal(found.high, 3)}]"
-    return [_score(seeds), f"{decimal(found.mean, 3)}{interval}", p_value(found.p)]
+    if not compared:
+        return [Cell(_score(seeds))]
+    if not all(row["difference"] for row in seeds):
+        return [Cell(_score(seeds)), Cell(MISSING)]
+    found = _difference(seeds)
+    small = (interval(found.low, found.high, 3), p_value(found.p))
+    return [Cell(_score(seeds)), Cell(decimal(found.mean, 3), small=tuple(filter(None, small)))]
 
 
 def _difference(seeds: Rows) -> Difference:

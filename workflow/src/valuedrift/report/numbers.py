@@ -13,11 +13,11 @@ def decimal(value: float | None, places: int = 2) -> str:
     return text.removeprefix("-") if float(text) == 0 else text
 
 
-def interval(low: float | None, high: float | None) -> str:
+def interval(low: float | None, high: float | None, places: int = 2) -> str:
     """Return an interval in brackets, its numbers without a 0 before the point, as small print; "" where there is none."""
     if low is None or high is None:
         return ""
-    ends = (decimal(end).replace("0.", ".", 1) if abs(end) < 1 else decimal(end) for end in (low, high))
+    ends = (decimal(end, places).replace("0.", ".", 1) if abs(end) < 1 else decimal(end, places) for end in (low, high))
     return f"[{', '.join(ends)}]"
 
 
@@ -27,8 +27,10 @@ def percent(share: float | None) -> str:
 
 
 def p_value(p: float | None) -> str:
-    """Return a p-value with three decimals; small ones as "<0.001"."""
-    return "<0.001" if p is not None and p < 0.0005 else decimal(p, 3)
+    """Return a p-value in small print; "" where there is none."""
+    if p is None:
+        return ""
+    return "p < .001" if p < 0.0005 else f"p = {decimal(p, 3).replace('0.', '.', 1)}"
 
 
 def signed(value: float) -> str:

@@ -10,7 +10,10 @@ TAIL = 0.025
 
 
 def standard_error(low: Floats, high: Floats, prompts: Floats, tail: float = TAIL) -> Floats:
-    """Return the standard errors (cells,) of means over prompts by their limits, which are about as wide as Student's t's."""
+    """Return the standard errors (cells,) of means over prompts by their limits, which are about as wide as Student's t's.
+
+    Limits over few training seeds are wider than that, so what comes out of them is too large.
+    """
     found: Floats = (high - low) / 2 / stats.t.isf(tail, np.maximum(prompts - 1, 1))
     return found
 
