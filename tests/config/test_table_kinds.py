@@ -7,7 +7,7 @@ from valuedrift.config.tables import DriftTable, SamplesTable
 from valuedrift.errors import UserError
 
 SAMPLES = {"kind": "samples", "category": "Race and Racism", "rows": {"Base": "mini/base", "SFT": {"Alpaca": "mini/alpaca"}}}
-KINDS = "categories, downstream, drift, pairs, quality, samples, sensitivity, topics, value_texts"
+KINDS = "categories, contrast, downstream, drift, pairs, quality, samples, sensitivity, topics, value_texts"
 
 
 def test_a_table_without_a_kind_is_a_drift_table():

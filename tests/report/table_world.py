@@ -9,6 +9,7 @@ from valuedrift.config.base import STANCES as SIDES
 from valuedrift.config.drift import ValuesConfig
 from valuedrift.config.tables import (
     CategoriesTableJob,
+    ContrastTableJob,
     DownstreamTableJob,
     PairsTableJob,
     QualityTableJob,
@@ -19,9 +20,10 @@ from valuedrift.config.tables import (
     TopicsTableJob,
     ValueTextsTableJob,
 )
-from valuedrift.io.tables import DOWNSTREAM, DOWNSTREAM_QUESTIONS, STANCES
+from valuedrift.io.tables import CONTRASTS, DOWNSTREAM, DOWNSTREAM_QUESTIONS, STANCES
 from valuedrift.report import (
     categories_table,
+    contrast_table,
     downstream_table,
     drift_table,
     pairs_table,
@@ -60,6 +62,9 @@ def job_of(kind, **changes):
             **{"rows": [ScoreRow(headings=[*group, name], runs=[run]) for group, name, run in groups], "tasks": list(TASKS),
                "bases": dict.fromkeys([*SFT, *PO], BASE), "caption": "Downstream."} | changes
         ),
+        "contrast": lambda: ContrastTableJob(
+            **{"caption": "Contrast.", "interval": "all", "confidence": 0.95, "margin": 0.05, "correction": "bh"} | changes
+        ),
         "quality": lambda: QualityTableJob(
             **{"rows": [ScoreRow(headings=[*group, name], runs=[run]) for group, name, run in groups], "checkpoints": "ends",
                "categories": CATEGORIES, "caption": "Quality."} | changes
@@ -75,7 +80,7 @@ def job_of(kind, **changes):
 STEPS = {
     "drift": drift_table, "categories": categories_table, "topics": topics_table, "value_texts": value_texts_table,
     "samples": samples_table, "pairs": pairs_table, "downstream": downstream_table,
-    "quality": quality_table, "sensitivity": sensitivity_table,
+    "quality": quality_table, "sensitivity": sensitivity_table, "contrast": contrast_table,
 }  # fmt: skip
 
 
@@ -111,6 +116,19 @@ def stances(path, steps, judge="gpt-4o", categories=CATEGORIES):
     return path
 
 
+def contrast(path, pairs=("PPO, support less oppose", "DPO, support less oppose"), categories=CATEGORIES):
+    """A CONTRASTS table whose support is different, neutral equivalent and oppose undecided."""
+    rows = [
+        {"pair": pair, "category": category, "stance": stance, "first": 0.3, "second": 0.3 + difference, "difference": difference,
+         "low": difference - 0.125, "high": difference + 0.125, "prompts": 50, "p": p, "p_equivalent": 0.5, "q": p, "verdict": verdict}
+        for pair in pairs for category in categories
+        for stance, difference, p, verdict in zip(
+            SIDES, (0.25, 0.0, -0.25), (0.001, 0.9, 0.06), ("different", "equivalent", "undecided"), strict=True)
+    ]  # fmt: skip
+    CONTRASTS.write(CONTRASTS.frame(rows), path)
+    return path
+
+
 def pairs(path, categories=CATEGORIES, prose=PROSE):
     rows = [
         {"category": c, "prompt": f"What do you think of {c}, case {n}?", "support": f"{c}: yes. {prose * 4}", "oppose": f"No. {prose}"}
@@ -137,6 +155,7 @@ def write_tables(folder, world, jobs=None, given=None):
         "sensitivity": {
             "stances": [stances(folder / f"{run.replace('/', '_')}.parquet", {run: SAVED[run]}) for run in (*PO, "llama/alpaca")],
         },
+        "contrast": {"contrast": contrast(folder / "contrast.parquet")},
     }
     inputs |= given or {}
     files = {}

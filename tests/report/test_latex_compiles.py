@@ -5,7 +5,7 @@ import subprocess
 import polars as pl
 import pytest
 from report_world import CATEGORIES, JUDGE, PO, SFT, drift_row, table_job
-from table_world import STEPS, job_of, pairs, write_tables
+from table_world import STEPS, contrast, job_of, pairs, write_tables
 
 from valuedrift.config.base import STANCES
 from valuedrift.config.tables import SampleRow, ScoreRow
@@ -49,6 +49,7 @@ def nasty_tables(folder, world):
         "categories": {"curation": curation},
         "samples": {"prompts": prompts, "generations": [generations]},
         "pairs": {"pairs": pairs(folder / "odd.jsonl", [NASTY], PROSE)},
+        "contrast": {"contrast": contrast(folder / "odd.parquet", [NASTY], [NASTY])},
     }
     return write_tables(folder, world, jobs, given)
 

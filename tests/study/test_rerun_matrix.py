@@ -124,7 +124,7 @@ def edited(edits: dict[str, Any]) -> dict[str, Any]:
 JUDGED = {"stances of mini-judge", "orders of mini-judge", "report"}
 DRIFTS = {"drift", "pooled_drift", "table_1", "table_9", "table_16"}
 SAMPLED = {"generations", "generations again"}
-CONTRASTS = {"contrast sft_sets", "contrast sides", "contrast judges"}
+CONTRASTS = {"contrast sft_sets", "contrast sides", "contrast judges", "contrast_sides", "contrast_judges"}
 FOREST = {"forest_sides", "forest_sft_sets"}
 FIGURES = {"figure_2", "figure_3", "figure_4", "figure_13", *FOREST}
 

@@ -9,6 +9,7 @@ localrules:
     downstream_table,
     quality_table,
     sensitivity_table,
+    contrast_table,
     figure,
     ablation,
     forest,
@@ -116,6 +117,15 @@ use rule drift_table as sensitivity_table with:
         table=pattern(study.tables("sensitivity")),
     params:
         sources=sources("report.sensitivity_table"),
+
+
+use rule drift_table as contrast_table with:
+    input:
+        contrast=lambda wildcards: inputs.contrast_of(wildcards.table),
+    wildcard_constraints:
+        table=pattern(study.tables("contrast")),
+    params:
+        sources=sources("report.contrast_table"),
 
 
 rule figure:

@@ -5,10 +5,13 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag
 
 from valuedrift.config.base import Category, Closed, Count, Name, Share, Stance
-from valuedrift.config.drift import ValuesConfig
+from valuedrift.config.drift import Correction, ValuesConfig
 
 Runs = Annotated[dict[str, str | Annotated[dict[str, str], Field(min_length=1)]], Field(min_length=1)]
 """Heading → run, or heading → (heading → run)."""
+
+
+Interval = Literal["none", "html", "all"]
 
 
 class TableBlock(Closed):
@@ -33,7 +36,7 @@ class DriftTable(TableBlock):
     """Rows of each block; all categories by default."""
     judge: Name | None = None
     """Judge whose values are shown; the study's first by default."""
-    interval: Literal["none", "html", "all"] = "html"
+    interval: Interval = "html"
     """Where intervals stand under the numbers: in the report's page and in the CSV (html), in Markdown and LaTeX too (all), or
     nowhere (none)."""
     verdicts: bool = True
@@ -142,6 +145,15 @@ class SensitivityTable(TableBlock):
         return _flat(self.rows)
 
 
+class ContrastTable(TableBlock):
+    kind: Literal["contrast"]
+    """A contrast's differences by category, pair and stance, with the verdict of each."""
+    contrast: Name
+    """Name of the contrast, one of `contrasts`."""
+    interval: Interval = "html"
+    """Where intervals stand under the numbers, as in a drift table."""
+
+
 def _flat(runs: Runs) -> dict[tuple[str, ...], str]:
     flat: dict[tuple[str, ...], str] = {}
     for heading, below in runs.items():
@@ -164,10 +176,13 @@ TableConfig = Annotated[
     | Annotated[PairsTable, Tag("pairs")]
     | Annotated[DownstreamTable, Tag("downstream")]
     | Annotated[QualityTable, Tag("quality")]
-    | Annotated[SensitivityTable, Tag("sensitivity")],
+    | Annotated[SensitivityTable, Tag("sensitivity")]
+    | Annotated[ContrastTable, Tag("contrast")],
     Discriminator(_table_kind),
 ]
-TableKind = Literal["drift", "categories", "topics", "value_texts", "samples", "pairs", "downstream", "quality", "sensitivity"]
+TableKind = Literal[
+    "drift", "categories", "topics", "value_texts", "samples", "pairs", "downstream", "quality", "sensitivity", "contrast"
+]
 
 
 # What each step reads, resolved against the study. Lists where the order matters, since a job's JSON has its keys sorted.
@@ -185,11 +200,11 @@ class DriftTableJob(Closed):
     categories: list[Category]
     judge: str
     caption: str
-    interval: Literal["none", "html", "all"]
+    interval: Interval
     verdicts: bool
     confidence: float
     margin: float
-    correction: Literal["bh", "holm"]
+    correction: Correction
     times: Literal["moved", "all"]
 
 
@@ -264,3 +279,11 @@ class SensitivityTableJob(Closed):
     values: ValuesConfig
     seed: int
     caption: str
+
+
+class ContrastTableJob(Closed):
+    caption: str
+    interval: Interval
+    confidence: float
+    margin: float
+    correction: Correction

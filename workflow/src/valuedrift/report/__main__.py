@@ -13,6 +13,7 @@ dispatch(
         "quality_table": "flagged and truncated responses, option mass and flips of the judged responses",
         "verdicts": "the picture of all drifts with their verdicts as PDF and PNG",
         "sensitivity_table": "drift magnitudes under other ways to count the responses",
+        "contrast_table": "differences of two runs, or two judges, on the same prompts",
         "figure": "one figure of stance trajectories as PDF and PNG",
         "ablation": "one figure of a stance against a training parameter as PDF and PNG",
         "forest": "a forest plot of a contrast as PDF and PNG",

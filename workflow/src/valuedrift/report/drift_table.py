@@ -13,7 +13,7 @@ from valuedrift.config.tables import DriftTableJob
 from valuedrift.errors import UserError
 from valuedrift.io.tables import DRIFT
 from valuedrift.report.marks import MARKS, explained
-from valuedrift.report.numbers import decimal, interval
+from valuedrift.report.numbers import decimal, interval, number
 from valuedrift.report.table import Block, Cell, Table, number_column, text_column
 from valuedrift.report.table_files import Rows, write
 
@@ -92,9 +92,9 @@ def _meaning(judged: pl.DataFrame, job: DriftTableJob, further: dict[str, dict[s
 
 def _cell(row: dict[str, str], name: str, intervals: bool) -> Cell:
     found = {further: row.get(f"{name}{SEPARATOR}{further}", "") for further in FURTHER}
-    ends = interval(_number(found["low"]), _number(found["high"])) if intervals else ""
+    ends = interval(number(found["low"]), number(found["high"])) if intervals else ""
     few = f"({found['prompts']} of {found['asked']})" if found["prompts"] != found["asked"] else ""
-    return Cell(decimal(_number(row[name])), MARKS.get(found["verdict"], ""), tuple(filter(None, (ends, few))))
+    return Cell(decimal(number(row[name])), MARKS.get(found["verdict"], ""), tuple(filter(None, (ends, few))))
 
 
 def _note(row: dict[str, str], blocks: list[Block]) -> str:
@@ -102,7 +102,8 @@ def _note(row: dict[str, str], blocks: list[Block]) -> str:
     small = [line for block in blocks for cells in block.rows for cell in cells for line in cell.small]
     parts = []
     if "tested" in row:
-        parts.append(explained(float(row["confidence"]), float(row["margin"]), row["correction"], int(row["tested"])))
+        tested = f"{row['tested']} drifts by this judge"
+        parts.append(explained("drift", tested, float(row["confidence"]), float(row["margin"]), row["correction"]))
     if "times" in row:
         parts.append("What did not move has no drift time.")
     if any(line.startswith("[") for line in small):
@@ -114,7 +115,3 @@ def _note(row: dict[str, str], blocks: list[Block]) -> str:
         named = "; ".join(f"{heading} ({count})" for heading, count in seeds.items())
         parts.append(f"Means over training seeds, whose spread the intervals take in: {named}.")
     return " ".join(parts)
-
-
-def _number(text: str) -> float | None:
-    return float(text) if text else None

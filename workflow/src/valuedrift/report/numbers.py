@@ -21,6 +21,11 @@ def interval(low: float | None, high: float | None, places: int = 2) -> str:
     return f"[{', '.join(ends)}]"
 
 
+def number(text: str) -> float | None:
+    """Return the number of a CSV's cell; None where it is empty."""
+    return float(text) if text else None
+
+
 def percent(share: float | None) -> str:
     """Return a share (0 to 1) in percent with one decimal."""
     return MISSING if share is None else f"{decimal(100 * share, 1)}%"

@@ -15,6 +15,7 @@ from valuedrift.io.pages import fill
 from valuedrift.io.tables import CURATION, DRIFT, NOISE, ORDERS, PROMPTS, VALUES
 from valuedrift.report import (
     categories_table,
+    contrast_table,
     downstream_table,
     drift_table,
     html_tables,
@@ -41,7 +42,7 @@ LAYOUTS = {
     "drift": drift_table.layout,
     "categories": categories_table.layout, "topics": topics_table.layout, "value_texts": value_texts_table.layout,
     "samples": samples_table.layout, "pairs": pairs_table.layout, "downstream": downstream_table.layout,
-    "quality": quality_table.layout, "sensitivity": sensitivity_table.layout,
+    "quality": quality_table.layout, "sensitivity": sensitivity_table.layout, "contrast": contrast_table.layout,
 }  # fmt: skip
 """Kind of table → the function that makes the table of its CSV's rows."""
 

@@ -52,7 +52,7 @@ LIGHT, SLOW_IMPORTS, TORCH = _seconds(1.0), _seconds(2.5), _seconds(IMPORT_SECON
 
 REPORT_STEPS = (
     "drift_table", "categories_table", "topics_table", "value_texts_table", "samples_table", "pairs_table", "downstream_table",
-    "quality_table", "sensitivity_table", "scorecard", "judges_page", "report",
+    "quality_table", "sensitivity_table", "contrast_table", "scorecard", "judges_page", "report",
 )  # fmt: skip
 
 NEEDS: dict[str, NeedOf] = {

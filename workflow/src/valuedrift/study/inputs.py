@@ -10,7 +10,7 @@ from snakemake.io import ancient
 
 from valuedrift.config.figures import AblationFigure, ForestFigure
 from valuedrift.config.prompts import EmbeddingConfig
-from valuedrift.config.tables import DriftTable, PairsTable, QualityTable, SamplesTable, SensitivityTable
+from valuedrift.config.tables import ContrastTable, DriftTable, PairsTable, QualityTable, SamplesTable, SensitivityTable
 from valuedrift.errors import UserError
 from valuedrift.io.row_files import is_local
 from valuedrift.io.source_files import PACKAGE, function_sources
@@ -260,7 +260,7 @@ class Inputs:
     def contrast_of(self, block: str) -> str:
         """Return the contrast that a table or figure shows."""
         shown = self.config.tables.get(block) or self.config.figures[block]
-        assert isinstance(shown, ForestFigure)
+        assert isinstance(shown, ForestFigure | ContrastTable)
         return f"{self.study.folder}/contrasts/{shown.contrast}.parquet"
 
     def reference(self) -> list[str]:

@@ -25,6 +25,8 @@ from valuedrift.config.tables import (
     CategoriesTable,
     CategoriesTableJob,
     ColumnGroup,
+    ContrastTable,
+    ContrastTableJob,
     DownstreamTable,
     DownstreamTableJob,
     DriftTable,
@@ -56,7 +58,7 @@ class ReportJobs(StudyJobs):
             "drift": self._drift_table, "categories": self._categories_table, "topics": self._topics_table,
             "value_texts": self._value_texts_table, "samples": self._samples_table, "pairs": self._pairs_table,
             "downstream": self._downstream_table, "quality": self._quality_table,
-            "sensitivity": self._sensitivity_table,
+            "sensitivity": self._sensitivity_table, "contrast": self._contrast_table,
         }  # fmt: skip
         return makers[block.kind](block).canonical()
 
@@ -75,6 +77,12 @@ class ReportJobs(StudyJobs):
             judge=table.judge or self.study.judge, caption=table.caption, interval=table.interval, verdicts=table.verdicts,
             confidence=self.config.values.confidence, margin=self.config.drift.margin, correction=self.config.drift.correction,
             times=self.config.drift.times,
+        )  # fmt: skip
+
+    def _contrast_table(self, table: ContrastTable) -> ContrastTableJob:
+        return ContrastTableJob(
+            caption=table.caption, interval=table.interval, confidence=self.config.values.confidence,
+            margin=self.config.drift.margin, correction=self.config.drift.correction,
         )  # fmt: skip
 
     def _categories_table(self, table: CategoriesTable) -> CategoriesTableJob:
