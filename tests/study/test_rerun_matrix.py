@@ -88,6 +88,7 @@ def tracked(study: Study) -> dict[str, list[str]]:
         "report": [jobs.report()],
         **{f"miniature {'+'.join(keys)}": [jobs.miniature(*keys)] for keys in miniature_steps()},
         "miniature_recovery": [jobs.recovery()],
+        "miniature_found": [jobs.found()],
         "hub": [jobs.download(folder) for folder in (*study.hub_models, *study.hub_datasets)],
     }  # fmt: skip
     return {rule: [job.tracked if isinstance(job, TrackedJob) else job for job in each] for rule, each in found.items()}

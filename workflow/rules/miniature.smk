@@ -8,6 +8,7 @@ localrules:
     miniature_dataset,
     miniature_tokenizer,
     miniature_recovery,
+    miniature_found,
     miniature_clustering,
     miniature_benchmark,
 
@@ -137,6 +138,24 @@ rule miniature_recovery:
     shell:
         "python -m valuedrift.miniature recovery --config {params.config:q} --planted {input.planted:q} --values {input.values:q}"
         " --stances {input.stances:q} --output {output:q} > {log:q} 2>&1"
+
+
+rule miniature_found:
+    input:
+        planted=f"{W}/planted.parquet",
+        drift=f"{R}/drift.parquet",
+    output:
+        f"{R}/found.parquet",
+    log:
+        f"{R}/logs/report/found.log",
+    conda:
+        "../../envs/report.yaml"
+    params:
+        sources=sources("miniature.found"),
+        config=lambda wildcards: jobs.found(),
+    shell:
+        "python -m valuedrift.miniature found --config {params.config:q} --planted {input.planted:q} --drift {input.drift:q}"
+        " --output {output:q} > {log:q} 2>&1"
 
 
 rule miniature_clustering:

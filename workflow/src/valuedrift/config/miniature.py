@@ -78,3 +78,8 @@ class RecoveryJob(Closed):
     runs: list[str]
     corpora: dict[str, str]
     """Run → the corpus whose planted shares it imitates."""
+
+
+class FoundJob(Closed):
+    corpora: dict[str, str]
+    """Run → the corpus whose planted shares it imitates."""

@@ -12,6 +12,7 @@ dispatch(
         "judge": "the judge model",
         "server": "the chat model, behind an OpenAI-compatible server",
         "recovery": "a comparison of planted, oracle and judged values",
+        "found": "counts of the planted drifts that were found, missed and invented",
         "clustering": "how well curation recovered the prompts' labels",
     },
 )

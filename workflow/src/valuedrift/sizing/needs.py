@@ -55,6 +55,10 @@ REPORT_STEPS = (
     "quality_table", "sensitivity_table", "contrast_table", "scorecard", "judges_page", "report",
 )  # fmt: skip
 
+MINIATURE_STEPS = (
+    "miniature_prompts", "miniature_planted", "miniature_dataset", "miniature_recovery", "miniature_found", "miniature_benchmark",
+)  # fmt: skip
+
 NEEDS: dict[str, NeedOf] = {
     # hub
     "hub_model": lambda sizing, wildcards: data.hub_model(sizing, wildcards["folder"]),
@@ -113,9 +117,7 @@ NEEDS: dict[str, NeedOf] = {
     "ablation": SLOW_IMPORTS,
     "forest": SLOW_IMPORTS,
     # miniature
-    **dict.fromkeys(
-        ("miniature_prompts", "miniature_planted", "miniature_dataset", "miniature_recovery", "miniature_benchmark"), LIGHT
-    ),
+    **dict.fromkeys(MINIATURE_STEPS, LIGHT),
     "miniature_tokenizer": SLOW_IMPORTS,
     "miniature_clustering": SLOW_IMPORTS,
     "miniature_base": lambda sizing, wildcards: miniature.base_model(sizing),

@@ -1,6 +1,6 @@
 """Jobs of the built-in world."""
 
-from valuedrift.config.miniature import MiniatureConfig, RecoveryJob
+from valuedrift.config.miniature import FoundJob, MiniatureConfig, RecoveryJob
 from valuedrift.errors import UserError
 from valuedrift.study.jobs.base import StudyJobs
 
@@ -17,5 +17,10 @@ class MiniatureJobs(StudyJobs):
         oracle = next((name for name, judge in self.config.judges.items() if judge.function == ORACLE), None)
         if oracle is None:
             raise UserError(f"config: `judges`: the recovery table needs a judge with `function: {ORACLE}`")
-        corpora = {run.id: run.dataset or "base" for run in self.study.of("base", "sft")}
-        return RecoveryJob(oracle=oracle, judge=self.study.judge, runs=list(self.study.runs), corpora=corpora).canonical()
+        return RecoveryJob(oracle=oracle, judge=self.study.judge, runs=list(self.study.runs), corpora=self._corpora()).canonical()
+
+    def found(self) -> str:
+        return FoundJob(corpora=self._corpora()).canonical()
+
+    def _corpora(self) -> dict[str, str]:
+        return {run.id: run.dataset or "base" for run in self.study.of("base", "sft")}
