@@ -281,8 +281,10 @@ def test_the_papers_study_has_the_runs_that_it_prints():
     study = load_study(read_files([PAPER]))
     count = Counter(run.algorithm for run in study.runs.values())
     assert count == {"base": 4, "sft": 8, "ppo": 15, "dpo": 15, "simpo": 15} and len(study.rewards) == 12
-    assert {*(f"table_{i}" for i in range(1, 18)), "sensitivity"} == set(study.config.tables)
-    assert {f"figure_{i}" for i in (2, 3, 4, 6, *range(8, 15))} == set(study.config.figures)
+    ours = {"sensitivity", *(f"contrast_{name}" for name in study.config.contrasts)}
+    assert {f"table_{i}" for i in range(1, 18)} == study.config.tables.keys() - ours
+    ours = {f"forest_{name}" for name in study.config.contrasts}
+    assert {*(f"figure_{i}" for i in (2, 3, 4, 6, *range(8, 15))), *ours} == study.config.figures.keys()
     printed = {tuple(row.values()) for row in pl.read_csv(REFERENCE).select("model", "sft_dataset", "phase", "preference_dataset",
                "chosen").unique().fill_null("").iter_rows(named=True)}  # fmt: skip
     runs = json.loads(Jobs(study).scorecard())["runs"]

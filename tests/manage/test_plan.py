@@ -86,9 +86,9 @@ def test_the_check_of_the_options_orders_is_counted_and_priced():
 
 def test_a_second_sampling_is_counted_and_priced():
     twice = {"judge": "paid", "generation": {"replicates": 2}}
-    again = use("judge paid, again", PRICED, twice)
-    assert again.calls == Amount(14 * 110 * 2, "≤") and again.price(batch=False).value > 0  # the last checkpoint of each run
-    assert use("judge paid", PRICED, twice).calls == use("judge paid", PRICED).calls
+    once, again = use("judge paid", PRICED, twice), use("judge paid, again", PRICED, twice)
+    assert once.calls == use("judge paid", PRICED).calls and again.price(batch=False).value > 0
+    assert again.calls.value == once.calls.value / (13 * 4 + 1) * 14  # of four checkpoints the last, and the base model
     assert "judge paid, again" not in [one.name for one in uses(work(PRICED))]
 
 

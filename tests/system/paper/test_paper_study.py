@@ -19,6 +19,7 @@ NOT_THE_PAPERS = {
     "orpo",
     "external",
     "mixture",
+    "noise",
     "judges_page",
     "quality_table",
     "human_sample",
