@@ -25,6 +25,8 @@ NOT_THE_PAPERS = {
     "human_sample",
     "human_check",
     "service_stances",
+    "order_check",
+    "service_order_check",
 }
 
 

@@ -38,7 +38,7 @@ def test_an_edit_of_config_or_code_while_jobs_run_counts_at_the_next_start(story
 
 
 def test_each_rule_with_a_model_gets_its_gpu_and_no_other_step_any(story: Story):
-    on_gpu = {("train", name) for name in ("sft", "dpo", "reward", "ppo")} | {("generate", "responses")}
+    on_gpu = {("train", name) for name in ("sft", "dpo", "reward", "ppo")} | {("generate", "responses"), ("judge", "order_check")}
     for step in story.watch.steps:
         judged_by_model = step.output.endswith("stances/mini-judge.parquet")
         if judged_by_model or (step.stage, step.step) in on_gpu:

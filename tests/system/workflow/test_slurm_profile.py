@@ -134,7 +134,7 @@ def test_every_job_that_uses_a_gpu_asks_for_what_it_needs(jobs, sizing):
 
 
 def test_other_jobs_ask_for_no_gpu_and_all_keep_to_one_node_and_get_a_signal_before_their_end(jobs):
-    using = {"sft", "ppo", "dpo", "reward", "generations", "stances", "cluster_names", "value_laden"}
+    using = {"sft", "ppo", "dpo", "reward", "generations", "stances", "order_check", "cluster_names", "value_laden"}
     for rule, _, asked in jobs.values():
         assert rule in using or int(asked.get("gpu", 0)) == 0
         assert asked["nodes"] == "1" and asked["slurm_extra"] == "--signal=TERM@300"
@@ -155,6 +155,19 @@ def test_small_steps_and_steps_that_call_a_service_are_not_submitted(clone):
         "hub_model",
         "all",
     } <= local
-    assert "service_stances" in local
-    heavy = {"sft", "ppo", "dpo", "simpo", "reward", "base", "generations", "stances", "embeddings", "candidates", "sft_set"}
+    assert {"service_stances", "service_order_check"} <= local
+    heavy = {
+        "sft",
+        "ppo",
+        "dpo",
+        "simpo",
+        "reward",
+        "base",
+        "generations",
+        "stances",
+        "order_check",
+        "embeddings",
+        "candidates",
+        "sft_set",
+    }
     assert not local & {*heavy, "preference_set", "cluster_names", "value_laden"}
