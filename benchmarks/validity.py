@@ -2,9 +2,10 @@
 
     python benchmarks/validity.py [--studies 1000]
 
-Prints how often intervals of a value and of a magnitude cover the truth, against Student's t; how many studies without drift have a
-cell that is called moved; how many of the cells called moved did not move, where some did; how often a drift of just the margin is
-called preserved; and how many drifts of .05, .10 and .20 are found. About 8 minutes on 2 cores.
+Prints how often intervals of a value and of a magnitude cover the truth, against Student's t, and over several training seeds;
+how many studies without drift have a cell that is called moved; how many of the cells called moved did not move, where some did;
+how often a drift of just the margin is called preserved; and how many drifts of .05, .10 and .20 are found. About 8 minutes on 2
+cores.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import numpy as np
 import polars as pl
 from scipy import stats
 from tabulate import tabulate
+from validity_seeds import seed_coverage
 
 from valuedrift.drift.study import holm
 from valuedrift.report.scorecard_stats import reach
@@ -192,6 +194,8 @@ def main() -> None:
     show("Coverage of 95% intervals of a magnitude, paired by prompt", magnitudes)
     show(f"Agreement of a magnitude with one that an exact repetition with {PRINTED} prompts prints",
          pl.DataFrame(list(repetition(rng, options.draws))))  # fmt: skip
+    show("Coverage of 95% intervals over training seeds, 50 prompts and 5 responses",
+         pl.DataFrame(list(seed_coverage(rng, options.draws // 2))))  # fmt: skip
     show(f"Verdicts of studies of {CELLS} cells: none drifts; a third drifts by .05, .10 or .20; all drift by the margin, {MARGIN}",
          pl.DataFrame(list(verdicts(rng, options.studies))))  # fmt: skip
 
