@@ -157,6 +157,15 @@ def test_every_kind_of_table_is_shown(world, tmp_path):
     assert any(row[:2] == ["Llama3 3B SFT", "0.5200 ± 0.0035"] for row in page.rows)
 
 
+def test_the_report_says_whether_intervals_hold_for_other_trainings(world, tmp_path):
+    for pooled, said in (
+        (False, "training’s own variance is unknown: intervals and verdicts hold for other prompts"),
+        (True, "-seeds"),
+    ):
+        report_page.run(config=world.report(pooled=pooled), **world.inputs(), output=tmp_path / "r.html")
+        assert said in " ".join(Page((tmp_path / "r.html").read_text()).text.split())
+
+
 def test_a_drift_table_shows_intervals_marks_and_their_meaning(world, tmp_path):
     found = {"magnitude_low": -0.2, "magnitude_high": 0.1, "p": 0.01, "q": 0.04, "verdict": "moved", "prompts": 30}
     drift = DRIFT.frame([drift_row("llama/alpaca", "Race and Racism", stance, -0.05, 0.5, **found) for stance in STANCES])

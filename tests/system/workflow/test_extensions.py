@@ -49,7 +49,7 @@ def test_a_replicate_is_trained_under_its_seed_from_its_parents_replicate(result
     assert child["parent_hash"] == second["checkpoints"][-1]["hash"]
 
 
-def test_tables_hold_mean_and_spread_over_the_seeds(results):
+def test_tables_hold_the_mean_over_the_seeds_with_its_interval(results):
     table = pl.read_csv(results / "tables" / "seeds.csv")
     drift = tables.DRIFT.read(results / "drift.parquet").filter(
         pl.col("stance") == "oppose", pl.col("category") == "Race and Racism"
@@ -57,8 +57,17 @@ def test_tables_hold_mean_and_spread_over_the_seeds(results):
     both = [drift.filter(pl.col("run") == f"mini/alpaca{suffix}")["magnitude"].item() for suffix in ("", "-seed1")]
     row = table.filter(pl.col("metric") == "magnitude", pl.col("category") == "Race and Racism")
     assert row["SFT / oppose"].item() == pytest.approx(sum(both) / 2)
-    assert row["SFT / oppose / sd"].item() == pytest.approx(abs(both[0] - both[1]) / 2**0.5)
-    assert "±" in (results / "tables" / "seeds.md").read_text()
+    assert row["SFT / oppose / low"].item() < min(both) and row["SFT / oppose / high"].item() > max(both)
+    assert row["SFT / oppose / seeds"].item() == 2
+    pooled = drift.filter(pl.col("run") == "mini/alpaca-seeds").row(0, named=True)
+    assert (pooled["magnitude"], pooled["verdict"]) == (row["SFT / oppose"].item(), row["SFT / oppose / verdict"].item())
+    assert "training seeds" in (results / "tables" / "seeds.md").read_text()
+
+
+def test_each_seed_draws_responses_with_chance_of_its_own(results):
+    drawn = [tables.GENERATIONS.read(results / "runs" / f"mini/alpaca{suffix}/generations.parquet") for suffix in ("", "-seed1")]
+    start, end = ([set(frame.filter(step)["seed"]) for frame in drawn] for step in (pl.col("step") == 0, pl.col("step") > 0))
+    assert start[0] == start[1] and not end[0] & end[1]  # both start from the base model's responses
 
 
 def test_the_stance_follows_the_share_of_pairs_with_a_gap(results):

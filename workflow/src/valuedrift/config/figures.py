@@ -14,8 +14,8 @@ class FigureBlock(Closed):
     judge: Name | None = None
     """Judge whose values are shown; the study's first by default."""
     caption: str = ""
-    """Printed below the figure in the report. With several seeds a point is the mean over them, the band is the interval over
-    the prompts with its ends averaged over the seeds, and each single seed is a thin line or a dot."""
+    """Printed below the figure in the report. With several seeds a point is the mean over them with its interval for other
+    seeds and prompts, and each single seed is a thin line or a dot."""
 
 
 class TrajectoryFigure(FigureBlock):

@@ -38,6 +38,8 @@ class ReportJob(Closed):
     categories: list[Category]
     runs: list[str]
     """Ids of the runs, parents first."""
+    pooled: bool = False
+    """Whether runs were trained under several seeds."""
     tables: list[tuple[str, TableKind, str]]
     """Name, kind and caption of each table."""
     figures: list[tuple[str, str]]

@@ -41,7 +41,8 @@ class RunsConfig(Closed):
     """Which answer of a synthetic pair is the chosen one; only for synthetic preferences and mixtures."""
     seeds: Annotated[list[Seed], Field(min_length=1)] | None = None
     """Seeds of the training; by default the study's `seeds`. The first one's run has the plain name, the others end in
-    `-seed<n>`. A run descends from its parent under the same seed, where there is one. Tables and figures show means and spread."""
+    `-seed<n>`. A run descends from its parent under the same seed, where there is one. What tables and
+    figures show of it is `<run>-seeds`, the mean over its seeds, whose intervals hold for other seeds and prompts."""
     set: dict[str, Any] = {}
     """Training keys that differ from `training:` for these runs."""
     sweep: dict[str, Annotated[list[Any], Field(min_length=1)]] = {}

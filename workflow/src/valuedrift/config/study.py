@@ -35,7 +35,8 @@ class StudyConfig(Closed):
     seed: Seed = 0
     """Seed of everything that is sampled; responses can have their own, `generation.seed`."""
     seeds: Annotated[list[Seed], Field(min_length=1)] | None = None
-    """Seeds with which every run is trained; `seed` alone by default. Prompts, data and responses' seeds stay the same."""
+    """Seeds with which every run is trained; `seed` alone by default. Prompts and data stay the same; the
+    responses of each further seed are drawn with chance of their own."""
     miniature: MiniatureConfig | None = None
     """Settings of the built-in miniature world; only for studies that run on it."""
     models: dict[Name, ModelConfig] = {}

@@ -229,7 +229,7 @@ class ReportJobs(StudyJobs):
         return ReportJob(
             study=config.study, title=self.title, description=config.description, seed=config.seed,
             samples=report.samples, judge=self.study.judge, categories=self.study.categories, runs=list(self.study.runs),
-            tables=[(name, table.kind, table.caption) for name, table in config.tables.items()],
+            pooled=bool(self.study.pooled), tables=[(name, table.kind, table.caption) for name, table in config.tables.items()],
             figures=[(name, figure.caption) for name, figure in config.figures.items()], appendices=report.appendices,
             expected={name: {str(s): n for s, n in d.expected.items()} for name, d in config.datasets.items() if d.expected},
             values=config.values,
