@@ -2,12 +2,12 @@ from math import isnan
 
 import polars as pl
 import pytest
-from report_world import BASE, JUDGE, PO, SFT, assert_legible, figure_job, panel, values_row
+from report_world import BASE, JUDGE, PO, SFT, assert_legible, drift_row, figure_job, panel, values_row
 
 from valuedrift.config.base import STANCES
 from valuedrift.config.figures import Panel, PhaseOfPanel, StyleConfig
 from valuedrift.errors import UserError
-from valuedrift.io.tables import VALUES
+from valuedrift.io.tables import DRIFT, VALUES
 from valuedrift.report import figure
 from valuedrift.report.panels import panel_grid, read_values
 
@@ -256,3 +256,18 @@ def test_a_start_that_was_not_measured_has_no_label():
 
 def test_values_given_twice_count_once(world):
     assert read_values(world.values * 2).equals(read_values(world.values))
+
+
+def test_each_phase_ends_in_the_verdict_on_its_drift(world):
+    """Filled where a drift moved, half filled where it is preserved, empty where neither is shown."""
+    run = next(iter(PO))
+    told = {("llama/wildchat", "support"): "moved", (run, "support"): "undecided", (run, "neutral"): "preserved"}
+    rows = [drift_row(r, CATEGORY, s, 0.1, 0.5) | {"verdict": verdict} for (r, s), verdict in told.items()]
+    rows.append(drift_row(run, "Race and Racism", "oppose", 0.1, 0.5) | {"verdict": "moved"})
+    drawn = figure.draw(figure_job(panel(run), category=CATEGORY), world.values_frame(), DRIFT.frame(rows))
+    assert_legible(drawn)
+    looks = [(line.get_xdata()[0], line.get_marker(), line.get_fillstyle(), line.get_markerfacecolor()) for line in drawn.axes[0].lines
+             if len(line.get_xdata()) == 1]  # fmt: skip
+    green, grey = StyleConfig().colors.support, StyleConfig().colors.neutral
+    assert looks == [(1, "o", "full", green), (2, "o", "full", "white"), (2, "s", "left", grey)]
+    assert [text.get_text() for text in drawn.legends[0].get_texts()][-3:] == ["moved", "preserved", "undecided"]

@@ -2,12 +2,12 @@ import math
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
-from report_world import JUDGE, assert_legible, values_row
+from report_world import JUDGE, assert_legible, drift_row, values_row
 
 from valuedrift.config.base import STANCES
 from valuedrift.config.figures import AblationFigure, AblationJob, AblationPoint, FigureConfig, StyleConfig, TrajectoryFigure
 from valuedrift.errors import UserError
-from valuedrift.io.tables import VALUES
+from valuedrift.io.tables import DRIFT, VALUES
 from valuedrift.report import ablation
 
 TOPICS = ["Discussions on Abortion", "Immigration Policies", "Climate Change Opinions"]
@@ -141,3 +141,13 @@ def test_a_figure_is_a_trajectory_unless_it_says_otherwise():
     assert isinstance(found, AblationFigure) and found.stance == "support"
     with pytest.raises(ValidationError, match="'trajectory', 'ablation'"):
         read({"kind": "bars", "panels": {}})
+
+
+def test_points_show_the_verdict_on_the_drift_of_their_run():
+    told = {"m/a/0": "moved", "m/a/1": "undecided"}
+    drift = DRIFT.frame([drift_row(run, TOPICS[1], "support", 0.1, 0.5) | {"verdict": verdict} for run, verdict in told.items()])
+    values = values_of({"m/a": 0.3, "m/a/0": 0.4, "m/a/1": 0.5})
+    drawn = ablation.draw(job_of({0.1: ["m/a/0"], 0.2: ["m/a/1"]}), values, drift)
+    assert_legible(drawn)
+    faces = [[line.get_markerfacecolor() for line in ax.lines if len(line.get_xdata()) == 1] for ax in drawn.axes]
+    assert faces == [[], [StyleConfig().colors.support, "white"], []]

@@ -178,3 +178,8 @@ def test_named_inputs_become_options():
 
 def _name(path: str) -> str:
     return Path(path).name
+
+
+def test_a_figure_with_verdicts_reads_the_drift_of_the_whole_study():
+    assert inputs().figure_drift("figure_3") == ["results/miniature/drift.parquet"]
+    assert inputs(figures={"figure_3": {"verdicts": False}}).figure_drift("figure_3") == []

@@ -131,6 +131,7 @@ use rule drift_table as contrast_table with:
 rule figure:
     input:
         values=lambda wildcards: inputs.figure_values(wildcards.figure),
+        drift=lambda wildcards: inputs.figure_drift(wildcards.figure),
     output:
         pdf=f"{R}/figures/{{figure}}.pdf",
         png=f"{R}/figures/{{figure}}.png",
@@ -153,6 +154,7 @@ rule figure:
 use rule figure as ablation with:
     input:
         values=lambda wildcards: inputs.figure_values(wildcards.figure),
+        drift=lambda wildcards: inputs.figure_drift(wildcards.figure),
     wildcard_constraints:
         figure=pattern(study.figures("ablation")),
     params:

@@ -16,6 +16,9 @@ class FigureBlock(Closed):
     caption: str = ""
     """Printed below the figure in the report. With several seeds a point is the mean over them with its interval for other
     seeds and prompts, and each single seed is a thin line or a dot."""
+    verdicts: bool = True
+    """Show at the end of each run whether its drift moved, is preserved, or neither is shown. A verdict is corrected for all drifts
+    of the study, so the figure then needs all of it; without verdicts only the runs that it shows are trained for it."""
 
 
 class TrajectoryFigure(FigureBlock):

@@ -5,13 +5,16 @@ one trajectory per value the reader would have to compare the ends.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from valuedrift.config.figures import AblationJob
+from valuedrift.io.tables import DRIFT
+from valuedrift.report.marks import point as verdict_point
+from valuedrift.report.marks import verdict_legend, verdict_of
 from valuedrift.report.panels import (
     DIGIT,
     FAINT,
@@ -47,25 +50,32 @@ class Outcome:
     """Probabilities; NaN where nothing could be scored."""
     seeds: list[float]
     """The mean of each seed, where there are several."""
+    verdict: str | None = None
+    """Of its drift; None where there is none."""
 
 
-def run(*, config: AblationJob, values: list[Path], pdf: Path, png: Path) -> None:
-    """Draw the figure of VALUES tables as PDF and PNG; equal inputs give equal bytes."""
-    save(draw(config, read_values(values)), pdf, png, config.style.dpi)
+def run(*, config: AblationJob, values: list[Path], pdf: Path, png: Path, drift: Path | None = None) -> None:
+    """Draw the figure of VALUES tables, with the verdicts of DRIFT if given, as PDF and PNG; equal inputs give equal bytes."""
+    verdicts = None if drift is None else DRIFT.read(drift)
+    save(draw(config, read_values(values), verdicts), pdf, png, config.style.dpi)
 
 
-def draw(job: AblationJob, values: pl.DataFrame) -> "Figure":
+def draw(job: AblationJob, values: pl.DataFrame, drift: pl.DataFrame | None = None) -> "Figure":
     """Return the figure of `job`, one panel per category; raises UserError for a run without values."""
     points = sorted(job.points, key=lambda point: point.value)
     places = positions([point.value for point in points])
     with panel_grid(len(job.categories), None, job.style) as grid:
         for ax, category in zip(grid.axes, job.categories, strict=True):
             outcomes = [outcome(point.value, [point.run, *point.seeds], category, job, values) for point in points]
+            if drift is not None:
+                told = [verdict_of(drift, point.run, category, job.stance, job.judge) for point in points]
+                outcomes = [replace(found, verdict=verdict) for found, verdict in zip(outcomes, told, strict=True)]
             before = outcome(math.nan, [job.parent], category, job, values)
             _draw_panel(ax, outcomes, before, places, grid, job)
             grid.title(ax, category, pad=0.6)
         label_axes(grid, NAMES.get(job.parameter, job.parameter), f"{job.stance} probability")
-        grid.legend(grid.axes[0].get_legend_handles_labels()[0])
+        handles = grid.axes[0].get_legend_handles_labels()[0]
+        grid.legend([*handles, *([] if drift is None else verdict_legend(grid))])
     return grid.figure
 
 
@@ -105,6 +115,9 @@ def _draw_panel(
     ax.vlines(places, [o.low for o in outcomes], [o.high for o in outcomes], color=color, alpha=0.5, linewidth=1.6, zorder=2)
     ax.plot(places, [o.mean for o in outcomes], color=color, marker=MARKERS[job.stance], markersize=grid.size * 0.5, linestyle="",
             markeredgecolor="white", markeredgewidth=0.3, clip_on=False, zorder=4, label="after training")  # fmt: skip
+    for x, o in zip(places, outcomes, strict=True):
+        if o.verdict:
+            ax.plot(x, o.mean, **verdict_point(job.stance, o.verdict, color, grid.size * 0.55), clip_on=False, zorder=4.5)
     seeds = [(x, mean) for x, o in zip(places, outcomes, strict=True) for mean in o.seeds]
     if seeds:
         ax.plot(*zip(*seeds, strict=True), color=INK, marker=".", markersize=grid.size * 0.25, linestyle="", clip_on=False,

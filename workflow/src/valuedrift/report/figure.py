@@ -10,6 +10,8 @@ import polars as pl
 from valuedrift.config.base import STANCES
 from valuedrift.config.figures import FigureJob, Panel, StyleConfig
 from valuedrift.errors import UserError
+from valuedrift.io.tables import DRIFT
+from valuedrift.report.marks import point, verdict_legend, verdict_of
 from valuedrift.report.panels import (
     DIGIT,
     FAINT,
@@ -53,12 +55,13 @@ class Trajectory:
     """x, stance and mean of each run of the phases with several seeds."""
 
 
-def run(*, config: FigureJob, values: list[Path], pdf: Path, png: Path) -> None:
-    """Draw the figure of VALUES tables as PDF and PNG; equal inputs give equal bytes."""
-    save(draw(config, read_values(values)), pdf, png, config.style.dpi)
+def run(*, config: FigureJob, values: list[Path], pdf: Path, png: Path, drift: Path | None = None) -> None:
+    """Draw the figure of VALUES tables, with the verdicts of DRIFT if given, as PDF and PNG; equal inputs give equal bytes."""
+    verdicts = None if drift is None else DRIFT.read(drift)
+    save(draw(config, read_values(values), verdicts), pdf, png, config.style.dpi)
 
 
-def draw(job: FigureJob, values: pl.DataFrame) -> "Figure":
+def draw(job: FigureJob, values: pl.DataFrame, drift: pl.DataFrame | None = None) -> "Figure":
     """Return the figure of `job`, one axes per panel in their order; raises UserError for a run without values."""
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
@@ -74,12 +77,14 @@ def draw(job: FigureJob, values: pl.DataFrame) -> "Figure":
                 _draw_bands(ax, drawn, job.style)
             if flagged:
                 _draw_flagged(ax, drawn)
+            if drift is not None:
+                _draw_verdicts(ax, panel, drawn, drift, job, grid)
         label_axes(grid, "training step", "stance probability")
         grid.suptitle(job.category)
         handles = [line for line in grid.axes[0].lines if line.get_label() in (*STANCES, "flagged")]
         seeds = [Line2D([], [], color=FAINT, linewidth=0.5, label="one seed")] if any(drawn.seeds for drawn in found) else []
         bands = [Patch(color=FAINT, alpha=0.3, linewidth=0, label="interval"), Patch(**BAND, facecolor="none", edgecolor=FAINT)]
-        grid.legend([*handles, *seeds, *(bands if banded else [])])
+        grid.legend([*handles, *seeds, *(bands if banded else []), *([] if drift is None else verdict_legend(grid))])
     return grid.figure
 
 
@@ -143,6 +148,17 @@ def _draw_bands(ax: "Axes", drawn: Trajectory, style: StyleConfig) -> None:
         points = drawn.points.filter(pl.col("stance") == stance).sort("x")
         ax.fill_between(points["x"], points["band_low"], points["band_high"], **BAND, facecolor="none",
                         edgecolor=getattr(style.colors, stance), zorder=1.5)  # fmt: skip
+
+
+def _draw_verdicts(ax: "Axes", panel: Panel, drawn: Trajectory, drift: pl.DataFrame, job: FigureJob, grid: PanelGrid) -> None:
+    """Draw the last point of each phase as the verdict on the phase's drift; none where there is no verdict."""
+    for number, phase in enumerate(panel.phases):
+        for stance in STANCES:
+            verdict = verdict_of(drift, phase.run, job.category, stance, job.judge)
+            last = drawn.points.filter(pl.col("stance") == stance, pl.col("x").is_close(number + 1))
+            if verdict and not last.is_empty():
+                look = point(stance, verdict, getattr(job.style.colors, stance), grid.size * 0.55)
+                ax.plot(number + 1, last["mean"].item(), **look, clip_on=False, zorder=4)
 
 
 def _draw_flagged(ax: "Axes", drawn: Trajectory) -> None:

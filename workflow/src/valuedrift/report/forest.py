@@ -3,14 +3,15 @@
 import itertools
 import textwrap
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from valuedrift.config.base import STANCES
 from valuedrift.config.figures import ForestJob
 from valuedrift.io.tables import CONTRASTS
-from valuedrift.report.panels import FAINT, INK, MARKERS, SHADES, PanelGrid, label_axes, panel_grid, save
+from valuedrift.report.marks import point
+from valuedrift.report.panels import FAINT, INK, SHADES, PanelGrid, label_axes, panel_grid, save
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 VERDICTS = ("different", "equivalent", "undecided")
-"""A point is filled, half filled or empty, so that its verdict is seen without colour."""
+SIZE = 0.55
+"""Ems of a point."""
 ROW = 0.34
 """Inches of a category."""
 APART = 0.27
@@ -67,23 +69,14 @@ def _draw_panel(ax: "Axes", cells: pl.DataFrame, categories: list[str], grid: Pa
         color = getattr(job.style.colors, row["stance"])
         if row["low"] is not None:
             ax.hlines(y, row["low"], row["high"], color=color, linewidth=1.0, zorder=2)
-        ax.plot(row["difference"], y, **_point(row["stance"], row["verdict"], color, grid), zorder=3)
-
-
-def _point(stance: str, verdict: str, color: str, grid: PanelGrid) -> dict[str, Any]:
-    """Return how a point looks: its shape is the stance's, its filling the verdict's."""
-    return {
-        "marker": MARKERS[stance], "markersize": grid.size * 0.55, "color": color, "linestyle": "", "markeredgewidth": 0.8,
-        "fillstyle": "left" if verdict == "equivalent" else "full", "markerfacecoloralt": "white",
-        "markerfacecolor": "white" if verdict == "undecided" else color,
-    }  # fmt: skip
+        ax.plot(row["difference"], y, **point(row["stance"], row["verdict"], color, grid.size * SIZE), zorder=3)
 
 
 def _legend(grid: PanelGrid, job: ForestJob) -> list["Artist"]:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    stances = [Line2D([], [], **_point(s, "different", getattr(job.style.colors, s), grid), label=s) for s in STANCES]
-    verdicts = [Line2D([], [], **_point("support", verdict, INK, grid), label=verdict) for verdict in VERDICTS]
+    stances = [Line2D([], [], **point(s, "different", getattr(job.style.colors, s), grid.size * SIZE), label=s) for s in STANCES]
+    verdicts = [Line2D([], [], **point("support", verdict, INK, grid.size * SIZE), label=verdict) for verdict in VERDICTS]
     band = Patch(color=FAINT, alpha=0.2, linewidth=0, label=f"margin, ±{job.margin:g}")
     return [*itertools.chain.from_iterable(zip(stances, verdicts, strict=True)), band]  # filled column by column, two in each

@@ -257,6 +257,12 @@ class Inputs:
         pooled = dict.fromkeys(self.study.shown(self.study.runs[run].plain) for run in runs)
         return self.of_runs("values.parquet", dict.fromkeys([*runs, *pooled]))
 
+    def figure_drift(self, name: str) -> list[str]:
+        """Return the study's drift for a figure with verdicts, if there is any; nothing for one without them."""
+        figure = self.config.figures[name]
+        assert not isinstance(figure, ForestFigure)
+        return [f"{self.study.folder}/drift.parquet"] if figure.verdicts and self.study.drifting else []
+
     def contrast_of(self, block: str) -> str:
         """Return the contrast that a table or figure shows."""
         shown = self.config.tables.get(block) or self.config.figures[block]
