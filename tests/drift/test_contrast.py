@@ -30,7 +30,7 @@ def write(path, run, shares, judge="j", category="C", prompts=40, unscorable=(),
 
 def job(*pairs, **changes):
     """Pairs are (heading, first run, second run) by the judge j."""
-    made = [ContrastPair(heading=h, first=Side(run=a, judge="j"), second=Side(run=b, judge="j")) for h, a, b in pairs]
+    made = [ContrastPair(heading=h, first=[Side(run=a, judge="j")], second=[Side(run=b, judge="j")]) for h, a, b in pairs]
     fields = {
         "pairs": made,
         "of": "value",
@@ -83,7 +83,7 @@ def test_q_is_corrected_for_all_cells_of_the_contrast(runs, tmp_path):
 
 def test_a_prompt_that_one_side_has_no_score_of_is_left_out_of_both(tmp_path):
     config = job(("judges", "a", "a")).model_copy(update={
-        "pairs": [ContrastPair(heading="k less j", first=Side(run="a", judge="j"), second=Side(run="a", judge="k"))]})  # fmt: skip
+        "pairs": [ContrastPair(heading="k less j", first=[Side(run="a", judge="j")], second=[Side(run="a", judge="k")])]})  # fmt: skip
     j = write(tmp_path / "j.parquet", "a", (0.2, 0.2, 0.5), unscorable=[0, 1])
     k = write(tmp_path / "k.parquet", "a", (0.2, 0.2, 0.5), judge="k", unscorable=[1, 2, 3])
     rows = found(config, j, k, folder=tmp_path)
@@ -92,7 +92,7 @@ def test_a_prompt_that_one_side_has_no_score_of_is_left_out_of_both(tmp_path):
     rows = found(config, j, none, folder=tmp_path)
     assert (
         set(rows["prompts"]) == {0}
-        and rows.select(pl.exclude("pair", "category", "stance", "prompts")).null_count().row(0) == (3,) * 9
+        and rows.select(pl.exclude("pair", "category", "stance", "prompts", "seeds")).null_count().row(0) == (3,) * 9
     )
 
 
@@ -109,3 +109,27 @@ def test_the_kind_of_the_interval_is_that_of_the_values(runs, tmp_path):
 def test_a_side_without_stances_is_named(runs, tmp_path):
     with pytest.raises(UserError, match="the contrast's `b less a` has no stances of the run `b` by the judge `j`"):
         found(job(("b less a", "a", "b")), runs["a"], folder=tmp_path)
+
+
+def test_over_several_seeds_the_interval_takes_in_what_the_trainings_differ(tmp_path):
+    def shares(run, seed):
+        return (0.2, 0.2, 0.5 if run == "a" else (0.6, 0.8, 0.9)[seed])
+
+    def name(run, seed):
+        return f"{run}-seed{seed}" if seed else run
+
+    files = [
+        write(tmp_path / f"{name(run, seed)}.parquet", name(run, seed), shares(run, seed)) for run in "ab" for seed in range(3)
+    ]
+    found_ = {}
+    for seeds in (1, 3):
+        sides = [[Side(run=name(run, seed), judge="j") for seed in range(seeds)] for run in "ab"]
+        pair = ContrastPair(heading="b less a", first=sides[0], second=sides[1])
+        for of in ("value", "drift"):
+            rows = found(job(pairs=[pair], of=of), *files, folder=tmp_path)
+            found_[seeds, of] = rows.row(0, named=True)
+    for of in ("value", "drift"):
+        one, three = found_[1, of], found_[3, of]
+        assert (one["seeds"], three["seeds"]) == (1, 3)
+        assert three["difference"] == pytest.approx(0.8 - 0.23 - 0.3, abs=0.1)
+        assert three["high"] - three["low"] > 2 * (one["high"] - one["low"])  # t with two degrees of freedom

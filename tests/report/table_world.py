@@ -120,7 +120,7 @@ def contrast(path, pairs=("PPO, support less oppose", "DPO, support less oppose"
     """A CONTRASTS table whose support is different, neutral equivalent and oppose undecided."""
     rows = [
         {"pair": pair, "category": category, "stance": stance, "first": 0.3, "second": 0.3 + difference, "difference": difference,
-         "low": difference - 0.125, "high": difference + 0.125, "prompts": 50, "p": p, "p_equivalent": 0.5, "q": p, "verdict": verdict}
+         "low": difference - 0.125, "high": difference + 0.125, "prompts": 50, "seeds": 1, "p": p, "p_equivalent": 0.5, "q": p, "verdict": verdict}
         for pair in pairs for category in categories
         for stance, difference, p, verdict in zip(
             SIDES, (0.25, 0.0, -0.25), (0.001, 0.9, 0.06), ("different", "equivalent", "undecided"), strict=True)

@@ -58,7 +58,9 @@ def test_the_csv_is_the_contrast_at_full_precision(tmp_path, out):
 
 
 def test_what_was_not_measured_is_a_dash(tmp_path, out):
-    rows = [{"pair": "A", "category": "C", "stance": stance, "prompts": 0} for stance in ("support", "neutral", "oppose")]
+    rows = [
+        {"pair": "A", "category": "C", "stance": stance, "prompts": 0, "seeds": 1} for stance in ("support", "neutral", "oppose")
+    ]
     CONTRASTS.write(CONTRASTS.frame(rows), tmp_path / "c.parquet")
     contrast_table.run(config=job_of("contrast"), contrast=tmp_path / "c.parquet", **out)
     assert "| C | – | – | – |" in out["markdown"].read_text().splitlines()

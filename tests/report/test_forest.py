@@ -16,7 +16,7 @@ JOB = ForestJob(of="value", margin=0.05, columns=None, style=StyleConfig())
 
 def row(pair="b less a", category=CATEGORIES[0], stance="support", difference=0.2, half=0.1, verdict="different"):
     known = {"difference": difference, "low": difference - half, "high": difference + half, "verdict": verdict} if verdict else {}
-    return {"pair": pair, "category": category, "stance": stance, "first": 0.3, "second": 0.5, "prompts": 50, **known}
+    return {"pair": pair, "category": category, "stance": stance, "first": 0.3, "second": 0.5, "prompts": 50, "seeds": 1, **known}
 
 
 def contrast(pairs):

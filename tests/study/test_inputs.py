@@ -183,3 +183,16 @@ def _name(path: str) -> str:
 def test_a_figure_with_verdicts_reads_the_drift_of_the_whole_study():
     assert inputs().figure_drift("figure_3") == ["results/miniature/drift.parquet"]
     assert inputs(figures={"figure_3": {"verdicts": False}}).figure_drift("figure_3") == []
+
+
+def test_a_contrast_reads_the_stances_of_both_runs_under_the_seeds_that_they_share():
+    pair = {"contrasts": {"c": {"pairs": {"A": ["mini/wildchat", "mini/alpaca"]}, "judge": "oracle"}}}
+    assert inputs(**pair).contrast_stances("c") == [f"{RUNS}/mini/{run}/stances/oracle.parquet" for run in ("wildchat", "alpaca")]
+    runs = ("wildchat", "wildchat-seed5", "alpaca", "alpaca-seed5")
+    assert inputs(**pair, seeds=[0, 5]).contrast_stances("c") == [f"{RUNS}/mini/{run}/stances/oracle.parquet" for run in runs]
+    judges = {"contrasts": {"c": {"runs": {"A": "mini/alpaca"}, "judges": ["oracle", "mini-judge"]}}}
+    assert inputs(**judges).contrast_stances("c") == [
+        f"{RUNS}/mini/alpaca/stances/{judge}.parquet" for judge in ("oracle", "mini-judge")
+    ]
+    one = {"contrasts": {"c": {"pairs": {"A": ["mini/base", "mini/alpaca"]}}}}
+    assert len(inputs(**one, seeds=[0, 5]).contrast_stances("c")) == 2  # the base model has one seed

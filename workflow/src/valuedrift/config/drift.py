@@ -65,7 +65,7 @@ class ContrastConfig(Closed):
     corrected together, apart from those of the drift tables and of other contrasts."""
 
     pairs: Annotated[dict[str, Two], Field(min_length=1)] | None = None
-    """Heading → [first run, second run]. Of several seeds the first is compared."""
+    """Heading → [first run, second run]. They are compared under each seed that both have; intervals take in the seeds' spread."""
     runs: Annotated[dict[str, str], Field(min_length=1)] | None = None
     """Heading → run, where two `judges` of the same responses are compared."""
     judges: Two | None = None
@@ -115,8 +115,9 @@ class Side(Closed):
 
 class ContrastPair(Closed):
     heading: str
-    first: Side
-    second: Side
+    first: list[Side]
+    """Under each seed that both sides have."""
+    second: list[Side]
 
 
 class ContrastJob(Closed):

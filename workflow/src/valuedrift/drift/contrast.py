@@ -7,14 +7,18 @@ import polars as pl
 
 from valuedrift.config.drift import ContrastJob, ContrastPair, Of
 from valuedrift.drift.magnitude_and_time import tests
+from valuedrift.drift.pooled_values import crossed, over_seeds
 from valuedrift.drift.study import corrected, verdict
 from valuedrift.drift.values import prompt_means
 from valuedrift.errors import UserError
 from valuedrift.io.tables import CONTRASTS, STANCES
 from valuedrift.stats.intervals import pair_intervals
+from valuedrift.stats.seeds import Seeds
 from valuedrift.stats.shares import Floats, Pairs
 
 CELL = ["category", "stance"]
+ENDS: dict[Of, list[str]] = {"value": ["last"], "drift": ["start", "last"]}
+INTERVAL = dict.fromkeys(("difference", "low", "high"), pl.Float64)
 PROMPT = [*CELL, "prompt_id"]
 Sides = dict[tuple[str, str], pl.DataFrame]
 """(run, judge) → `ends` of its stances."""
@@ -54,31 +58,43 @@ def contrast(config: ContrastJob, sides: Sides) -> pl.DataFrame:
 
 
 def cells_of(pair: ContrastPair, config: ContrastJob, sides: Sides) -> pl.DataFrame:
-    """Return rows of CONTRASTS of one pair without q and verdict; raises UserError if one of its sides was not judged."""
-    for side in (pair.first, pair.second):
+    """Return rows of CONTRASTS of one pair without q and verdict; raises UserError if one of its sides was not judged.
+
+    Over several seeds the difference is the mean of those under each seed. Its interval and p-values are those of a single seed
+    with the seeds' part of the difference (stats/seeds.py), whatever `values.interval` is.
+    """
+    for side in (*pair.first, *pair.second):
         if (side.run, side.judge) not in sides:
             raise UserError(f"the contrast's `{pair.heading}` has no stances of the run `{side.run}` by the judge `{side.judge}`")
-    first, second = (sides[side.run, side.judge] for side in (pair.first, pair.second))
-    both = first.join(second, on=PROMPT, suffix="_second", validate="1:1").filter(pl.col("category").is_in(config.categories))
-    scored = pl.all_horizontal(pl.exclude(PROMPT).is_not_null())
-    cells = both.sort(PROMPT).group_by(CELL, maintain_order=True).agg(pl.exclude("prompt_id").filter(scored))
-    cells = cells.sort(pl.col("category").cast(pl.Enum(config.categories)), "stance")
-    pairs, differences = paired(cells, config.of)
-    intervals = pair_intervals(pairs, differences, config.values, config.seed)
-    found = pl.DataFrame(intervals, schema=dict.fromkeys(("difference", "low", "high"), pl.Float64), orient="row").hstack(
-        tests(pairs, config.margin)
-    )
+    both = [
+        sides[first.run, first.judge].join(sides[second.run, second.judge], on=PROMPT, suffix="_second", validate="1:1")
+        .with_columns(run=pl.lit(first.run))
+        for first, second in zip(pair.first, pair.second, strict=True)
+    ]  # fmt: skip
+    numbers = [name for name in both[0].columns if name not in (*PROMPT, "run")]
+    known = pl.concat(both).filter(pl.col("category").is_in(config.categories)).with_columns(pl.col(numbers).fill_null(np.nan))
+    cells = crossed(known, CELL, *numbers).sort(pl.col("category").cast(pl.Enum(config.categories)), "stance")
+    pairs, differences = paired({name: cells[name].to_list() for name in numbers}, config.of)
+    values = config.values if len(both) == 1 else config.values.model_copy(update={"interval": "beta"})
+    intervals = pl.DataFrame(pair_intervals(pairs, differences, values, config.seed), schema=INTERVAL, orient="row")
+    found = tests(pairs, config.margin).rename({"p_preserved": "p_equivalent"}).cast({"prompts": pl.Int64})
     means = [pl.Series(name, side.mean, nan_to_null=True) for name, side in (("first", pairs.first), ("second", pairs.last))]
-    rows = cells.select(CELL).hstack(means).hstack(found.rename({"p_preserved": "p_equivalent"}))
-    return rows.with_columns(pair=pl.lit(pair.heading)).cast({"prompts": pl.Int64})
+    named = [pl.lit(pair.heading).alias("pair"), pl.lit(len(both), pl.Int64).alias("seeds")]
+    return cells.select(CELL).hstack(means).hstack(intervals).hstack(found).with_columns(named)
 
 
-def paired(cells: pl.DataFrame, of: Of) -> tuple[Pairs, list[Floats]]:
-    """Return both sides of each cell, and the differences of its prompts (prompts,), from lists of the prompts' means."""
-    samples = {name: [np.array(sample, float) for sample in cells[name]] for name in cells.columns if name not in CELL}
+def paired(samples: dict[str, list[Floats]], of: Of) -> tuple[Pairs, list[Floats]]:
+    """Return both sides of each cell, and the differences of its prompts (prompts,), from samples (seeds, prompts) of the ends."""
+    first, second = ([samples[f"{end}{side}"] for end in ENDS[of]] for side in ("", "_second"))
+    drifts = [_change(*side) for side in (first, second)]
+    apart = [b - a for a, b in zip(*drifts, strict=True)]
+    seeds = Seeds.of_each(apart) if any(len(sample) > 1 for sample in apart) else None
+    one, other = ([over_seeds(sample) for sample in side] for side in (first, second))
     if of == "value":
-        sides = samples["last"], samples["last_second"]
-        return Pairs.of_each(*sides), [b - a for a, b in zip(*sides, strict=True)]
-    first, second = ((samples[f"start{side}"], samples[f"last{side}"]) for side in ("", "_second"))
-    drifts = zip(*first, *second, strict=True)
-    return Pairs.of_differences(first, second), [(d - c) - (b - a) for a, b, c, d in drifts]
+        return Pairs.of_each(one[0], other[0], seeds), over_seeds(apart)
+    return Pairs.of_differences((one[0], one[1]), (other[0], other[1]), seeds), over_seeds(apart)
+
+
+def _change(*ends: list[Floats]) -> list[Floats]:
+    """Return the last samples, less the first where there are two."""
+    return ends[0] if len(ends) == 1 else [b - a for a, b in zip(*ends, strict=True)]

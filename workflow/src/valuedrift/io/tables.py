@@ -147,13 +147,13 @@ NOISE = declared(
     run=pl.String, step=STEP, category=pl.String, stance=STANCE, difference=DIFFERENCE, low=NUMBER, high=NUMBER, prompts=COUNT,
     p=PROBABILITY, p_preserved=PROBABILITY, q=PROBABILITY, verdict=VERDICT, magnitude=DIFFERENCE,
 )  # fmt: skip
-# One contrast: `pair` is its heading; first and second are values or drift magnitudes, means over the `prompts` that both have;
-# difference is second less first; q: p corrected for all cells of the contrast; p_equivalent: against a difference of the margin or
-# more.
+# One contrast: `pair` is its heading; first and second are values or drift magnitudes, means over the `prompts` that both have and
+# over the `seeds`; difference is second less first; q is p corrected for all cells of the contrast, p_equivalent is against a
+# difference of the margin or more.
 CONTRASTS = declared(
     "contrast", "pair category stance", "first second difference low high p p_equivalent q verdict", INTERVAL,
     pair=pl.String, category=pl.String, stance=STANCE, first=DIFFERENCE, second=DIFFERENCE, difference=CONTRAST, low=NUMBER,
-    high=NUMBER, prompts=COUNT, p=PROBABILITY, p_equivalent=PROBABILITY, q=PROBABILITY, verdict=DIFFERS,
+    high=NUMBER, prompts=COUNT, seeds=COUNT, p=PROBABILITY, p_equivalent=PROBABILITY, q=PROBABILITY, verdict=DIFFERS,
 )  # fmt: skip
 
 # --- downstream: value and stderr as lm-eval gives them, shares of n questions for accuracies; shots are the examples shown ---

@@ -45,6 +45,8 @@ def _note(rows: Rows, intervals: bool) -> str:
     confidence, tested = float(row["confidence"]), f"{row['tested']} differences of this contrast"
     parts = ["Second less first, paired by prompt."]
     parts.append(explained("difference", tested, confidence, float(row["margin"]), row["correction"]))
+    if (seeds := max(int(row["seeds"]) for row in rows)) > 1:
+        parts.append(f"Means over up to {seeds} training seeds, whose spread the intervals take in.")
     if intervals:
         parts.append(f"In brackets: {100 * confidence:.4g}% intervals.")
     return " ".join(parts)

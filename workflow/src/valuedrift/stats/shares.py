@@ -108,7 +108,10 @@ class Pairs:
 
     @classmethod
     def of_differences(
-        cls, first: tuple[Sequence[Floats], Sequence[Floats]], last: tuple[Sequence[Floats], Sequence[Floats]]
+        cls,
+        first: tuple[Sequence[Floats], Sequence[Floats]],
+        last: tuple[Sequence[Floats], Sequence[Floats]],
+        seeds: Seeds | None = None,
     ) -> "Pairs":
         """Return the pairs of two differences, each given as its two samples, over the same prompts (prompts,), one pair a cell.
 
@@ -118,7 +121,7 @@ class Pairs:
         one, other = ([b - a for a, b in zip(*side, strict=True)] for side in (first, last))
         products = np.array([(a * b).sum() for a, b in zip(one, other, strict=True)])
         correlation = _correlation(Sums.of_each(one), Sums.of_each(other), products, unseen=EXTREMES)
-        return cls(cls.of_each(*first), cls.of_each(*last), correlation)
+        return cls(cls.of_each(*first), cls.of_each(*last), correlation, seeds)
 
     @property
     def mean(self) -> Floats:

@@ -200,10 +200,8 @@ class Inputs:
 
     def contrast_stances(self, name: str) -> list[str]:
         """Return the stances that a contrast compares, each file once."""
-        sides = self.config.contrasts[name].sides(self.study.judge).values()
-        return list(
-            dict.fromkeys(f"{self.study.folder_of(side.run)}/stances/{side.judge}.parquet" for two in sides for side in two)
-        )
+        sides = [side for both in self.study.contrasted(name).values() for seeds in both for side in seeds]
+        return list(dict.fromkeys(f"{self.study.folder_of(side.run)}/stances/{side.judge}.parquet" for side in sides))
 
     # --- tables, figures and report ---
 

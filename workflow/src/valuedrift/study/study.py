@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from valuedrift.config.chat import ChatConfig, ChatJob
+from valuedrift.config.drift import Side
 from valuedrift.config.models import ModelConfig
 from valuedrift.config.study import StudyConfig
 from valuedrift.io.row_files import is_local
@@ -112,6 +113,17 @@ class Study:
     def replicates(self, run: str) -> list[str]:
         """Return the ids of the run under each of its seeds; of the run alone where there is one seed."""
         return [r.id for r in self.runs.values() if r.plain == run] or [run]
+
+    def contrasted(self, name: str) -> dict[str, tuple[list[Side], list[Side]]]:
+        """Return heading → both sides of a contrast, under each seed that both have, or under the first of each."""
+        return {heading: self._shared(*sides) for heading, sides in self.config.contrasts[name].sides(self.judge).items()}
+
+    def _shared(self, first: Side, second: Side) -> tuple[list[Side], list[Side]]:
+        one, other = ({self.runs[run].seed: run for run in self.replicates(side.run)} for side in (first, second))
+        seeds = [seed for seed in one if seed in other]
+        if not seeds:
+            return [first], [second]
+        return [Side(run=one[s], judge=first.judge) for s in seeds], [Side(run=other[s], judge=second.judge) for s in seeds]
 
     def with_replicates(self, runs: Iterable[str]) -> list[str]:
         """Return the ids of the runs and of their replicates, each once."""

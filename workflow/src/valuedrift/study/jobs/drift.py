@@ -19,7 +19,7 @@ class DriftJobs(StudyJobs):
 
     def contrast(self, name: str) -> str:
         block, drift = self.config.contrasts[name], self.config.drift
-        sides = block.sides(self.study.judge)
+        sides = self.study.contrasted(name)
         return ContrastJob(
             pairs=[ContrastPair(heading=heading, first=first, second=second) for heading, (first, second) in sides.items()],
             of=block.of, categories=block.categories or self.study.categories, values=self.config.values, margin=drift.margin,
