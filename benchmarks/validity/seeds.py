@@ -1,14 +1,15 @@
-"""What intervals over several training seeds are worth, next to others: a part of validity.py."""
+"""What intervals over several training seeds are worth, next to others."""
 
 from collections.abc import Iterator
 
 import numpy as np
 from scipy import stats
+from simulated import TAIL, Row, covered
 
 from valuedrift.stats.seeds import Seeds
 from valuedrift.stats.shares import Floats, Limits, Pairs, Sums, difference_limits, limits
 
-TAIL, PROMPTS = 0.025, 50
+PROMPTS = 50
 
 
 def seeded(
@@ -45,7 +46,7 @@ def over_seeds(sample: Floats) -> dict[str, Limits]:
     return {name: Limits(mean - half, mean + half) for name, half in found.items()}
 
 
-def seed_coverage(rng: np.random.Generator, draws: int) -> Iterator[dict[str, object]]:
+def seed_coverage(rng: np.random.Generator, draws: int) -> Iterator[Row]:
     """Yield what intervals over seeds cover, a row for each kind of cell, number of seeds and standard deviation over seeds.
 
     A magnitude is from one start for all seeds, as that of SFT, or from each seed's own, as that of what follows SFT.
@@ -68,11 +69,7 @@ def seed_coverage(rng: np.random.Generator, draws: int) -> Iterator[dict[str, ob
                     yield _over_seeds_row(kind, deviation, seeds, last - first, difference_limits(pair, TAIL), end - start)
 
 
-def _over_seeds_row(kind: str, deviation: float, seeds: int, truth: float, ours: Limits, sample: Floats) -> dict[str, object]:
-    others = {name: _covered(found, truth) for name, found in over_seeds(sample).items()}
+def _over_seeds_row(kind: str, deviation: float, seeds: int, truth: float, ours: Limits, sample: Floats) -> Row:
+    others = {name: covered(found, truth) for name, found in over_seeds(sample).items()}
     width = float((ours.high - ours.low).mean())
-    return {"cell": kind, "SD over seeds": deviation, "seeds": seeds, "pooled": _covered(ours, truth), **others, "width": width}
-
-
-def _covered(found: Limits, truth: float) -> float:
-    return float(((found.low <= truth) & (truth <= found.high)).mean())
+    return {"cell": kind, "SD over seeds": deviation, "seeds": seeds, "pooled": covered(ours, truth), **others, "width": width}
