@@ -58,6 +58,16 @@ def test_markdown_is_the_papers_layout(tmp_path):
     ]
 
 
+def test_times_of_half_and_ninety_have_their_sets(tmp_path):
+    row = drift_row("m/a", "Race", "support", 0.4, 0.5) | {"half": 0.25, "half_low": 0.1, "half_high": 0.5, "verdict": "moved"}
+    job = table_job([("A", "m/a")], ("Race",), ("half", "ninety"), interval="all", times="moved")
+    frame = pivot(DRIFT.frame([row]), job)
+    assert frame.select("A / support", "A / support / low", "A / support / high").rows() == [(0.25, 0.1, 0.5), (None, None, None)]
+    assert "A / support / verdict" not in frame.columns and "times" in frame.columns
+    shown = texts(printed(DRIFT.frame([row]), job, tmp_path))
+    assert shown["time of half the drift"]["Race"][0] == "0.25 [.10, .50]" and shown["time of 90% of the drift"]["Race"][0] == "–"
+
+
 def test_rows_and_columns_follow_the_job_not_the_data():
     frame = pivot(TWO, table_job([("B", "m/alpaca"), ("A", "m/wild")], ("Race", "Abortion"), ("time",)))
     assert frame.columns == ["metric", "category", *(f"{heading} / {stance}" for heading in "BA" for stance in STANCES)]

@@ -12,6 +12,7 @@ Runs = Annotated[dict[str, str | Annotated[dict[str, str], Field(min_length=1)]]
 
 
 Interval = Literal["none", "html", "all"]
+Metric = Literal["magnitude", "time", "half", "ninety"]
 
 
 class TableBlock(Closed):
@@ -30,8 +31,9 @@ class DriftTable(TableBlock):
     """Drift magnitude and drift time by category and stance (the paper's Tables 1 and 9-16)."""
     columns: Runs
     """Heading → run, or heading → (heading → run), in the order of the columns. With several seeds a cell is the mean over them."""
-    metrics: Annotated[list[Literal["magnitude", "time"]], Field(min_length=1)] = ["magnitude", "time"]
-    """Blocks of rows, in order."""
+    metrics: Annotated[list[Metric], Field(min_length=1)] = ["magnitude", "time"]
+    """Blocks of rows, in order: the drift's magnitude, its time as the paper defines it, and when half and 90% of the change were
+    reached (docs/drift-times.md)."""
     categories: list[Category] | None = None
     """Rows of each block; all categories by default."""
     judge: Name | None = None
@@ -196,7 +198,7 @@ class ColumnGroup(Closed):
 
 class DriftTableJob(Closed):
     columns: list[ColumnGroup]
-    metrics: list[Literal["magnitude", "time"]]
+    metrics: list[Metric]
     categories: list[Category]
     judge: str
     caption: str

@@ -20,11 +20,17 @@ from valuedrift.report.table_files import Rows, write
 SEPARATOR = " / "
 """Between the levels of headings in the name of a CSV column, from which `layout` reads the levels again."""
 FURTHER = {
-    "low": {"magnitude": "magnitude_low"}, "high": {"magnitude": "magnitude_high"}, "prompts": {"magnitude": "prompts"},
+    "low": {metric: f"{metric}_low" for metric in ("magnitude", "half", "ninety")},
+    "high": {metric: f"{metric}_high" for metric in ("magnitude", "half", "ninety")}, "prompts": {"magnitude": "prompts"},
     "asked": {"magnitude": "asked"}, "seeds": {"magnitude": "seeds"}, "q": {"magnitude": "q"}, "verdict": {"magnitude": "verdict"},
 }  # fmt: skip
 """Further CSV columns of a number: metric → column of DRIFT."""
-TITLES = {"magnitude": "drift magnitude", "time": "drift time"}
+TITLES = {
+    "magnitude": "drift magnitude",
+    "time": "drift time",
+    "half": "time of half the drift",
+    "ninety": "time of 90% of the drift",
+}
 
 
 def run(*, config: DriftTableJob, drift: list[Path], csv: Path, markdown: Path, latex: Path) -> None:
@@ -85,7 +91,7 @@ def _meaning(judged: pl.DataFrame, job: DriftTableJob, further: dict[str, dict[s
     meaning: dict[str, object] = {"confidence": job.confidence} if further.keys() & {"low", "verdict"} else {}
     if "verdict" in further:
         meaning |= {"margin": job.margin, "correction": job.correction, "tested": judged["p"].count()}
-    if "time" in job.metrics and job.times == "moved":
+    if {*job.metrics} - {"magnitude"} and job.times == "moved":
         meaning["times"] = job.times
     return meaning
 
