@@ -5,7 +5,8 @@
 Prints how often intervals of a value and of a magnitude cover the truth, against Student's t, and over several training seeds; how
 many studies without drift have a cell that is called moved; how many of the cells called moved did not move, where some did; how
 often a drift of just the margin is called preserved; how many drifts of .05, .10 and .20 are found; how often a trajectory lies in
-its band; and bias and coverage of the times of half and 90% of a change, next to the paper's rule. About MINUTES minutes on 2 cores, of which it uses one.
+its band; and bias and coverage of the times of half and 90% of a change, next to the paper's rule. About 4
+minutes on one core.
 """
 
 import argparse
