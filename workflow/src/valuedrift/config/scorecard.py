@@ -58,6 +58,8 @@ class ScorecardJob(Closed):
     downstream: str | None
     faults: str | None
     prompts: int = 50
+    confidence: float = 0.95
+    """Coverage of the study's intervals."""
     judge: str
     """Judge whose values are compared."""
     runs: list[ReferenceRun]

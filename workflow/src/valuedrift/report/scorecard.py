@@ -30,7 +30,7 @@ def run(*, config: ScorecardJob, drift: Path, downstream: list[Path], csv: Path,
     """Write every printed value with the study's, the difference, the status and the reasons of its flags, and the page."""
     scores = pl.concat([DOWNSTREAM.frame([]), *(DOWNSTREAM.read(path) for path in downstream)])
     ours = pl.concat([_drift(DRIFT.read(drift), config), _downstream(scores, config)])
-    cells = directed(judged(_compared(_printed(config), ours, config.runs), config.prompts))
+    cells = directed(judged(_compared(_printed(config), ours, config.runs), config.prompts, config.confidence))
     cells, unused = _flagged(cells, config.faults)
     write_csv(cells.with_columns(flag=pl.col("flags").list.join(" ")).select(COLUMNS), csv)
     with replacing(html) as scratch:

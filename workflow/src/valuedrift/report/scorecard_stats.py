@@ -26,7 +26,7 @@ RUN = ["model", "sft_dataset", "phase", "preference_dataset", "chosen"]
 """Columns that name a run of the paper."""
 
 
-def judged(cells: pl.DataFrame, prompts: int) -> pl.DataFrame:
+def judged(cells: pl.DataFrame, prompts: int, confidence: float = 0.95) -> pl.DataFrame:
     """Return cells of `paper`, `paper_stderr`, `ours`, `low`, `high`, `stderr`, `prompts`, `moved` and `status` with what they say.
 
     paper_stderr: of magnitudes ours, as it would be with that many prompts. agrees_low, agrees_high: the printed values that agree
@@ -38,7 +38,7 @@ def judged(cells: pl.DataFrame, prompts: int) -> pl.DataFrame:
     names = ("ours", "low", "high", "prompts")
     ours, low, high, own = cells.select(pl.col(names).cast(pl.Float64)).to_numpy().T
     below, above = reach(ours - low, high - ours, own, prompts)
-    stderr = standard_error(low, high, own)
+    stderr = standard_error(low, high, own, (1 - confidence) / 2)
     magnitude, time = pl.col("metric") == "magnitude", pl.col("metric") == "time"
     near = pl.when(time).then(ONE_CHECKPOINT).otherwise(NORMAL * (pl.col("stderr") ** 2 + pl.col("paper_stderr") ** 2).sqrt())
     assumed = pl.Series(stderr * np.sqrt(own / prompts)).fill_nan(None).fill_null(ASSUMED_STDERR)

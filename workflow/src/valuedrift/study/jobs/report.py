@@ -194,8 +194,8 @@ class ReportJobs(StudyJobs):
         runs = [r for run in self.study.runs.values() if (r := self._reference(run)) is not None]
         try:
             job = ScorecardJob(
-                drift=card.drift, downstream=card.downstream, faults=card.faults, prompts=card.prompts, judge=self.study.judge,
-                runs=runs,
+                drift=card.drift, downstream=card.downstream, faults=card.faults, prompts=card.prompts,
+                confidence=self.config.values.confidence, judge=self.study.judge, runs=runs,
             )  # fmt: skip
         except ValidationError as error:
             raise UserError(explain(error, ScorecardJob, prefix="scorecard.")) from None
