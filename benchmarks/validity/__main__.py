@@ -2,17 +2,18 @@
 
     python benchmarks/validity [--part times]
 
-Prints how often intervals of a value and of a magnitude cover the truth, against Student's t, and over several training seeds; how
-many studies without drift have a cell that is called moved; how many of the cells called moved did not move, where some did; how
-often a drift of just the margin is called preserved; how many drifts of .05, .10 and .20 are found; how often a trajectory lies in
-its band; and bias and coverage of the times of half and 90% of a change, next to the paper's rule. About 4
-minutes on one core.
+Prints how often intervals of a value and of a magnitude cover the truth, against Student's t, and over several training seeds; the
+same of contrasts of two drifts; how many studies without drift have a cell that is called moved; how many of the cells called moved
+did not move, where some did; how often a drift of just the margin is called preserved; how many drifts of .05, .10 and .20 are
+found; how often a trajectory lies in its band; and bias and coverage of the times of half and 90% of a change, next to the paper's
+rule. About 4 minutes on one core.
 """
 
 import argparse
 from collections.abc import Iterable
 
 import bands
+import contrasts
 import coverage
 import numpy as np
 import polars as pl
@@ -22,7 +23,7 @@ import verdicts
 from simulated import Row
 from tabulate import tabulate
 
-PARTS = ("coverage", "seeds", "verdicts", "bands", "times")
+PARTS = ("coverage", "contrasts", "seeds", "verdicts", "bands", "times")
 
 
 def show(title: str, rows: Iterable[Row]) -> None:
@@ -55,6 +56,9 @@ def main() -> None:
     parts = {part: np.random.default_rng(0) for part in options.part or PARTS}
     if "coverage" in parts:
         show_coverage(parts["coverage"], options.draws)
+    if rng := parts.get("contrasts"):
+        show("Contrasts of two drifts: coverage of 95% intervals, how often p is small where there is no difference, and how often"
+             f" it is called equivalent within {contrasts.MARGIN}", contrasts.contrast_coverage(rng, options.draws))  # fmt: skip
     if rng := parts.get("seeds"):
         show(f"Coverage of 95% intervals over training seeds, {seeds.PROMPTS} prompts and 5 responses",
              seeds.seed_coverage(rng, options.draws // 2))  # fmt: skip
