@@ -56,9 +56,9 @@ def use(name, *overlays, base=MINIATURE):
 
 
 def test_without_any_results_the_miniatures_judge_has_at_most_as_many_calls_as_the_config_allows():
-    # 13 runs with 4 checkpoints and the base model; 11 categories of 10 prompts, 2 samples each.
-    assert str(use("judge mini-judge").calls) == "≤11,660"
-    assert use("judge mini-judge").calls.value == (13 * 4 + 1) * 110 * 2
+    # 13 runs with 4 checkpoints and the base model; 11 categories of 30 prompts, 2 samples each.
+    assert str(use("judge mini-judge").calls) == "≤34,980"
+    assert use("judge mini-judge").calls.value == (13 * 4 + 1) * 330 * 2
     assert use("synthetic answers").calls == Amount(2 * 150 * 11, "≤")
 
 
@@ -67,7 +67,7 @@ def test_orders_samples_and_fewer_prompts_multiply_the_calls():
     for judge, factor in (
         ({"orders": "latin"}, 3),
         ({"orders": "all"}, 6),
-        ({"per_category": 5}, 0.5),
+        ({"per_category": 15}, 0.5),
         ({"per_category": 50}, 1),
         ({"reading": "sampling", "samples": 7}, 7),
     ):
