@@ -231,6 +231,9 @@ def test_what_pools_seeds_has_a_name_that_no_run_may_have():
     study = with_runs(seeds=[0, 1])
     assert study.pooled["mini/alpaca-seeds"] == ["mini/alpaca", "mini/alpaca-seed1"]
     assert (study.shown("mini/alpaca"), study.shown("mini/base")) == ("mini/alpaca-seeds", "mini/base")
+    assert set(study.counted_drifts) == set(study.pooled) and len(study.drifts) == 3 * len(study.counted_drifts)
+    report = json.loads(Jobs(study).report())
+    assert report["drifts"] == study.counted_drifts and report["algorithms"]["mini/alpaca-seeds"] == "SFT"
     taken = {"parent": "mini/base", "algorithm": "sft", "data": "alpaca", "label": "seeds"}
     with pytest.raises(UserError, match=r"makes the run `mini/alpaca-seeds`, as which the seeds of `mini/alpaca` are pooled"):
         with_runs(taken, seeds=[0, 1])

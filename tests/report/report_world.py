@@ -139,7 +139,7 @@ class World:
         """The ReportJob of this study without tables, figures or appendices."""
         fields = {
             "study": "study", "title": "A study of values", "description": "Eleven categories, nine runs.", "seed": 0, "samples": 2,
-            "judge": JUDGE, "categories": CATEGORIES, "runs": list(STEPS), "tables": [], "figures": [], "appendices": [],
+            "judge": JUDGE, "categories": CATEGORIES, "runs": list(STEPS), "drifts": [*SFT, *PO], "tables": [], "figures": [], "appendices": [],
             "config": "study: study\nseed: 0\n", "values": ValuesConfig(),
         }  # fmt: skip
         return ReportJob(**(fields | changes))

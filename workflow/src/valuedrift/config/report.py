@@ -40,6 +40,8 @@ class ReportJob(Closed):
     """Ids of the runs, parents first."""
     pooled: bool = False
     """Whether runs were trained under several seeds."""
+    drifts: list[str]
+    """Ids under which the drifts are counted: of the runs, or of what pools a run's seeds."""
     tables: list[tuple[str, TableKind, str]]
     """Name, kind and caption of each table."""
     figures: list[tuple[str, str]]

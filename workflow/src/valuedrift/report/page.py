@@ -75,7 +75,7 @@ def run(
     biases = [position_bias(ORDERS.read(path), config.values, config.seed) for path in orders]
     context = {
         "job": config,
-        "findings": findings(drifts, config.judge, config.algorithms, config.margin),
+        "findings": findings(drifts.filter(pl.col("run").is_in(config.drifts)), config.judge, config.algorithms, config.margin),
         "pictures": [_image("verdicts", "Each drift with its verdict", path) for path in verdicts],
         "runs": html_tables.runs_table(config.runs, ends(measured, config.judge, config.categories), known),
         "drift": html_tables.mean_drift_table(mean_drift(drifts, config.judge, config.categories, config.values.confidence)),

@@ -100,6 +100,11 @@ class Study:
         """Ids under which there are drifts: of the runs that have a trajectory, and of those whose seeds are pooled."""
         return [*self.drifting, *self.pooled]
 
+    @property
+    def counted_drifts(self) -> list[str]:
+        """The same without the single seeds of what is pooled, so that no training counts twice."""
+        return list(dict.fromkeys(self.shown(self.runs[run].plain) for run in self.drifting))
+
     @cached_property
     def pooled(self) -> dict[str, list[str]]:
         """Id under which a run's seeds are pooled → the ids of its replicates, for each run with several seeds."""

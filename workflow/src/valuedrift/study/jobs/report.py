@@ -229,17 +229,19 @@ class ReportJobs(StudyJobs):
         return ReportJob(
             study=config.study, title=self.title, description=config.description, seed=config.seed,
             samples=report.samples, judge=self.study.judge, categories=self.study.categories, runs=list(self.study.runs),
-            pooled=bool(self.study.pooled), tables=[(name, table.kind, table.caption) for name, table in config.tables.items()],
+            pooled=bool(self.study.pooled), drifts=self.study.counted_drifts,
+            tables=[(name, table.kind, table.caption) for name, table in config.tables.items()],
             figures=[(name, figure.caption) for name, figure in config.figures.items()], appendices=report.appendices,
             expected={name: {str(s): n for s, n in d.expected.items()} for name, d in config.datasets.items() if d.expected},
             values=config.values,
-            algorithms={run.id: run.method for run in self.study.runs.values() if run.method}, margin=config.drift.margin,
+            algorithms={self.study.shown(run.plain): run.method for run in self.study.runs.values() if run.method},
+            margin=config.drift.margin,
             config=self._settings(),
         ).canonical()  # fmt: skip
 
     def verdicts(self) -> str:
         return VerdictsJob(
-            judge=self.study.judge, categories=self.study.categories, runs=self.study.drifts, style=self.config.style
+            judge=self.study.judge, categories=self.study.categories, runs=self.study.counted_drifts, style=self.config.style
         ).canonical()
 
     def _settings(self) -> str:
