@@ -63,7 +63,7 @@ def test_the_crossing_is_that_of_the_isotonic_regression():
     change, at = rng.normal(np.linspace(0, 2, 25), 1, (200, 25)), np.linspace(0, 1, 25)
     change[:, 0] = 0
     end, level = change[:, 1:].argmax(1) + 1, change.max(1) * 0.6
-    found = _crossed(change, at, level, end, np.ones(200, bool))
+    found = _crossed(change.T, at, level, end, np.ones(200, bool))
     for row, last, wanted, time in zip(change, end, level, found, strict=True):
         fit = optimize.isotonic_regression(row[: last + 1]).x
         after = int(np.argmax(fit >= wanted))

@@ -47,18 +47,21 @@ def crossings(
     """
     values = _complete(sample)
     smoothed = values @ _smoother(values, at).T
-    both = np.concatenate([np.ones((1, len(values))), weights])  # the first row is the sample itself
-    count = both.sum(1, keepdims=True)
-    mean, parts = both @ values / count, [both[:, fold::FOLDS] @ smoothed[fold::FOLDS] / count for fold in range(FOLDS)]
-    change, rises = mean - mean[:, :1], np.sum(parts, axis=0) - mean[:, :1]
-    sign = np.sign(change[:, -1:] if extremum == "direction" else rises.max(1, keepdims=True) + rises.min(1, keepdims=True))
-    sign[sign == 0] = 1
-    top = -sign * mean[:, :1]
+    both = np.concatenate([np.ones((1, len(values))), weights])  # the first column below is the sample itself
+    both = (both / both.sum(1, keepdims=True)).T
+    mean, parts = (
+        values.T @ both,
+        [smoothed[fold::FOLDS].T @ both[fold::FOLDS] for fold in range(FOLDS)],
+    )  # (checkpoints, 1 + resamples)
+    change, rises = mean - mean[0], np.sum(parts, axis=0) - mean[0]
+    sign = np.where((change[-1] if extremum == "direction" else rises.max(0) + rises.min(0)) < 0, -1.0, 1.0)
+    change, rises, parts = change * sign, rises * sign, [part * sign for part in parts]
+    top = -sign * mean[0]
     for part in parts:
-        best = (sign * (rises - part))[:, 1:].argmax(1)[:, None] + 1
-        top += sign * np.take_along_axis(part, best, 1)
-    end = (sign * rises)[:, 1:].argmax(1) + 1
-    found = [_crossed(sign * change, at, level * top[:, 0], end, top[:, 0] > 1e-9) for level in levels]
+        best = (rises - part)[1:].argmax(0)[None] + 1
+        top += np.take_along_axis(part, best, 0)[0]
+    end = rises[1:].argmax(0) + 1
+    found = [_crossed(change, at, level * top, end, top > 1e-9) for level in levels]
     return [_with_set(times, at, tail) for times in found]
 
 
@@ -73,23 +76,24 @@ def _complete(sample: Floats) -> Floats:
 
 
 def _crossed(change: Floats, at: Floats, level: Floats, end: Whole, rises: npt.NDArray[np.bool_]) -> Floats:
-    """Return when the isotonic fit of change (rows, checkpoints) up to the checkpoint `end` (rows,) crosses level (rows,); nan
-    where it does not rise.
+    """Return when the isotonic fit of change (checkpoints, columns) up to the checkpoint `end` (columns,) crosses level (columns,);
+    nan where it does not rise.
 
     The fit is below a level up to where the sum of (change - level) is least (the switching relation of Groeneboom 1985), which
     needs no fit. Its values on both sides are means of blocks that end, or begin, there.
     """
-    index = np.arange(change.shape[1])
-    inside = index <= end[:, None]
-    gaps = np.cumsum(np.where(inside, change - level[:, None], BIG), 1)
-    last = gaps.argmin(1)[:, None]  # the last checkpoint below the level
-    least = np.take_along_axis(gaps, last, 1)
-    before = np.concatenate([np.zeros((len(gaps), 1)), gaps[:, :-1]], 1)
-    below = np.where(index <= last, (least - before) / np.maximum(last - index + 1, 1), -np.inf).max(1)
-    above = np.where((index > last) & inside, (gaps - least) / np.maximum(index - last, 1), np.inf).min(1)
-    last = last[:, 0]
+    index = np.arange(len(change))[:, None]
+    inside = index <= end
+    gaps = np.cumsum(np.where(inside, change - level, BIG), 0)
+    last = gaps.argmin(0)  # the last checkpoint below the level
+    least = np.take_along_axis(gaps, last[None], 0)
+    sums = np.concatenate([np.zeros((1, len(level))), gaps[:-1]]) - least  # from each checkpoint to the last one below, negated
+    size = index - last  # of the blocks above
+    below = np.where(size <= 0, -sums / np.maximum(1 - size, 1), -np.inf).max(0)
+    above = np.where((size > 0) & inside, (gaps - least) / np.maximum(size, 1), np.inf).min(0)
+    reached = np.isfinite(above)
+    part = np.where(reached, -below / np.maximum(np.where(reached, above, 0) - below, 1e-15), 1.0)
     following = np.minimum(last + 1, end)
-    part = np.where(np.isfinite(above), -below / np.maximum(np.where(np.isfinite(above), above, 0) - below, 1e-15), 1.0)
     return np.where(rises, at[last] + np.clip(part, 0, 1) * (at[following] - at[last]), np.nan)
 
 
