@@ -188,7 +188,7 @@ FIGURES = {"figure_2", "figure_3", "figure_4", "figure_13", *FOREST}
         # people's labels, values and drift
         ("human/responses", 9, {"human_sample"}),
         ("human/confidence", 0.8, {"human_check"}),
-        ("values/confidence", 0.9, {"values", "pooled_values", *DRIFTS, "scorecard", "judges_page", "sensitivity", "report", "scorecard", "noise", *CONTRASTS}),
+        ("values/confidence", 0.9, {"values", "pooled_values", *DRIFTS, "judges_page", "sensitivity", "report", "scorecard", "noise", *CONTRASTS}),
         ("drift/margin", 0.1, {*DRIFTS, "report", "noise", *CONTRASTS, *FOREST}),
         ("contrasts/sides/categories", ["Race and Racism"], {"contrast sides"}),
         ("drift/extremum", "farthest", {"drift", "pooled_drift", "report"}),
