@@ -178,7 +178,7 @@ def test_intervals_verdicts_and_missing_prompts_are_printed_and_explained(tmp_pa
     }
     for part in ("q ≤ 0.05, Benjamini and Hochberg's correction for all 3 drifts", "a drift of 0.05 or more is ruled out",
                  "95% intervals", "What did not move has no drift time",
-                 "from how many of the category's prompts"):  # fmt: skip
+                 "from how many of the prompts"):  # fmt: skip
         assert part in table.note
     assert to_markdown(table, "").splitlines()[-1].startswith(r"\* moved: ")
     assert "| -0.30\\* \\[-.42, -.17\\] |" in to_markdown(table, "")
@@ -228,6 +228,12 @@ def test_columns_of_several_seeds_are_named_in_the_note(tmp_path):
     assert frame["Alpaca / support / seeds"].to_list() == [3, None] and "One / support / seeds" not in frame.columns
     note = printed(pl.concat([MARKED, pooled]), job, tmp_path).note
     assert "training seeds" in note and "Alpaca (3)" in note and "One" not in note
+    fewer = pooled.with_columns(
+        seeds=pl.when(pl.col("stance") == "neutral").then(2).otherwise(3).cast(pl.Int64), category=pl.lit("A")
+    )
+    job = table_job([("Alpaca", "m/a-seeds")], ("Race", "A"), **EVERYTHING | {"metrics": ("time", "magnitude"), "interval": "none"})
+    cells = texts(printed(pl.concat([pooled, fewer]), job, tmp_path))["drift magnitude"]
+    assert (cells["Race"][1], cells["A"][1]) == ("0.00=", "0.00= (2 of 3 seeds)")
 
 
 def test_run_writes_the_three_files(tmp_path, world):

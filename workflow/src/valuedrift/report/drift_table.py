@@ -80,10 +80,11 @@ def layout(rows: Rows, intervals: bool = True) -> Table:
     if not names:
         raise ValueError("none of its columns ends in a stance")
     columns = [text_column("Category"), *(number_column(*name.split(SEPARATOR)) for name in names)]
-    lines = [[Cell(row["category"]), *(_cell(row, name, intervals) for name in names)] for row in rows]
+    seeds = {name: max((int(row.get(f"{name}{SEPARATOR}seeds") or 1) for row in rows), default=1) for name in names}
+    lines = [[Cell(row["category"]), *(_cell(row, name, seeds[name], intervals) for name in names)] for row in rows]
     by_metric = groupby(zip(rows, lines, strict=True), key=lambda pair: pair[0]["metric"])
     blocks = [Block(TITLES.get(metric, metric), [line for _, line in pairs]) for metric, pairs in by_metric]
-    return Table(columns, blocks, block_heading="Metric", note=_note(rows[0], blocks))
+    return Table(columns, blocks, block_heading="Metric", note=_note(rows[0], blocks, seeds))
 
 
 def _meaning(judged: pl.DataFrame, job: DriftTableJob, further: dict[str, dict[str, str]]) -> dict[str, object]:
@@ -96,14 +97,15 @@ def _meaning(judged: pl.DataFrame, job: DriftTableJob, further: dict[str, dict[s
     return meaning
 
 
-def _cell(row: dict[str, str], name: str, intervals: bool) -> Cell:
+def _cell(row: dict[str, str], name: str, seeds: int, intervals: bool) -> Cell:
     found = {further: row.get(f"{name}{SEPARATOR}{further}", "") for further in FURTHER}
     ends = interval(number(found["low"]), number(found["high"])) if intervals else ""
     few = f"({found['prompts']} of {found['asked']})" if found["prompts"] != found["asked"] else ""
-    return Cell(decimal(number(row[name])), MARKS.get(found["verdict"], ""), tuple(filter(None, (ends, few))))
+    fewer = f"({found['seeds']} of {seeds} seeds)" if found["seeds"] and int(found["seeds"]) < seeds else ""
+    return Cell(decimal(number(row[name])), MARKS.get(found["verdict"], ""), tuple(filter(None, (ends, few, fewer))))
 
 
-def _note(row: dict[str, str], blocks: list[Block]) -> str:
+def _note(row: dict[str, str], blocks: list[Block], seeds: dict[str, int]) -> str:
     """Return what marks and small print mean, as far as there are any."""
     small = [line for block in blocks for cells in block.rows for cell in cells for line in cell.small]
     parts = []
@@ -115,9 +117,9 @@ def _note(row: dict[str, str], blocks: list[Block]) -> str:
     if any(line.startswith("[") for line in small):
         parts.append(f"In brackets: {100 * float(row['confidence']):.4g}% intervals.")
     if any(line.startswith("(") for line in small):
-        parts.append("In parentheses: from how many of the category's prompts, where some could not be scored at both ends.")
-    seeds = {name.rsplit(SEPARATOR, 2)[0]: count for name, count in row.items() if name.endswith(f"{SEPARATOR}seeds")}
-    if seeds:
-        named = "; ".join(f"{heading} ({count})" for heading, count in seeds.items())
+        parts.append("In parentheses: from how many of the prompts, or seeds, where some could not be scored at both ends.")
+    several = {name.rpartition(SEPARATOR)[0]: count for name, count in seeds.items() if count > 1}
+    if several:
+        named = "; ".join(f"{heading} ({count})" for heading, count in several.items())
         parts.append(f"Means over training seeds, whose spread the intervals take in: {named}.")
     return " ".join(parts)
