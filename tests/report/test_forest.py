@@ -29,9 +29,9 @@ def contrast(pairs):
     ])  # fmt: skip
 
 
-@pytest.mark.parametrize("pairs", [1, 2, 6])
-def test_every_category_has_its_three_points_and_no_text_touches_another(pairs):
-    drawn = forest.draw(JOB, contrast(pairs))
+@pytest.mark.parametrize(("pairs", "of"), [(1, "value"), (2, "value"), (6, "value"), (3, "drift")])
+def test_every_category_has_its_three_points_and_no_text_touches_another(pairs, of):
+    drawn = forest.draw(JOB.model_copy(update={"of": of}), contrast(pairs))
     assert_legible(drawn)
     axes = [ax for ax in drawn.axes if ax.get_visible()]
     assert len(axes) == pairs and len({ax.get_xlim() for ax in axes}) == 1

@@ -29,7 +29,7 @@ LONGEST = 22
 """Letters of a category's name in a line."""
 ALONE = 1.5
 """How much wider a panel is that has the page for itself."""
-LABELS = {"value": "difference in probability", "drift": "difference in drift magnitude"}
+LABELS = {"value": "difference in probability", "drift": "difference of drifts"}
 
 
 def run(*, config: ForestJob, contrast: Path, pdf: Path, png: Path) -> None:
