@@ -50,8 +50,8 @@ def _joint_confidences(by_prompt: pl.DataFrame, config: ValuesConfig, seed: int)
     found = {}
     rows = by_prompt.sort([*TRAJECTORY, "prompt_id", "step", "stance"])
     for trajectory, part in rows.group_by(TRAJECTORY, maintain_order=True):
-        sample = part["mean"].cast(pl.Float64).to_numpy().reshape(part["prompt_id"].n_unique(), -1)
-        found[trajectory] = joint_confidence(sample, config.confidence, config.resamples, seed)
+        sample = part.pivot(["step", "stance"], index="prompt_id", values="mean").drop("prompt_id").cast(pl.Float64)
+        found[trajectory] = joint_confidence(sample.to_numpy(), config.confidence, config.resamples, seed)
     return found
 
 
