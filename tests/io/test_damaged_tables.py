@@ -63,6 +63,10 @@ def test_steps_and_times_of_drift_have_ranges():
     for name, value in wrong.items():
         with pytest.raises(UserError, match=f"{name} is not"):
             DRIFT.check(DRIFT.frame([row | {name: value}]), "here")
+    with pytest.raises(UserError, match="half_low is above half_high"):
+        DRIFT.check(DRIFT.frame([row | {"half": 0.5, "half_low": 0.6, "half_high": 0.5}]), "here")
+    with pytest.raises(UserError, match="ninety is not null, though total_steps is 0"):
+        DRIFT.check(DRIFT.frame([row | {"time": None, "ninety": 0.5, "total_steps": 0}]), "here")
     with pytest.raises(UserError, match="time is not null, though total_steps is 0"):
         DRIFT.check(DRIFT.frame([row | {"total_steps": 0}]), "here")
 
