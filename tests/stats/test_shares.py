@@ -101,3 +101,15 @@ def test_the_same_prompts_alone_do_not_make_two_drifts_certain():
     drifts = Pairs.of_differences((none, some), (none, more))
     low, high = difference_limits(drifts, TAIL)
     assert low < 0 < high and p_moved(drifts) > 0.05
+
+
+@pytest.mark.parametrize("responses", [1, 5])
+def test_an_interval_knows_of_changes_that_no_prompt_shows(responses):
+    """Where all responses stay the same the interval has a width; where 2% change to the stance it covers that drift."""
+    rng = np.random.default_rng(responses)
+    before = rng.random((1000, 50, responses)) < rng.beta(1.2, 1.2, (1000, 50, 1))
+    same = difference_limits(Pairs.of(before.mean(2), before.mean(2)), TAIL)
+    assert (same.low < -0.005).all() and (same.high > 0.005).all()
+    after = before | (rng.random(before.shape) < 0.04)
+    low, high = difference_limits(Pairs.of(before.mean(2), after.mean(2)), TAIL)
+    assert ((low <= 0.02) & (high >= 0.02)).mean() > 0.93

@@ -69,10 +69,12 @@ def bytes_of(folder: Path) -> int:
 
 
 def judged(finished, study) -> Counter:
-    """Judge → rows of its tables, without those that are a parent's."""
+    """Judge → rows of its tables, without those that are a parent's, and `orders of <judge>` → rows of its order check."""
     counts = Counter()
     for run in study.runs.values():
         for judge in study.config.judges:
             table = pl.read_parquet(finished.folder / "results/small/runs" / run.id / "stances" / f"{judge}.parquet")
             counts[judge] += table.filter((pl.col("step") > 0) | (run.parent is None)).height
+    for judge in study.order_checked:
+        counts[f"orders of {judge}"] = pl.read_parquet(finished.folder / "results/small/judges" / judge / "orders.parquet").height
     return counts

@@ -96,14 +96,15 @@ class Pairs:
     @classmethod
     def of(cls, first: Floats, last: Floats) -> "Pairs":
         """Return the pairs of probabilities (..., prompts) of the same prompts."""
-        return cls(Sums.of(first), Sums.of(last), _correlation(Sums.of(first), Sums.of(last), (first * last).sum(-1)))
+        sums = Sums.of(first), Sums.of(last)
+        return cls(*sums, _correlation(*sums, (first * last).sum(-1), _unseen_change(*sums)))
 
     @classmethod
     def of_each(cls, first: Sequence[Floats], last: Sequence[Floats], seeds: Seeds | None = None) -> "Pairs":
         """Return the pairs of samples of different sizes, each two (prompts,), one pair a cell."""
         products = np.array([(a * b).sum() for a, b in zip(first, last, strict=True)])
         sums = Sums.of_each(first), Sums.of_each(last)
-        return cls(*sums, _correlation(*sums, products), seeds)
+        return cls(*sums, _correlation(*sums, products, _unseen_change(*sums)), seeds)
 
     @classmethod
     def of_differences(
@@ -225,7 +226,16 @@ def _combined(one: Floats, other: Floats, correlation: Floats) -> Floats:
     return np.sqrt(np.maximum(one**2 - 2 * correlation * one * other + other**2, 0))
 
 
-def _correlation(first: Sums, last: Sums, products: Floats, unseen: float = 0.0) -> Floats:
+def _unseen_change(first: Sums, last: Sums) -> Floats:
+    """Return what half a prompt with one changed response adds to each side's sum of squares (cells,).
+
+    Without it two samples that are the same have a correlation of 1 and an interval without width: with 50 prompts of one response,
+    of which 2% change to the stance, 95% intervals covered 64% (now 100), with five 87% (96); where 30% are drawn anew 95% (97).
+    """
+    return EXTREMES / 2 * _design_effect(first) * _design_effect(last)
+
+
+def _correlation(first: Sums, last: Sums, products: Floats, unseen: float | Floats) -> Floats:
     """Return Pearson's correlation over prompts, given sums of products of their two numbers; 0 where a side is constant.
 
     `unseen` is added to both sums of squares about the mean where the correlation is positive.
