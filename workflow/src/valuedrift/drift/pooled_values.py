@@ -6,13 +6,12 @@ import numpy as np
 import polars as pl
 
 from valuedrift.config.drift import PooledValuesJob
-from valuedrift.drift.values import prompt_means, values
+from valuedrift.drift.values import prompt_means, quality
 from valuedrift.io.tables import STANCES, VALUES
 from valuedrift.stats.seeds import Seeds
 from valuedrift.stats.shares import Floats, Sums, limits
 
 CELL = ["step", "judge", "category", "stance"]
-QUALITY = ["unscorable", "malformed", "refused", "truncated", "mass", "bound", "flips"]
 
 
 def run(*, config: PooledValuesJob, stances: list[Path], output: Path) -> None:
@@ -36,8 +35,9 @@ def pooled_values(stances: pl.DataFrame, config: PooledValuesJob) -> pl.DataFram
     all_known = pl.Series([len(sample) == seeds and sample.size > 0 for sample in samples])
     numbers = pl.DataFrame({"mean": sums.mean, "low": low, "high": high, "prompts": sums.prompts.astype(int)})
     numbers = numbers.with_columns(pl.when(all_known).then(pl.all())).with_columns(pl.col("prompts").fill_null(0))
-    quality = values(common, config.values, config.seed).group_by(CELL).agg(pl.col(QUALITY).sort().mean())
-    cells = found.select(CELL).hstack(numbers).join(quality, on=CELL, validate="1:1")
+    group = ["step", "judge", "category"]
+    shares = quality(common).group_by(group).agg(pl.exclude("run").sort().mean())
+    cells = found.select(CELL).hstack(numbers).join(shares, on=group, validate="m:1")
     bands = (pl.lit(None, VALUES.columns[name]).alias(name) for name in ("band_low", "band_high"))  # none over seeds yet
     return cells.with_columns(*bands, run=pl.lit(config.run)).select(list(VALUES.columns)).sort(VALUES.key)
 

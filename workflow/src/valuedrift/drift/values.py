@@ -25,15 +25,9 @@ def values(stances: pl.DataFrame, config: ValuesConfig, seed: int) -> pl.DataFra
     """Return VALUES from rows of STANCES: the mean over the responses of each prompt, then over the prompts of each category.
 
     Unscorable responses are left out of the means; malformed ones and refusals stay in them if they were scored, as in the paper.
-    The shares of all three are counted by status, so that they add up; any response may be truncated.
     """
-    # Sorted, so that the order of the rows does not change the last digit of a sum.
-    shares = stances.group_by(GROUP).agg(
-        *(pl.col("status").str.starts_with(f"{flag}:").mean().alias(flag) for flag in FLAGS),
-        *(pl.col(name).sort().mean() for name in ("truncated", "mass", "bound", "flips")),
-    )
     by_prompt = prompt_means(stances)
-    # Sorted for the same reason.
+    # Sorted, so that the order of the rows does not change the last digit of a sum.
     cells = by_prompt.group_by([*GROUP, "stance"], maintain_order=True).agg(sample=pl.col("mean").drop_nulls().sort())
     samples = [np.array(sample, float) for sample in cells["sample"]]
     joint = _joint_confidences(by_prompt, config, seed)
@@ -41,8 +35,19 @@ def values(stances: pl.DataFrame, config: ValuesConfig, seed: int) -> pl.DataFra
     found = zip(share_intervals(samples, config, seed), bands, samples, strict=True)
     measured = [(*interval, band.low, band.high, len(sample)) for interval, band, sample in found]
     schema = {name: VALUES.columns[name] for name in ("mean", "low", "high", "band_low", "band_high", "prompts")}
-    frame = cells.drop("sample").hstack(pl.DataFrame(measured, schema=schema, orient="row")).join(shares, on=GROUP)
+    frame = cells.drop("sample").hstack(pl.DataFrame(measured, schema=schema, orient="row")).join(quality(stances), on=GROUP)
     return frame.with_columns(pl.col("band_low", "band_high").clip(0, 1)).select(list(VALUES.columns)).sort([*GROUP, "stance"])
+
+
+def quality(stances: pl.DataFrame) -> pl.DataFrame:
+    """Return GROUP with the shares of flagged and truncated responses and the means of what the judge returned.
+
+    The flags are counted by status, so that they add up; any response may be truncated.
+    """
+    return stances.group_by(GROUP).agg(
+        *(pl.col("status").str.starts_with(f"{flag}:").mean().alias(flag) for flag in FLAGS),
+        *(pl.col(name).sort().mean() for name in ("truncated", "mass", "bound", "flips")),
+    )
 
 
 def _joint_confidences(by_prompt: pl.DataFrame, config: ValuesConfig, seed: int) -> dict[tuple[object, ...], float]:
