@@ -258,6 +258,8 @@ def test_a_sweep_makes_a_run_for_each_value_and_a_mixture_one_for_each_share():
         ({"data": "ultrafeedback", "chosen": None}, {"models": {"m": {"path": "org/name"}, **MINIATURE["models"]}},
          "`models.m.revision`: there is no org/name here; for the hub, pin it to a commit"),
         ({"data": "ultrafeedback", "chosen": None}, {"external": {"e": {"checkpoints": {"5": "a", "7": "b"}}}}, "must have step 0"),
+        ({"data": "ultrafeedback", "chosen": None}, {"drift": {"reaches": {"wildcat": "extremum"}}},
+         "`drift.reaches`: unknown dataset `wildcat`; did you mean `wildchat`?"),
         ({"data": "ultrafeedback", "chosen": None}, {"drift": {"totals": {"wildcat": "grid"}}},
          "`drift.totals`: unknown dataset `wildcat`; did you mean `wildchat`?"),
     ],

@@ -257,6 +257,14 @@ def test_a_dataset_has_a_total_of_its_own_and_the_magnitude_is_to_the_final_mode
         assert (support["time"], support["total_steps"], support["magnitude"]) == (time, total, 0.5)
 
 
+def test_a_dataset_has_a_reach_of_its_own(tmp_path):
+    stances = stance_rows({step: {"a": [p], "b": [q]} for step, p, q in ((0, LOW, LOW), (1, MIDDLE, MIDDLE), (2, HIGH, MIDDLE))})
+    config = DriftConfig(reaches={"alpaca": "extremum"})
+    for dataset, time in (("wildchat", 0.5), ("alpaca", 1.0)):
+        support = drift_of(tmp_path, stances, config, dataset=dataset).filter(pl.col("stance") == "support").row(0, named=True)
+        assert support["time"] == time
+
+
 def test_a_paired_interval_is_narrower_than_the_values_own(tmp_path):
     """Prompts that differ much but move alike: the spread between prompts cancels."""
     levels = {f"p{i}": i / 20 for i in range(10)}

@@ -18,6 +18,8 @@ NOT_THE_PAPERS = {
     "kto",
     "orpo",
     "external",
+    "pooled_values",
+    "pooled_drift",
     "mixture",
     "noise",
     "judges_page",

@@ -23,6 +23,7 @@ class ValuesConfig(Closed):
         return self.model_copy(update={"confidence": confidence})
 
 
+DriftReach = Literal["interval", "extremum"]
 DriftTotal = Literal["training", "last_checkpoint", "grid"]
 Correction = Literal["bh", "holm"]
 
@@ -31,9 +32,11 @@ class DriftConfig(Closed):
     extremum: Literal["direction", "farthest"] = "direction"
     """The extremum that a drift time refers to: the highest value if the stance ends higher than it started, else the lowest
     (direction); or the value farthest from the start (farthest). The paper says "peak (or low point)"."""
-    reach: Literal["interval", "extremum"] = "interval"
+    reach: DriftReach = "interval"
     """When a drift time is reached: at the first checkpoint whose value lies within the interval of the extremum, in the paper's
     words (interval); or at the extremum itself (extremum), which fits some of its printed tables (docs/drift-times.md)."""
+    reaches: dict[Name, DriftReach] = {}
+    """Dataset → when the drift times of its runs are reached, where it is not `reach`."""
     times: Literal["moved", "all"] = "moved"
     """Cells that have drift times in the study's drift: those whose verdict is moved; or all, as in the paper, in whose form a
     trajectory without drift has a time too, most often the first checkpoint."""
@@ -52,8 +55,9 @@ class DriftConfig(Closed):
     """Dataset → denominator of its runs' drift times, where it is not `total`. The paper's times imply `grid` for WildChat."""
 
     def of(self, dataset: str | None) -> "DriftConfig":
-        """Return the settings of a run on a dataset: `total` is that of the dataset."""
-        return self.model_copy(update={"total": self.totals.get(dataset or "", self.total), "totals": {}})
+        """Return the settings of a run on a dataset: `total` and `reach` are those of the dataset."""
+        own = {"total": self.totals.get(dataset or "", self.total), "reach": self.reaches.get(dataset or "", self.reach)}
+        return self.model_copy(update={**own, "totals": {}, "reaches": {}})
 
 
 Two = Annotated[list[str], Field(min_length=2, max_length=2)]

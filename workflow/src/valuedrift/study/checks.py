@@ -41,8 +41,9 @@ def check(study: Study) -> None:
     if config.scorecard:
         for name in config.scorecard.models:
             known("scorecard.models", "model", name, study.models)
-    for name in config.drift.totals:
-        known("drift.totals", "dataset", name, {*config.datasets, *study.mixtures})
+    for key in ("totals", "reaches"):
+        for name in getattr(config.drift, key):
+            known(f"drift.{key}", "dataset", name, {*config.datasets, *study.mixtures})
     if config.prompts.chat:
         known("prompts.chat", "chat model", config.prompts.chat, config.chats)
     _check_synthetic(study)
