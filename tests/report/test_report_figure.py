@@ -271,3 +271,13 @@ def test_each_phase_ends_in_the_verdict_on_its_drift(world):
     green, grey = StyleConfig().colors.support, StyleConfig().colors.neutral
     assert looks == [(1, "o", "full", green), (2, "o", "full", "white"), (2, "s", "left", grey)]
     assert [text.get_text() for text in drawn.legends[0].get_texts()][-3:] == ["moved", "preserved", "undecided"]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_the_longest_legend_fits_under_the_panels(world, count):
+    run = next(iter(PO))
+    banded = world.values_frame().with_columns(band_low=pl.col("low") / 2, band_high=(pl.col("high") + 1) / 2)
+    drift = DRIFT.frame([drift_row(run, CATEGORY, "support", 0.1, 0.5) | {"verdict": "moved"}])
+    drawn = figure.draw(figure_job(*[panel(run)] * count, category=CATEGORY), banded, drift)
+    assert_legible(drawn)
+    assert len(drawn.legends[0].get_texts()) == 9

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import polars as pl
 
 from valuedrift.config.figures import StyleConfig
@@ -72,11 +73,13 @@ class PanelGrid:
         self.figure.suptitle(textwrap.fill(text, width), fontsize=self.size + 1)
 
     def legend(self, handles: list["Artist"]) -> None:
-        """Draw one legend under all panels, in as many rows as it needs."""
-        em = sum(len(str(handle.get_label())) * 0.5 + 3.8 for handle in handles)
-        rows = -(-em * self.size // (self.figure.get_figwidth() * 72))
-        self.figure.legend(handles=handles, loc="outside lower center", ncols=int(-(-len(handles) // rows)), frameon=False,
-                           fontsize=self.size, handlelength=1.6, columnspacing=1.4, borderpad=0.1)  # fmt: skip
+        """Draw one legend under all panels, in as few rows as fit, filled column by column."""
+        ems = self.figure.get_figwidth() * 72 / self.size
+        lengths = [0.54 * len(str(handle.get_label())) + 3.8 for handle in handles]
+        choices = [-(-len(handles) // rows) for rows in range(1, len(handles) + 1)]
+        columns = next((n for n in choices if sum(map(max, np.array_split(lengths, n))) <= ems), 1)
+        self.figure.legend(handles=handles, loc="outside lower center", ncols=columns, frameon=False, fontsize=self.size,
+                           handlelength=1.6, columnspacing=1.4, borderpad=0.1)  # fmt: skip
 
 
 @contextmanager
