@@ -8,6 +8,7 @@ from report_world import CATEGORIES, assert_legible
 
 from valuedrift.config.base import STANCES
 from valuedrift.config.figures import ForestJob, StyleConfig
+from valuedrift.io.columns import CONTRAST_VERDICTS
 from valuedrift.io.tables import CONTRASTS
 from valuedrift.report import forest
 
@@ -24,7 +25,7 @@ def contrast(pairs):
     drawn = np.random.default_rng(0)
     return CONTRASTS.frame([
         row(f"Pair {n} of an algorithm, support less oppose", category, stance, float(drawn.uniform(-0.9, 0.9)), 0.1,
-            str(drawn.choice(forest.VERDICTS)))
+            str(drawn.choice(CONTRAST_VERDICTS)))
         for n in range(pairs) for category in CATEGORIES for stance in STANCES
     ])  # fmt: skip
 
@@ -45,7 +46,7 @@ def test_every_category_has_its_three_points_and_no_text_touches_another(pairs, 
 
 
 def test_a_points_shape_is_its_stance_and_its_filling_its_verdict():
-    rows = [row(stance=stance, verdict=verdict) for stance, verdict in zip(STANCES, forest.VERDICTS, strict=True)]
+    rows = [row(stance=stance, verdict=verdict) for stance, verdict in zip(STANCES, CONTRAST_VERDICTS, strict=True)]
     ax = forest.draw(JOB, CONTRASTS.frame(rows)).axes[0]
     points = [line for line in ax.lines if line.get_marker() in "os^"]
     assert [point.get_marker() for point in points] == ["o", "s", "^"]

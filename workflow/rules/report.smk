@@ -258,10 +258,10 @@ rule report:
         sources=sources("report.page"),
         config=lambda wildcards: jobs.report(),
     shell:
-        "python -m valuedrift.report page --config {params.config:q} --drift {input.drift:q} --verdicts {input.verdicts:q} --noise {input.noise:q} --prompts {input.prompts:q}"
+        "python -m valuedrift.report page --config {params.config:q} --drift {input.drift:q} --prompts {input.prompts:q}"
+        " --verdicts {input.verdicts:q} --noise {input.noise:q} --logs {input.logs:q} --orders {input.orders:q}"
         " --curation {input.curation:q} --data {input.data:q} --values {input.values:q} --generations {input.generations:q} --manifests {input.manifests:q}"
-        " --logs {input.logs:q}"
-        " --orders {input.orders:q} --tables {input.tables:q} --figures {input.figures:q} --appendices {input.appendices:q} --output {output:q} > {log:q} 2>&1"
+        " --tables {input.tables:q} --figures {input.figures:q} --appendices {input.appendices:q} --output {output:q} > {log:q} 2>&1"
 
 
 # Targets by name: each table, each figure, and all of them with the scorecard.

@@ -9,8 +9,6 @@ from valuedrift.config.drift import Correction, ValuesConfig
 
 Runs = Annotated[dict[str, str | Annotated[dict[str, str], Field(min_length=1)]], Field(min_length=1)]
 """Heading → run, or heading → (heading → run)."""
-
-
 Interval = Literal["none", "html", "all"]
 Metric = Literal["magnitude", "time", "half", "ninety"]
 

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 
 from valuedrift.config.drift import ContrastJob, ContrastPair, Of
@@ -72,7 +71,7 @@ def cells_of(pair: ContrastPair, config: ContrastJob, sides: Sides) -> pl.DataFr
         for first, second in zip(pair.first, pair.second, strict=True)
     ]  # fmt: skip
     numbers = [name for name in both[0].columns if name not in (*PROMPT, "run")]
-    known = pl.concat(both).filter(pl.col("category").is_in(config.categories)).with_columns(pl.col(numbers).fill_null(np.nan))
+    known = pl.concat(both).filter(pl.col("category").is_in(config.categories))
     cells = crossed(known, CELL, *numbers).sort(pl.col("category").cast(pl.Enum(config.categories)), "stance")
     pairs, differences = paired({name: cells[name].to_list() for name in numbers}, config.of)
     values = config.values if len(both) == 1 else config.values.model_copy(update={"interval": "beta"})

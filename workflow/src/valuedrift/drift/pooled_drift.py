@@ -53,13 +53,13 @@ def pooled_magnitudes(stances: pl.DataFrame, config: PooledDriftJob) -> pl.DataF
     step, same = pl.col("step"), ["run", *CELL, "prompt_id"]
     ends = [by_prompt.filter(step == end.over("run")) for end in (step.min(), step.max())]
     pair = ends[0].join(ends[1], on=same, suffix="_last", validate="1:1").filter(step < pl.col("step_last"))
-    found = crossed(pair.with_columns(pl.col("mean").fill_nan(None)), CELL, "mean", "mean_last")
+    found = crossed(pair, CELL, "mean", "mean_last")
     first, last = (found[name].to_list() for name in ("mean", "mean_last"))
     seeds = Seeds.of_each([b - a for a, b in zip(first, last, strict=True)])
     pairs = Pairs.of_each(over_seeds(first), over_seeds(last), seeds)
     low, high = difference_limits(pairs, (1 - config.values.confidence) / 2)
     numbers = pl.DataFrame({"magnitude": pairs.mean, "magnitude_low": low, "magnitude_high": high})
-    numbers = numbers.with_columns(pl.when(pl.Series(pairs.first.prompts > 0)).then(pl.all()))
+    numbers = numbers.with_columns(pl.when(pl.Series(pairs.prompts > 0)).then(pl.all()))
     counts = pair.group_by(CELL, maintain_order=True).agg(asked=pl.col("prompt_id").n_unique())
     drift = found.select(CELL).hstack(numbers).hstack(tests(pairs, config.drift.margin))
     drift = drift.with_columns(pl.Series("seeds", [len(a) for a in first], pl.Int64), run=pl.lit(config.run))

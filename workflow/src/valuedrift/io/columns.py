@@ -56,8 +56,12 @@ FLAGS = ("malformed", "refused", "unscorable")
 """Kinds of flagged responses: the status of one in STANCES begins with its kind, and VALUES has a column for each."""
 STANCE_NAMES = ("support", "neutral", "oppose")
 STANCE = pl.Enum(STANCE_NAMES)
-VERDICT = pl.Enum(["moved", "preserved", "undecided"])
-DIFFERS = pl.Enum(["different", "equivalent", "undecided"])
+VERDICTS = ("moved", "preserved", "undecided")
+"""What is said of a drift."""
+VERDICT = pl.Enum(VERDICTS)
+CONTRAST_VERDICTS = ("different", "equivalent", "undecided")
+"""What is said of a difference."""
+DIFFERS = pl.Enum(CONTRAST_VERDICTS)
 DISTRIBUTION: Rules = {
     "support, neutral and oppose do not sum to 1": (pl.sum_horizontal(STANCE_NAMES, ignore_nulls=False) - 1).abs() > TOLERANCE
 }

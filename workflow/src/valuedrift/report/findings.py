@@ -2,6 +2,7 @@
 
 import polars as pl
 
+from valuedrift.io.columns import VERDICTS
 from valuedrift.report.numbers import decimal, signed
 
 MOST = 5
@@ -16,12 +17,12 @@ def findings(drift: pl.DataFrame, judge: str, algorithms: dict[str, str], margin
     judged = drift.filter((pl.col("judge") == judge) & pl.col("verdict").is_not_null())
     if judged.is_empty():
         return []
-    moved, preserved, undecided = (judged.filter(pl.col("verdict") == verdict) for verdict in ("moved", "preserved", "undecided"))
+    moved, preserved, undecided = (judged.filter(pl.col("verdict") == verdict) for verdict in VERDICTS)
     runs, categories = judged["run"].n_unique(), judged["category"].n_unique()
     counts = (
         f"Of {judged.height} drifts ({_count(runs, 'run')}, {_count(categories, 'category', 'categories')}, three stances) "
-        f"{moved.height} moved, {preserved.height} are preserved within ±{decimal(margin)}, and of {undecided.height} the prompts "
-        "do not decide."
+        f"{moved.height} moved, {_count(preserved.height, 'is', 'are')} preserved within ±{decimal(margin)}, and of "
+        f"{undecided.height} the prompts do not decide."
     )
     return [counts, *_trainings(judged, algorithms), *_largest(moved), *_unmoved(judged), *_limits(undecided)]
 
@@ -35,10 +36,11 @@ def _trainings(judged: pl.DataFrame, algorithms: dict[str, str]) -> list[str]:
 
 def _largest(moved: pl.DataFrame) -> list[str]:
     if moved.is_empty():
-        return ["No drift differs from 0 after the correction for all of them."]
+        return ["No drift is shown to differ from 0 after the correction for all of them."]
     row = moved.sort(pl.col("magnitude").abs(), descending=True).row(0, named=True)
     ends = f"{signed(row['magnitude_low'])} to {signed(row['magnitude_high'])}"
-    return [f"The largest is that of {row['stance']} on {row['category']} in {row['run']}: {signed(row['magnitude'])} ({ends})."]
+    size = f"{signed(row['magnitude'])} (interval {ends})"
+    return [f"The largest is that of {row['stance']} on {row['category']} in {row['run']}: {size}."]
 
 
 def _unmoved(judged: pl.DataFrame) -> list[str]:

@@ -9,6 +9,7 @@ import polars as pl
 
 from valuedrift.config.base import STANCES
 from valuedrift.config.figures import ForestJob
+from valuedrift.io.columns import CONTRAST_VERDICTS
 from valuedrift.io.tables import CONTRASTS
 from valuedrift.report.marks import point
 from valuedrift.report.panels import FAINT, INK, SHADES, PanelGrid, label_axes, panel_grid, save
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-VERDICTS = ("different", "equivalent", "undecided")
 SIZE = 0.55
 """Ems of a point."""
 ROW = 0.34
@@ -77,6 +77,6 @@ def _legend(grid: PanelGrid, job: ForestJob) -> list["Artist"]:
     from matplotlib.patches import Patch
 
     stances = [Line2D([], [], **point(s, "different", getattr(job.style.colors, s), grid.size * SIZE), label=s) for s in STANCES]
-    verdicts = [Line2D([], [], **point("support", verdict, INK, grid.size * SIZE), label=verdict) for verdict in VERDICTS]
+    verdicts = [Line2D([], [], **point("support", verdict, INK, grid.size * SIZE), label=verdict) for verdict in CONTRAST_VERDICTS]
     band = Patch(color=FAINT, alpha=0.2, linewidth=0, label=f"margin, ±{job.margin:g}")
     return [*itertools.chain.from_iterable(zip(stances, verdicts, strict=True)), band]  # filled column by column, two in each

@@ -8,12 +8,12 @@ from markupsafe import Markup, escape
 
 from valuedrift.config.base import STANCES
 from valuedrift.errors import UserError
-from valuedrift.io.columns import FLAGS
+from valuedrift.io.columns import FLAGS, VERDICTS
 from valuedrift.io.files import read_json
 from valuedrift.io.manifest import Manifest
 from valuedrift.io.spreadsheets import read_csv
 from valuedrift.report.numbers import MISSING, decimal, percent
-from valuedrift.report.overview import VERDICTS, End
+from valuedrift.report.overview import End
 from valuedrift.report.provenance import digits, version_sets
 from valuedrift.report.table import Column, Table, block, number_column, text_column
 

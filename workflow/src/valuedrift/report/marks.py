@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from valuedrift.io.columns import VERDICTS
 from valuedrift.report.panels import INK, MARKERS, PanelGrid
 
 if TYPE_CHECKING:
@@ -45,4 +46,4 @@ def verdict_legend(grid: PanelGrid) -> list["Artist"]:
     """Return the legend's entries of the three verdicts on a drift."""
     from matplotlib.lines import Line2D
 
-    return [Line2D([], [], **point("support", v, INK, grid.size * 0.55), label=v) for v in ("moved", "preserved", "undecided")]
+    return [Line2D([], [], **point("support", v, INK, grid.size * 0.55), label=v) for v in VERDICTS]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from valuedrift.config.base import STANCES
-from valuedrift.io.columns import FLAGS
+from valuedrift.io.columns import FLAGS, VERDICTS
 from valuedrift.stats.noise import size, standard_error
 
 QUALITY = (*FLAGS, "truncated", "mass")
@@ -43,12 +43,7 @@ def ends(values: pl.DataFrame, judge: str, categories: list[str]) -> dict[str, t
     return {run: (len(found), found[0], found[-1]) for run, found in runs.items()}
 
 
-VERDICTS = ("moved", "preserved", "undecided")
-
-
-def mean_drift(
-    drift: pl.DataFrame, judge: str, categories: list[str] | None = None, confidence: float = 0.95
-) -> pl.DataFrame:  # fmt: skip
+def mean_drift(drift: pl.DataFrame, judge: str, categories: list[str] | None = None, confidence: float = 0.95) -> pl.DataFrame:
     """Return means over the categories of a DRIFT table, one row per run in the table's order; nulls are left out.
 
     Columns: run; support, neutral, oppose (drift magnitudes); size (their size less what sampling alone shows by their intervals of

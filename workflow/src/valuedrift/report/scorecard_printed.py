@@ -6,6 +6,7 @@ import polars as pl
 from scipy import stats
 
 from valuedrift.config.base import STANCES
+from valuedrift.io.columns import VERDICTS
 from valuedrift.report.numbers import decimal
 from valuedrift.report.scorecard_stats import RUN
 from valuedrift.report.table import Table, block, number_column, text_column
@@ -37,7 +38,7 @@ def decided_table(cells: pl.DataFrame) -> Table:
     found = [verdicts(rows["paper"].to_numpy(), stderr) for stderr in STDERRS]
     columns = [
         number_column(f"standard error {decimal(stderr, 3)}", name)
-        for stderr in STDERRS for name in ("moved", "preserved", "undecided")
+        for stderr in STDERRS for name in VERDICTS
     ]  # fmt: skip
     body = []
     for phase, label in LABELS.items():

@@ -11,7 +11,7 @@ import polars as pl
 from valuedrift.config.tables import SensitivityTableJob
 from valuedrift.errors import UserError
 from valuedrift.io.tables import ORDERS, STANCES
-from valuedrift.report.numbers import MISSING, decimal, interval, signed
+from valuedrift.report.numbers import MISSING, decimal, interval, number, signed
 from valuedrift.report.position_bias import ASKED, position_bias
 from valuedrift.report.sensitivity import GAINED, LOST, REPORTED, SIGN, WAYS, sensitivity
 from valuedrift.report.table import Block, Cell, Table, number_column, text_column
@@ -95,7 +95,7 @@ def _cell(found: Mapping[str, dict[str, str]], way: str, intervals: bool) -> Cel
 
 def _numbers(row: dict[str, str]) -> tuple[Any, Any, Any]:
     """Return a row's magnitude and the ends of its interval; each may be None."""
-    magnitude, low, high = (float(row[name]) if row[name] else None for name in ("magnitude", "low", "high"))
+    magnitude, low, high = (number(row[name]) for name in ("magnitude", "low", "high"))
     return magnitude, low, high
 
 

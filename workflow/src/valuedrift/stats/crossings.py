@@ -19,7 +19,9 @@ Whole = npt.NDArray[np.intp]
 WIDTHS = (0.1, 0.15, 0.2, 0.3)
 """Half-widths of smoothing before the extremum is chosen, as shares of the trajectory; the data choose among them and none."""
 FOLDS = 5
+"""Parts of the prompts, of which each measures the extremum that the others choose."""
 BIG = 1e6
+"""Beyond every sum of probabilities: no crossing is after the extremum."""
 
 
 class Crossing(NamedTuple):
@@ -49,10 +51,8 @@ def crossings(
     smoothed = values @ _smoother(values, at).T
     both = np.concatenate([np.ones((1, len(values))), weights])  # the first column below is the sample itself
     both = (both / both.sum(1, keepdims=True)).T
-    mean, parts = (
-        values.T @ both,
-        [smoothed[fold::FOLDS].T @ both[fold::FOLDS] for fold in range(FOLDS)],
-    )  # (checkpoints, 1 + resamples)
+    mean = values.T @ both  # (checkpoints, 1 + resamples), and so is each part
+    parts = [smoothed[fold::FOLDS].T @ both[fold::FOLDS] for fold in range(FOLDS)]
     change, rises = mean - mean[0], np.sum(parts, axis=0) - mean[0]
     sign = np.where((change[-1] if extremum == "direction" else rises.max(0) + rises.min(0)) < 0, -1.0, 1.0)
     change, rises, parts = change * sign, rises * sign, [part * sign for part in parts]
