@@ -71,6 +71,8 @@ def edited(path: str, value) -> dict:
         ("contrasts.judges.judge", "oracle", "give `judge` or `judges`, not both"),
         ("contrasts.sides.of", "drft", "`contrasts.sides.of`: Input should be 'value' or 'drift'"),
         ("figures.forest_sides.contrast", "side", "`figures.forest_sides.contrast`: unknown contrast `side`; did you mean `sides`?"),
+        ("contrasts.sides.categories", ["Immigration Policies"] * 2, "`contrasts.sides.categories` has Immigration Policies twice"),
+        ("contrasts", ["sides"], "`contrasts`: Input should be a valid dictionary"),
         ("contrasts.sides.categories", ["Abortion"], "`contrasts.sides.categories`: unknown category `Abortion`"),
         ("contrasts.c", {"of": "drift", "pairs": {"A": ["mini/base", "mini/alpaca"]}}, "mini/base is a base model, which has no drift; compare values"),
         ("figures.figure_2.category", "Imigration Policies", "unknown category `Imigration Policies`; did you mean `Immigration Policies`?"),
@@ -80,6 +82,7 @@ def edited(path: str, value) -> dict:
         ("tables.table_9.columns", {"SFT": {}}, "`tables.table_9.columns.SFT"),
         ("tables.table_9.metrics", [], "`tables.table_9.metrics`: List should have at least 1 item"),
         ("tables.table_9.verdicts", False, "`tables.table_9.verdicts: false` shows times without the verdicts"),
+        ("tables.t", {"columns": {"A": "mini/alpaca"}, "metrics": ["half"], "verdicts": False}, "`tables.t.verdicts: false` shows times"),
         ("tables.table_9.columns.Alpaca", "mini/base", "mini/base is a base model, which has no drift"),
         ("tables.sensitivity.rows.SFT.Alpaca", "mini/base", "mini/base is a base model, which has no drift"),
         ("training.ppo.max_response", 256, "max_response (256) leaves no room for a prompt in max_length (256)"),
@@ -108,6 +111,19 @@ def test_a_mistake_ends_in_one_line_that_names_the_key(path, value, message):
         load_study(edited(path, value))
     assert message in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("second", "message"),
+    [
+        ("mini/alpaca-seed5", "`A` compares mini/alpaca-seed5 with itself: a run is compared under each seed that both have"),
+        ("mini/wildchat-seeds", "write `mini/wildchat`, which stands for all of them"),
+    ],
+)
+def test_a_run_is_named_without_its_seeds(second, message):
+    with pytest.raises(UserError) as error:
+        load_study(edited("contrasts.c", {"pairs": {"A": ["mini/alpaca", second]}}) | {"seeds": [0, 5]})
+    assert message in str(error.value) and "\n" not in str(error.value)
 
 
 def test_a_missing_key_is_named():

@@ -133,3 +133,10 @@ def test_over_several_seeds_the_interval_takes_in_what_the_trainings_differ(tmp_
         assert (one["seeds"], three["seeds"]) == (1, 3)
         assert three["difference"] == pytest.approx(0.8 - 0.23 - 0.3, abs=0.1)
         assert three["high"] - three["low"] > 2 * (one["high"] - one["low"])  # t with two degrees of freedom
+
+
+def test_a_category_without_a_prompt_that_both_sides_have_has_rows_that_say_so(runs, tmp_path):
+    other = write(tmp_path / "other.parquet", "d", (0.2, 0.3, 0.2), category="D")
+    rows = found(job(("d less a", "a", "d"), ("b less a", "a", "b"), categories=["D", "C"]), *runs.values(), other, folder=tmp_path)
+    assert rows["category"].to_list() == (["D"] * 3 + ["C"] * 3) * 2 and rows["prompts"].to_list() == [0] * 9 + [40] * 3
+    assert rows["difference"].null_count() == rows["verdict"].null_count() == 9

@@ -78,6 +78,8 @@ def test_orders_samples_and_fewer_prompts_multiply_the_calls():
 def test_the_check_of_the_options_orders_is_counted_and_priced():
     checked = use("orders of paid", PRICED, {"judges": {"paid": {"order_check": 200}}})
     assert checked.calls == Amount(200 * 6, "≤") and checked.price(batch=False).value > 0
+    all_there_are = use("orders of paid", PRICED, {"judges": {"paid": {"order_check": 10**9}}})
+    assert all_there_are.calls.value == (13 + 1) * 330 * 2 * 6  # the last checkpoints and the base model
     sampled = {"judges": {"paid": {"reading": "sampling", "samples": 7, "order_check": 10}}, "chats": {"big": {"temperature": 1.0}}}
     assert use("orders of paid", PRICED, sampled).calls.value == 10 * 6 * 7
     in_all = {"judges": {"paid": {"order_check": 200, "orders": "all"}}}

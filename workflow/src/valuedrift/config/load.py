@@ -19,7 +19,8 @@ def load_study_config(values: Mapping[str, Any]) -> StudyConfig:
 
     Tables, figures and contrasts that are null are dropped, so that an overlay can remove one.
     """
-    blocks = {key: {n: b for n, b in values[key].items() if b is not None} for key in NAMED if values.get(key)}
+    named = {key: values[key] for key in NAMED if isinstance(values.get(key), Mapping)}
+    blocks = {key: {name: block for name, block in of.items() if block is not None} for key, of in named.items()}
     try:
         return StudyConfig.model_validate({**values, **blocks})
     except ValidationError as error:

@@ -10,6 +10,7 @@ from valuedrift.drift.pooled_values import crossed, over_seeds
 from valuedrift.drift.study import corrected, verdict
 from valuedrift.drift.values import prompt_means
 from valuedrift.errors import UserError
+from valuedrift.io.columns import STANCE
 from valuedrift.io.tables import CONTRASTS, STANCES
 from valuedrift.stats.intervals import pair_intervals
 from valuedrift.stats.seeds import Seeds
@@ -59,6 +60,8 @@ def contrast(config: ContrastJob, sides: Sides) -> pl.DataFrame:
 def cells_of(pair: ContrastPair, config: ContrastJob, sides: Sides) -> pl.DataFrame:
     """Return rows of CONTRASTS of one pair without q and verdict; raises UserError if one of its sides was not judged.
 
+    Every category and stance has a row; where the sides share no prompt, as two judges of few prompts may, it has no difference.
+
     Over several seeds the difference is the mean of those under each seed. Its interval and p-values are those of a single seed
     with the seeds' part of the difference (stats/seeds.py), whatever `values.interval` is.
     """
@@ -72,14 +75,17 @@ def cells_of(pair: ContrastPair, config: ContrastJob, sides: Sides) -> pl.DataFr
     ]  # fmt: skip
     numbers = [name for name in both[0].columns if name not in (*PROMPT, "run")]
     known = pl.concat(both).filter(pl.col("category").is_in(config.categories))
-    cells = crossed(known, CELL, *numbers).sort(pl.col("category").cast(pl.Enum(config.categories)), "stance")
+    cells = crossed(known, CELL, *numbers)
     pairs, differences = paired({name: cells[name].to_list() for name in numbers}, config.of)
     values = config.values if len(both) == 1 else config.values.model_copy(update={"interval": "beta"})
     intervals = pl.DataFrame(pair_intervals(pairs, differences, values, config.seed), schema=INTERVAL, orient="row")
     found = tests(pairs, config.margin).rename({"p_preserved": "p_equivalent"}).cast({"prompts": pl.Int64})
     means = [pl.Series(name, side.mean, nan_to_null=True) for name, side in (("first", pairs.first), ("second", pairs.last))]
     named = [pl.lit(pair.heading).alias("pair"), pl.lit(len(both), pl.Int64).alias("seeds")]
-    return cells.select(CELL).hstack(means).hstack(intervals).hstack(found).with_columns(named)
+    compared = cells.select(CELL).hstack(means).hstack(intervals).hstack(found)
+    stances = pl.DataFrame({"stance": STANCE.categories}, {"stance": STANCE})
+    every = pl.DataFrame({"category": config.categories}).join(stances, how="cross", maintain_order="left_right")
+    return every.join(compared, on=CELL, how="left", maintain_order="left").with_columns(pl.col("prompts").fill_null(0), *named)
 
 
 def paired(samples: dict[str, list[Floats]], of: Of) -> tuple[Pairs, list[Floats]]:

@@ -19,7 +19,7 @@ from valuedrift.lm.judge_calls import TOP_LOGPROBS, draw_prompts
 from valuedrift.lm.judge_prompt import judge_prompt, orders
 from valuedrift.sizing.amount import ASSUMED, AT_MOST, UNKNOWN, Amount
 from valuedrift.study.lineage import Run
-from valuedrift.study.study import Study
+from valuedrift.study.study import REPLICATE, Study
 
 QUESTION_CHARACTERS = 80
 """Characters of a question while there is no table of prompts; PRISM's and the miniature's have about as many."""
@@ -102,19 +102,22 @@ class Workload:
         """Return the responses of a run that a judge reads; `again` is the folder of its second sampling."""
         if (items := self.judged(run.id, judge.per_category, again)) is not None:
             return Amount(items.height)
-        most = min(self.config.prompts.per_category, judge.per_category or math.inf)
-        if self.prompts is None:
-            prompts = Amount(most * len(self.study.categories), AT_MOST)
-        else:
-            sizes = self.prompts["category"].value_counts()["count"]
-            prompts = Amount(sum(min(size, judge.per_category or size) for size in sizes))
         # Equal responses to one question are judged once, so there may be fewer.
-        return self.sampled(run, again) * prompts * Amount(self.config.generation.samples, AT_MOST)
+        return self.sampled(run, again) * self._judged_prompts(judge) * Amount(self.config.generation.samples, AT_MOST)
 
-    @staticmethod
-    def order_checks(judge: JudgeConfig) -> Amount:
-        """Return the prompts that a judge is asked in all orders of the options."""
-        return Amount(judge.order_check * len(orders("all")) if judge.is_order_checked else 0, AT_MOST)
+    def _judged_prompts(self, judge: JudgeConfig) -> Amount:
+        """Return the prompts whose responses a judge reads."""
+        if self.prompts is None:
+            most = min(self.config.prompts.per_category, judge.per_category or math.inf)
+            return Amount(most * len(self.study.categories), AT_MOST)
+        sizes = self.prompts["category"].value_counts()["count"]
+        return Amount(sum(min(size, judge.per_category or size) for size in sizes))
+
+    def order_checks(self, judge: JudgeConfig) -> Amount:
+        """Return the prompts that a judge is asked in all orders of the options: of no more responses than there are."""
+        ends = sum(self.sampled(run, REPLICATE).value for run in self.study.runs.values())
+        there_are = ends * self._judged_prompts(judge).value * self.config.generation.samples
+        return Amount(min(judge.order_check, there_are) * len(orders("all")) if judge.is_order_checked else 0, AT_MOST)
 
     def judge_tokens(self, run: Run, judge: JudgeConfig, again: str = "") -> Amount:
         """Return the mean tokens of a judge's prompt on one response of a run: a token for every four characters."""

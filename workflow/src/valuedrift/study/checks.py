@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from collections import Counter
 from pathlib import Path
 
 from valuedrift.config.base import INSTALLED_ENCODER
@@ -37,7 +38,7 @@ def check(study: Study) -> None:
             _check_block(study, f"{kind}.{name}", block)
     _check_judges(study)
     for name, contrast in config.contrasts.items():
-        _check_contrast(study, f"contrasts.{name}", contrast)
+        _check_contrast(study, name, contrast)
     if config.scorecard:
         for name in config.scorecard.models:
             known("scorecard.models", "model", name, study.models)
@@ -134,22 +135,19 @@ def _check_block(study: Study, key: str, block: object) -> None:
     """Raise UserError for a run, judge, category or dataset that a table or figure names and the study lacks."""
     config, runs = study.config, getattr(block, "runs", ())
     for run in runs().values() if callable(runs) else runs:
-        known(key, "run", run, study.runs)
+        _check_run(study, key, run)
         if getattr(block, "kind", None) in ("drift", "sensitivity") and study.runs[run].algorithm == "base":
             raise UserError(f"config: `{key}`: {run} is a base model, which has no drift")
     if contrast := getattr(block, "contrast", None):
         known(f"{key}.contrast", "contrast", contrast, config.contrasts)
-    if isinstance(block, DriftTable) and "time" in block.metrics and not block.verdicts and config.drift.times == "moved":
+    if isinstance(block, DriftTable) and {*block.metrics} - {"magnitude"} and not block.verdicts and config.drift.times == "moved":
         raise UserError(
             f"config: `{key}.verdicts: false` shows times without the verdicts that decide which cells have one; set"
             f" `drift.times: all` or `{key}.metrics: [magnitude]`"
         )
     if judge := getattr(block, "judge", None):
         known(f"{key}.judge", "judge", judge, config.judges)
-    if getattr(block, "categories", None) == []:
-        raise UserError(f"config: `{key}.categories` is an empty list: name at least one")
-    for category in getattr(block, "categories", None) or []:
-        known(f"{key}.categories", "category", category, config.prompts.categories)
+    _check_categories(study, key, getattr(block, "categories", None))
     if category := getattr(block, "category", None):
         known(f"{key}.category", "category", category, config.prompts.categories)
     if dataset := getattr(block, "dataset", None):
@@ -158,14 +156,36 @@ def _check_block(study: Study, key: str, block: object) -> None:
             raise UserError(f"config: `{key}.dataset`: {dataset} is not a synthetic set, whose answers have stances")
 
 
-def _check_contrast(study: Study, key: str, contrast: ContrastConfig) -> None:
+def _check_run(study: Study, key: str, run: str) -> None:
+    if run in study.pooled:
+        plain = run.removesuffix("-seeds")
+        raise UserError(f"config: `{key}`: {run} pools the seeds of a run: write `{plain}`, which stands for all of them")
+    known(key, "run", run, study.runs)
+
+
+def _check_contrast(study: Study, name: str, contrast: ContrastConfig) -> None:
+    key = f"contrasts.{name}"
     for side in itertools.chain.from_iterable(contrast.sides(study.judge).values()):
-        known(key, "run", side.run, study.runs)
+        _check_run(study, key, side.run)
         known(key, "judge", side.judge, study.config.judges)
         if contrast.of == "drift" and study.runs[side.run].algorithm == "base":
             raise UserError(f"config: `{key}`: {side.run} is a base model, which has no drift; compare values (`of: value`)")
-    for category in contrast.categories or ():
+    for heading, (firsts, seconds) in study.contrasted(name).items():
+        if firsts == seconds:
+            raise UserError(
+                f"config: `{key}`: `{heading}` compares {firsts[0].run} with itself: a run is compared under each seed that both"
+                " have, and seeds of the same run are no two runs"
+            )
+    _check_categories(study, key, contrast.categories)
+
+
+def _check_categories(study: Study, key: str, categories: list[str] | None) -> None:
+    if categories == []:
+        raise UserError(f"config: `{key}.categories` is an empty list: name at least one")
+    for category, count in Counter(categories or ()).items():
         known(f"{key}.categories", "category", category, study.config.prompts.categories)
+        if count > 1:
+            raise UserError(f"config: `{key}.categories` has {category} twice: name each once")
 
 
 def _check_synthetic(study: Study) -> None:
