@@ -6,12 +6,13 @@ A contrast of two values is a paired difference, as a drift magnitude is; one of
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+from coverage import students_t
 from scipy import stats
-from simulated import Row
+from simulated import PROMPTS, TAIL, Row, covered
 
 from valuedrift.stats.shares import Floats, Pairs, difference_limits, p_moved
 
-PROMPTS, RESPONSES, TAIL, MARGIN = (10, 50, 200), 5, 0.025, 0.05
+RESPONSES, MARGIN = 5, 0.05
 SHARES = (
     (0.02, 0.02, 0.02, 0.02), (0.3, 0.3, 0.3, 0.3), (0.1, 0.3, 0.3, 0.5), (0.02, 0.1, 0.3, 0.3), (0.5, 0.98, 0.5, 0.5),
     (0.02, 0.3, 0.05, 0.33), (0.5, 0.6, 0.3, 0.45),
@@ -45,16 +46,14 @@ def contrast_coverage(rng: np.random.Generator, draws: int) -> Iterator[Row]:
             a, b, c, d = checkpoints(rng, shares, prompts, draws)
             truth = (shares[3] - shares[2]) - (shares[1] - shares[0])
             drifts = Pairs.of_differences((list(a), list(b)), (list(c), list(d)))
-            low, high = difference_limits(drifts, TAIL)
-            apart = (d - c) - (b - a)
-            half = stats.t.ppf(1 - TAIL, prompts - 1) * apart.std(1, ddof=1) / np.sqrt(prompts)
+            found, other = difference_limits(drifts, TAIL), students_t((d - c) - (b - a))
             near = difference_limits(drifts, 2 * TAIL)
             p = p_moved(drifts) if abs(truth) < 1e-9 else None
             yield {
                 "prompts": prompts, "drifts": f"{shares[0]} to {shares[1]}, {shares[2]} to {shares[3]}", "difference": truth,
-                "covered": float(((low <= truth) & (truth <= high)).mean()),
-                "t": float((np.abs(apart.mean(1) - truth) <= half).mean()),
-                "width / t's": float((high - low).mean() / (2 * half).mean()),
+                "covered": covered(found, truth),
+                "t": covered(other, truth),
+                "width / t's": float((found.high - found.low).mean() / (other.high - other.low).mean()),
                 **{f"p < {level}": None if p is None else float((p < level).mean()) for level in (0.05, 0.005)},
                 "equivalent": float(((near.low > -MARGIN) & (near.high < MARGIN)).mean()),
             }  # fmt: skip

@@ -60,10 +60,8 @@ def seed_coverage(rng: np.random.Generator, draws: int) -> Iterator[Row]:
             for first, last in ((0.3, 0.3), (0.1, 0.3), (0.3, 0.5)):
                 for common in (True, False):
                     start, own = seeded(rng, first, 0 if common else deviation / 2, 1 if common else seeds, draws)
-                    start, (end, _) = (
-                        np.broadcast_to(start, (draws, seeds, PROMPTS)),
-                        seeded(rng, last, deviation, seeds, draws, own),
-                    )
+                    start = np.broadcast_to(start, (draws, seeds, PROMPTS))
+                    end, _ = seeded(rng, last, deviation, seeds, draws, own)
                     pair = Pairs.of_each(start.mean(1), end.mean(1), Seeds.of_each(end - start))
                     kind = f"{first} to {last}, {'one start' if common else 'own starts'}"
                     yield _over_seeds_row(kind, deviation, seeds, last - first, difference_limits(pair, TAIL), end - start)

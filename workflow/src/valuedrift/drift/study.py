@@ -57,5 +57,5 @@ def corrected(p: pl.Series, correction: Correction) -> pl.Series:
 def holm(p: Floats) -> Floats:
     """Return p-values (cells,) corrected step down (Holm 1979): the chance of any false rejection is that of the level."""
     order = np.argsort(p)
-    corrected = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
-    return np.minimum(1.0, corrected)[np.argsort(order)]
+    adjusted = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
+    return np.minimum(1.0, adjusted)[np.argsort(order)]
