@@ -42,6 +42,13 @@ def test_nothing_is_claimed_where_nothing_moved_or_nothing_was_trained():
     assert findings(drifts(drift_row("m/sft", "x", "support", None, None, "a")), "a", {}, 0.05) == []
 
 
+def test_drifts_of_one_prompt_may_have_no_interval():
+    bare = row("m/sft", "support", 0.3, "undecided") | {"magnitude_low": None, "magnitude_high": None, "prompts": 1}  # as t has it
+    assert len(findings(drifts(bare), "a", ALGORITHMS, 0.05)) == 2
+    few = row("m/sft", "oppose", 0.1, "undecided") | {"prompts": 1}
+    assert "±0.10 in the median, from 1 prompt each" in findings(drifts(bare, few), "a", ALGORITHMS, 0.05)[2]
+
+
 def test_the_picture_shows_each_verdict_in_its_square(tmp_path):
     job = VerdictsJob(judge="a", categories=["Race and Racism"], runs=["m/sft", "m/sft/dpo", "m/sft/ppo"], style=StyleConfig())
     panels = verdicts.draw(job, STUDY).axes

@@ -54,15 +54,16 @@ def _unmoved(judged: pl.DataFrame) -> list[str]:
 
 
 def _limits(undecided: pl.DataFrame) -> list[str]:
-    """Return a sentence on how large a drift the undecided intervals leave open."""
-    if undecided.is_empty():
+    """Return a sentence on how large a drift the undecided intervals leave open; none if all are of one prompt without interval."""
+    known = undecided.drop_nulls("magnitude_low")
+    if known.is_empty():
         return []
-    half = ((undecided["magnitude_high"] - undecided["magnitude_low"]) / 2).median()
-    prompts = undecided["prompts"].median()
+    half = ((known["magnitude_high"] - known["magnitude_low"]) / 2).median()
+    prompts = known["prompts"].median()
     assert isinstance(half, float) and isinstance(prompts, float)
     return [
-        f"The undecided drifts have intervals of ±{decimal(half)} in the median, from {prompts:.0f} prompts each: drifts of about "
-        "that size cannot be told from none. More prompts per category decide more."
+        f"The undecided drifts have intervals of ±{decimal(half)} in the median, from {_count(round(prompts), 'prompt')} each: "
+        "drifts of about that size cannot be told from none. More prompts per category decide more."
     ]
 
 
