@@ -30,7 +30,10 @@ def test_the_sentences_count_what_moved_is_preserved_and_is_undecided():
     said = findings(STUDY, "a", ALGORITHMS, 0.05)
     assert said[0].startswith("Of 6 drifts (3 runs, 1 category, three stances) 3 moved, 1 is preserved within ±0.05, and of 2 the")
     assert said[1] == "SFT moved 2 of 3, DPO moved 0 of 2, PPO moved 1 of 1."
-    assert said[2] == "The largest is that of neutral on Race and Racism in m/sft: -0.41 (interval -0.51 to -0.31)."
+    assert (
+        said[2]
+        == "The largest is that of neutral on Race and Racism in m/sft: -0.41 (interval -0.51 to -0.31); chosen as the largest, it is likely somewhat too large."
+    )
     assert said[3].startswith("In m/sft/dpo nothing is shown to have moved, which does not show")
     assert "±0.20 in the median, from 50 prompts each" in said[4]
 

@@ -39,7 +39,7 @@ def _largest(moved: pl.DataFrame) -> list[str]:
         return ["No drift is shown to differ from 0 after the correction for all of them."]
     row = moved.sort(pl.col("magnitude").abs(), descending=True).row(0, named=True)
     ends = f"{signed(row['magnitude_low'])} to {signed(row['magnitude_high'])}"
-    size = f"{signed(row['magnitude'])} (interval {ends})"
+    size = f"{signed(row['magnitude'])} (interval {ends}); chosen as the largest, it is likely somewhat too large"
     return [f"The largest is that of {row['stance']} on {row['category']} in {row['run']}: {size}."]
 
 
