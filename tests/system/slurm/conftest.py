@@ -38,7 +38,7 @@ def story(tmp_path_factory, cluster, reference) -> Story:
     """The study, run through the profile from its world, data and prompts on; what happened meanwhile."""
     folder = tmp_path_factory.mktemp("study") / "clone"
     clone = ClusterClone(reference.copy(folder).folder, cluster)
-    for measured in ("runs", "rewards", "tables"):
+    for measured in ("runs", "rewards", "tables", "judges"):
         shutil.rmtree(clone.results / measured)
     (clone.results / "drift.parquet").unlink()
     story = run_through_failures(clone)

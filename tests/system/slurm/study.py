@@ -10,7 +10,7 @@ DPO, PPO = (f"{SFT}/{algorithm}-synthetic-oppose" for algorithm in ("dpo", "ppo"
 RUNS = ["mini/base", SFT, DPO, PPO]
 RESULTS = "results/cluster"
 REWARD = f"{RESULTS}/rewards/mini/wildchat/synthetic-oppose"
-TARGETS = [f"{RESULTS}/drift.parquet", f"{RESULTS}/tables/everything.csv"]
+TARGETS = [f"{RESULTS}/drift.parquet", f"{RESULTS}/tables/everything.csv", f"{RESULTS}/judges/mini-judge/orders.parquet"]
 
 
 def study() -> dict[str, Any]:
