@@ -165,7 +165,7 @@ def without_snakemake(story: Story, snakemake: Snakemake) -> Snakemake:
 def edited_study() -> dict[str, Any]:
     """The study with a key edited, by which another judge is asked."""
     config = study()
-    config["judges"]["mini-judge"]["prompt"] = "{prompt} {response} {topic}"
+    config["judges"]["mini-judge"]["prompt"] = "{prompt} {response} {topic} {options}"
     return config
 
 
