@@ -44,7 +44,7 @@ def change_times(rng: np.random.Generator, draws: int) -> Iterator[Row]:
     """Yield bias and coverage, a row for each drift, number of checkpoints and of prompts, and level.
 
     covers line: sets before they are moved out to checkpoints, of the time on the line through the checkpoints' true values;
-    covers: sets as they are told, of the true time, whose width is the last column.
+    covers: sets after that, of the true time, whose width is the last column.
     """
     for shape in SHAPES:
         for checkpoints in (10, 60):
@@ -55,9 +55,9 @@ def change_times(rng: np.random.Generator, draws: int) -> Iterator[Row]:
                 for drift in (0.15, 0.4):
                     samples = (trajectories(rng, START + drift * shape(at), prompts) for _ in range(draws))
                     found = [crossings(sample, at, list(LEVELS.values()), "direction", weights, TAIL) for sample in samples]
-                    told = np.array([[*one, *one.on_grid(at)] for pair in found for one in pair if one]).reshape(-1, 2, 6)
+                    estimates = np.array([[*one, *one.on_grid(at)] for pair in found for one in pair if one]).reshape(-1, 2, 6)
                     for number, level in enumerate(LEVELS):
-                        time, low, high, _, grid_low, grid_high = told[:, number].T
+                        time, low, high, _, grid_low, grid_high = estimates[:, number].T
                         line, wanted = on_line[number], true[number]
                         yield {
                             "drift": f"{shape.__name__} {drift:g}", "checkpoints": checkpoints, "prompts": prompts, "time": level,

@@ -20,7 +20,7 @@ class ScorecardConfig(Closed):
     """CSV of rules that flag printed cells which contradict the paper itself, with the reason."""
     prompts: Annotated[int, Field(ge=2, le=10**9)] = 50
     """Prompts of a category behind the printed magnitudes, which are printed without errors: theirs are taken to be the study's
-    own, as they would be with so many prompts."""
+    own, as they would be with this number of prompts."""
     models: dict[Name, str] = {}
     """Name of a model in the study → its name in these files, where they differ."""
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import polars as pl
 
 from valuedrift.config.drift import ContrastJob, ContrastPair, Of
-from valuedrift.drift.magnitude_and_time import tests
+from valuedrift.drift.paired import INTERVAL, tests
 from valuedrift.drift.pooled_values import crossed, over_seeds
 from valuedrift.drift.study import corrected, verdict
 from valuedrift.drift.values import prompt_means
@@ -18,7 +18,6 @@ from valuedrift.stats.shares import Floats, Pairs
 
 CELL = ["category", "stance"]
 ENDS: dict[Of, list[str]] = {"value": ["last"], "drift": ["start", "last"]}
-INTERVAL = dict.fromkeys(("difference", "low", "high"), pl.Float64)
 PROMPT = [*CELL, "prompt_id"]
 Sides = dict[tuple[str, str], pl.DataFrame]
 """(run, judge) → `ends` of its stances."""
@@ -79,7 +78,7 @@ def cells_of(pair: ContrastPair, config: ContrastJob, sides: Sides) -> pl.DataFr
     pairs, differences = paired({name: cells[name].to_list() for name in numbers}, config.of)
     values = config.values if len(both) == 1 else config.values.model_copy(update={"interval": "beta"})
     intervals = pl.DataFrame(pair_intervals(pairs, differences, values, config.seed), schema=INTERVAL, orient="row")
-    found = tests(pairs, config.margin).rename({"p_preserved": "p_equivalent"}).cast({"prompts": pl.Int64})
+    found = tests(pairs, config.margin).rename({"p_preserved": "p_equivalent"})
     means = [pl.Series(name, side.mean, nan_to_null=True) for name, side in (("first", pairs.first), ("second", pairs.last))]
     named = [pl.lit(pair.heading).alias("pair"), pl.lit(len(both), pl.Int64).alias("seeds")]
     compared = cells.select(CELL).hstack(means).hstack(intervals).hstack(found)

@@ -3,19 +3,17 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 
 from valuedrift.config.drift import DriftJob
 from valuedrift.drift.change_times import NO_TIMES, change_times
+from valuedrift.drift.paired import paired
 from valuedrift.drift.trajectory import Point, drift_time
 from valuedrift.drift.values import prompt_means
 from valuedrift.errors import UserError
 from valuedrift.io.files import remedy
 from valuedrift.io.manifest import Manifest, read_manifest
 from valuedrift.io.tables import DRIFT, STANCES, VALUES
-from valuedrift.stats.intervals import difference_intervals
-from valuedrift.stats.shares import Pairs, p_moved, p_preserved
 
 SERIES = ["run", "judge", "category", "stance"]
 MEASURED = ["magnitude", "magnitude_low", "magnitude_high", "prompts", "asked", "p", "p_preserved"]
@@ -64,24 +62,10 @@ def magnitudes(stances: pl.DataFrame, config: DriftJob) -> pl.DataFrame:
     first, last = stances["step"].min(), stances["step"].max()
     if first == last:
         return NO_MAGNITUDES
-    pair = by_prompt.filter(pl.col("step") == first).join(
-        by_prompt.filter(pl.col("step") == last), on=[*SERIES, "prompt_id"], suffix="_last", validate="1:1"
-    )
-    scored = pl.col("mean").is_not_null() & pl.col("mean_last").is_not_null()
-    by_cell = pair.sort([*SERIES, "prompt_id"]).group_by(SERIES, maintain_order=True)
-    cells = by_cell.agg(pl.col("mean", "mean_last").filter(scored), asked=pl.len())
-    first, last = ([np.array(sample, float) for sample in cells[name]] for name in ("mean", "mean_last"))
-    rows = difference_intervals(first, last, config.values, config.seed)
-    tested = tests(Pairs.of_each(first, last), config.drift.margin)
-    found = pl.DataFrame(rows, schema=MEASURED[:3], orient="row").hstack(tested).with_columns(cells["asked"])
-    return cells.select(SERIES).hstack(found.select(MEASURED).cast(NO_MAGNITUDES.drop(SERIES).schema))
-
-
-def tests(pairs: Pairs, margin: float) -> pl.DataFrame:
-    """Return prompts, p and p_preserved of cells; the p-values are null where there is no prompt."""
-    some = pairs.prompts > 0
-    found = pl.DataFrame({"prompts": pairs.prompts, "p": p_moved(pairs), "p_preserved": p_preserved(pairs, margin)})
-    return found.with_columns(pl.when(pl.Series(some)).then(pl.col("p", "p_preserved")))
+    start, end = (by_prompt.filter(pl.col("step") == step) for step in (first, last))
+    found = paired(start, end, SERIES, config.values, config.drift.margin, config.seed)
+    names = {"difference": "magnitude", "low": "magnitude_low", "high": "magnitude_high"}
+    return found.rename(names).select(NO_MAGNITUDES.columns)
 
 
 def times(values: pl.DataFrame, manifests: dict[str, Manifest], config: DriftJob) -> pl.DataFrame:

@@ -2,21 +2,17 @@
 
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 
 from valuedrift.config.drift import NoiseJob
-from valuedrift.drift.magnitude_and_time import tests
+from valuedrift.drift.paired import paired
 from valuedrift.drift.study import corrected, verdict
 from valuedrift.drift.values import prompt_means
 from valuedrift.errors import UserError
 from valuedrift.io.files import remedy
 from valuedrift.io.tables import DRIFT, NOISE, STANCES
-from valuedrift.stats.intervals import difference_intervals
-from valuedrift.stats.shares import Pairs
 
 CELL = ["run", "step", "category", "stance"]
-INTERVAL = dict.fromkeys(("difference", "low", "high"), pl.Float64)
 
 
 def run(*, config: NoiseJob, drift: Path, stances: list[Path], replicates: list[Path], output: Path) -> None:
@@ -46,10 +42,4 @@ def differences(first: pl.DataFrame, second: pl.DataFrame, config: NoiseJob) -> 
     Paired by prompt, as drifts are. Two checkpoints share random numbers and two samplings do not: between checkpoints that answer
     alike, chance is smaller than this.
     """
-    prompts = [*CELL, "prompt_id"]
-    pair = prompt_means(first).join(prompt_means(second), on=prompts, suffix="_again", validate="1:1").sort(prompts)
-    scored = pl.col("mean").is_not_null() & pl.col("mean_again").is_not_null()
-    cells = pair.group_by(CELL, maintain_order=True).agg(pl.col("mean", "mean_again").filter(scored))
-    one, other = ([np.array(sample, float) for sample in cells[name]] for name in ("mean", "mean_again"))
-    found = pl.DataFrame(difference_intervals(one, other, config.values, config.seed), schema=INTERVAL, orient="row")
-    return cells.select(CELL).hstack(found.hstack(tests(Pairs.of_each(one, other), config.margin))).cast({"prompts": pl.Int64})
+    return paired(prompt_means(first), prompt_means(second), CELL, config.values, config.margin, config.seed).drop("asked")

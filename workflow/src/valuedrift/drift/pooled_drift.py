@@ -6,7 +6,8 @@ import polars as pl
 
 from valuedrift.config.drift import PooledDriftJob
 from valuedrift.drift.change_times import LEVELS, change_times
-from valuedrift.drift.magnitude_and_time import SERIES, complete, tests, times
+from valuedrift.drift.magnitude_and_time import SERIES, complete, times
+from valuedrift.drift.paired import tests
 from valuedrift.drift.pooled_values import crossed, over_seeds
 from valuedrift.drift.values import prompt_means
 from valuedrift.io.manifest import read_manifest
@@ -63,4 +64,4 @@ def pooled_magnitudes(stances: pl.DataFrame, config: PooledDriftJob) -> pl.DataF
     counts = pair.group_by(CELL, maintain_order=True).agg(asked=pl.col("prompt_id").n_unique())
     drift = found.select(CELL).hstack(numbers).hstack(tests(pairs, config.drift.margin))
     drift = drift.with_columns(pl.Series("seeds", [len(a) for a in first], pl.Int64), run=pl.lit(config.run))
-    return drift.join(counts, on=CELL, validate="1:1").with_columns(pl.col("prompts", "asked").cast(pl.Int64))
+    return drift.join(counts, on=CELL, validate="1:1").with_columns(pl.col("asked").cast(pl.Int64))

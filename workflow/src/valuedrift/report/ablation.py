@@ -68,8 +68,8 @@ def draw(job: AblationJob, values: pl.DataFrame, drift: pl.DataFrame | None = No
         for ax, category in zip(grid.axes, job.categories, strict=True):
             outcomes = [outcome(point.value, [point.run, *point.seeds], category, job, values) for point in points]
             if drift is not None:
-                told = [verdict_of(drift, point.run, category, job.stance, job.judge) for point in points]
-                outcomes = [replace(found, verdict=verdict) for found, verdict in zip(outcomes, told, strict=True)]
+                verdicts = [verdict_of(drift, point.run, category, job.stance, job.judge) for point in points]
+                outcomes = [replace(found, verdict=verdict) for found, verdict in zip(outcomes, verdicts, strict=True)]
             before = outcome(math.nan, [job.parent], category, job, values)
             _draw_panel(ax, outcomes, before, places, grid, job)
             grid.title(ax, category, pad=0.6)
